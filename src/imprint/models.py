@@ -1,0 +1,271 @@
+"""Small reference networks, and any network of the user's own by the name of its factory."""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imprint.errors import InvalidValueError, MissingFileError
+from imprint.taps import first_tensor, guest
+
+__all__ = ["BUILT_IN", "Conv4", "PaperNet", "ResNet", "build_model", "default_layer"]
+
+Shape = tuple[int, int, int]
+"""Channels, height and width of an image."""
+
+
+class PaperNet(nn.Sequential):
+    """The paper's network: two convolutions, each pooled and rectified, then two linear layers.
+
+    The paper gives no widths; these are the 10, 20 and 50 of the MNIST example of its time.
+
+    Args:
+        shape: channels, height and width of the images, at least 16 pixels a side.
+        num_classes: K.
+
+    Source: the paper's section 6.1.
+
+    Examples:
+        >>> PaperNet((1, 28, 28), 10)(torch.zeros(2, 1, 28, 28)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(self, shape: Shape, num_classes: int) -> None:
+        channels, height, width = shape
+        flat = 20 * (((height - 4) // 2 - 4) // 2) * (((width - 4) // 2 - 4) // 2)
+        if min(height, width) < 16:
+            raise InvalidValueError(f"shape: expected at least 16 pixels a side, got {shape}")
+        layers = [
+            ("conv1", nn.Conv2d(channels, 10, 5)),
+            ("pool1", nn.MaxPool2d(2)),
+            ("relu1", nn.ReLU()),
+            ("conv2", nn.Conv2d(10, 20, 5)),
+            ("pool2", nn.MaxPool2d(2)),
+            ("relu2", nn.ReLU()),
+            ("flatten", nn.Flatten()),
+            ("linear1", nn.Linear(flat, 50)),
+            ("relu3", nn.ReLU()),
+            ("linear2", nn.Linear(50, num_classes)),
+        ]
+        super().__init__(OrderedDict(layers))
+
+
+class Conv4(nn.Sequential):
+    """Four convolutions with batch norm (16, 32, 64, 64 channels), global pooling, one linear layer.
+
+    Args:
+        shape: channels, height and width of the images, at least 8 pixels a side.
+        num_classes: K.
+
+    Examples:
+        >>> Conv4((3, 32, 32), 10)(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(self, shape: Shape, num_classes: int) -> None:
+        if min(shape[1:]) < 8:
+            raise InvalidValueError(f"shape: expected at least 8 pixels a side, got {shape}")
+        widths = (shape[0], 16, 32, 64, 64)
+        blocks = [
+            (f"block{i}", _conv_block(widths[i - 1], widths[i], pool=i < 4)) for i in (1, 2, 3, 4)
+        ]
+        head = [("pool", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten())]
+        last = [("linear", nn.Linear(widths[-1], num_classes))]
+        super().__init__(OrderedDict([*blocks, *head, *last]))
+
+
+def _conv_block(channels: int, width: int, *, pool: bool) -> nn.Sequential:
+    layers = [nn.Conv2d(channels, width, 3, padding=1, bias=False)]
+    layers += [nn.MaxPool2d(2)] if pool else []  # before norm and ReLU: they run on a quarter
+    return nn.Sequential(*layers, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+
+
+class _BasicBlock(nn.Module):
+    """Two 3x3 convolutions with a shortcut around them (He et al. 2016)."""
+
+    def __init__(self, channels: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or channels != width:
+            projection = nn.Conv2d(channels, width, 1, stride, bias=False)
+            self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(width))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        inner = F.relu(self.bn1(self.conv1(maps)))
+        return F.relu(self.bn2(self.conv2(inner)) + self.shortcut(maps))
+
+
+class ResNet(nn.Sequential):
+    """A residual network for small images: a 3x3 stem, then stages of basic blocks.
+
+    Args:
+        shape: channels, height and width of the images.
+        num_classes: K.
+        widths: channels of each stage; each but the first halves height and width.
+        depth: basic blocks a stage.
+
+    Source: He et al. (2016), "Deep residual learning for image recognition", section 4.2.
+
+    Examples:
+        >>> ResNet((3, 32, 32), 10, widths=(16, 32, 64), depth=3)(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(
+        self, shape: Shape, num_classes: int, *, widths: tuple[int, ...], depth: int
+    ) -> None:
+        stem = nn.Sequential(
+            nn.Conv2d(shape[0], widths[0], 3, padding=1, bias=False),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(inplace=True),
+        )
+        before = (widths[0], *widths)
+        stages = [
+            (f"layer{i}", _stage(before[i - 1], width, depth, stride=1 if i == 1 else 2))
+            for i, width in enumerate(widths, 1)
+        ]
+        head = [("pool", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten())]
+        last = [("linear", nn.Linear(widths[-1], num_classes))]
+        super().__init__(OrderedDict([("stem", stem), *stages, *head, *last]))
+
+
+def _stage(channels: int, width: int, depth: int, *, stride: int) -> nn.Sequential:
+    rest = [_BasicBlock(width, width, 1) for _ in range(depth - 1)]
+    return nn.Sequential(_BasicBlock(channels, width, stride), *rest)
+
+
+def _resnet18(shape: Shape, num_classes: int) -> nn.Module:
+    return ResNet(shape, num_classes, widths=(64, 128, 256, 512), depth=2)
+
+
+def _resnet20(shape: Shape, num_classes: int) -> nn.Module:
+    return ResNet(shape, num_classes, widths=(16, 32, 64), depth=3)
+
+
+BUILT_IN: dict[str, tuple[Callable[[Shape, int], nn.Module], str]] = {
+    "paper": (PaperNet, "conv1"),
+    "conv4": (Conv4, "block1"),
+    "resnet20": (_resnet20, "layer1"),
+    "resnet18": (_resnet18, "layer1"),
+}
+"""Each built-in network: its factory, and the layer at which it is tapped by default."""
+
+
+def default_layer(name: str) -> str | None:
+    """Name the layer at which a built-in network is tapped where none is given.
+
+    Args:
+        name: what the user gave as model.
+
+    Returns:
+        The layer's name, or None for a model of the user's own.
+
+    Examples:
+        >>> default_layer("paper")
+        'conv1'
+    """
+    return BUILT_IN[name][1] if name in BUILT_IN else None
+
+
+def build_model(name: str, shape: Shape, num_classes: int, *, seed: int = 0) -> nn.Module:
+    """Build a network by its name; its first weights come from the seed alone.
+
+    Args:
+        name: a built-in name, or `module:factory` or `file.py:factory`. Of the arguments
+            `shape`, `in_channels`, `image_size` and `num_classes`, a factory of the user's own
+            gets those that it has.
+        shape: channels, height and width of the images.
+        num_classes: K.
+        seed: of the initial weights; the global random state is left as it was.
+
+    Returns:
+        The network in train mode; it takes `(N, *shape)` and gives logits `(N, K)`.
+
+    Raises:
+        InvalidValueError: for an unknown name, a factory that gives no `nn.Module`, or a network
+            that does not give `(N, K)` for such images.
+        MissingFileError: where the module or the file is not to be found.
+
+    Examples:
+        >>> type(build_model("paper", (1, 28, 28), 10)).__name__
+        'PaperNet'
+    """
+    with torch.random.fork_rng():
+        torch.default_generator.manual_seed(seed)
+        model = _construct(name, shape, num_classes)
+    if not isinstance(model, nn.Module):
+        raise InvalidValueError(f"model: expected {name} to give an nn.Module, got {type(model)}")
+    _check_output(model, name, shape, num_classes)
+    return model
+
+
+def _construct(name: str, shape: Shape, num_classes: int) -> nn.Module:
+    if name in BUILT_IN:
+        return BUILT_IN[name][0](shape, num_classes)
+    origin, colon, attribute = name.rpartition(":")
+    if not colon:
+        known = ", ".join(BUILT_IN)
+        raise InvalidValueError(
+            f"model: expected {known}, module:factory or file.py:factory, got {name!r}"
+        )
+    factory = getattr(_import(origin), attribute, None)
+    if not callable(factory):
+        raise InvalidValueError(f"model: expected a factory {attribute!r} in {origin}, found none")
+    offered = {
+        "shape": shape,
+        "in_channels": shape[0],
+        "image_size": shape[1],
+        "num_classes": num_classes,
+    }
+    wanted = inspect.signature(factory).parameters
+    result: nn.Module = factory(**{key: offered[key] for key in offered if key in wanted})
+    return result
+
+
+def _import(origin: str) -> ModuleType:
+    """Import a module by its dotted name, or a `.py` file by its path."""
+    if not origin.endswith(".py"):
+        try:
+            return importlib.import_module(origin)
+        except ModuleNotFoundError as error:
+            raise MissingFileError(f"model: expected a module {origin!r}, {error}") from error
+    path = Path(origin)
+    if not path.is_file():
+        raise MissingFileError(f"model: expected a file {origin}, found none")
+    name = f"imprint_model_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - a .py has a loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and the like look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@torch.no_grad()
+def _check_output(model: nn.Module, name: str, shape: Shape, num_classes: int) -> None:
+    with guest(model):
+        try:
+            output = first_tensor(model(torch.zeros(2, *shape)), "the model's output")
+        except (RuntimeError, ValueError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise InvalidValueError(
+                f"model {name}: expected to take images (N, {', '.join(map(str, shape))}), "
+                f"it failed: {reason}"
+            ) from error
+    if tuple(output.shape) != (2, num_classes):
+        got = tuple(output.shape)
+        raise InvalidValueError(
+            f"model {name}: expected logits (2, {num_classes}), one for each class, got {got}"
+        )

@@ -1,0 +1,239 @@
+"""The gate: a tap that also shrinks the batch, so that familiar rows leave the network there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from imprint.errors import InvalidValueError, LayerError
+from imprint.memory import ClassMemory, ThresholdReading
+from imprint.signatures import signature
+from imprint.skipping.probe import LinearProbe
+from imprint.skipping.rules import Evidence, find_rule, kept_count
+from imprint.taps import (
+    check_carries_all_data,
+    check_rows,
+    find_layer,
+    first_tensor,
+    map_tensors,
+    maps_at,
+    row_filter,
+)
+from imprint.types import Match
+
+__all__ = ["SkipGate"]
+
+
+class SkipGate:
+    """Let familiar samples leave a training step at a named layer of any model.
+
+    Inside `with gate(labels):` the layer passes on only the rows that its rule keeps; everything
+    after it, forward and backward, runs on those. Outside the block the model is as it was.
+
+    Args:
+        model: any `nn.Module`.
+        layer: a name out of `model.named_modules()` through which all data flow.
+        num_classes: K; labels are in `0 … K-1`.
+        keep: the share of each batch that stays, in (0, 1]; may be set anew at any time. 1 leaves
+            the training as it would be without a gate. The rule `paper` does not ask for it.
+        rule: `imprint`, `paper`, `cosine` or `random`.
+        reading: the paper's threshold by its `text` or its `formula`.
+        decay: how the memory fades with each batch, in (0, 1]; 1 does not.
+        seed: of the rule's own random numbers.
+        example: a batch of at least two samples to prove the layer with at once; without it, the
+            first batch serves.
+
+    Attributes:
+        labels: `(M,)`, the labels of the rows that stayed.
+        index: `(M,)`, int64, their places in the batch.
+        match: what the memory said of the whole batch.
+        normaliser: what a sum of the kept losses is to be divided by for their mean.
+
+    Raises:
+        InvalidValueError: for values out of range.
+        LayerError: where the layer does not exist or does not carry all data.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+        >>> gate = SkipGate(model, layer="0", num_classes=2, keep=0.5)
+        >>> images, labels = torch.rand(8, 1, 8, 8), torch.tensor([0, 1] * 4)
+        >>> with gate(labels):
+        ...     logits = model(images)
+        >>> logits.shape, gate.labels.shape
+        (torch.Size([4, 2]), torch.Size([4]))
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        layer: str,
+        num_classes: int,
+        keep: float = 0.5,
+        rule: str = "imprint",
+        reading: ThresholdReading = "text",
+        decay: float = 1.0,
+        seed: int = 0,
+        example: Tensor | None = None,
+    ) -> None:
+        find_layer(model, layer)
+        self.layer = layer
+        self.rule = find_rule(rule)
+        self.memory = ClassMemory(num_classes, reading=reading, decay=decay)
+        self.keep = keep
+        self._probe = LinearProbe(num_classes) if self.rule.needs_probe else None
+        self._generator = torch.Generator().manual_seed(seed)
+        self._model = model
+        self._proven = False
+        self._incoming = torch.empty(0, dtype=torch.int64)
+        self._index: Tensor | None = None
+        self._match: Match | None = None
+        if example is not None:
+            self._prove((example,), {})
+
+    @property
+    def keep(self) -> float:
+        """The share of each batch that stays, in (0, 1]."""
+        return self._keep
+
+    @keep.setter
+    def keep(self, keep: float) -> None:
+        if not 0 < keep <= 1:
+            raise InvalidValueError(f"keep: expected a share in (0, 1], got {keep}")
+        self._keep = keep
+
+    @property
+    def index(self) -> Tensor:
+        """`(M,)`, int64, ascending: the places in the batch of the rows that stayed."""
+        if self._index is None:
+            raise InvalidValueError("gate: expected a forward pass within `with gate(labels):`")
+        return self._index
+
+    @property
+    def labels(self) -> Tensor:
+        """`(M,)`, int64: the labels of the rows that stayed."""
+        return self._incoming[self.index.to(self._incoming.device)]
+
+    @property
+    def match(self) -> Match:
+        """What the memory said of the whole batch, before it learned from it."""
+        if self._match is None:
+            raise InvalidValueError("gate: expected a forward pass within `with gate(labels):`")
+        return self._match
+
+    @property
+    def normaliser(self) -> float:
+        """What a sum of the kept rows' losses is to be divided by for their mean."""
+        return float(len(self.index))
+
+    @contextmanager
+    def __call__(self, labels: Tensor) -> Iterator[Self]:
+        """Shrink the batch of the one forward pass in this block.
+
+        Args:
+            labels: `(N,)`, int64, in `0 … K-1`, one for each sample of the batch.
+
+        Yields:
+            The gate itself.
+
+        Raises:
+            InvalidValueError: for labels of another type, or not one for each row.
+            LayerError: where the layer did not run, or does not carry all data.
+        """
+        if labels.ndim != 1 or labels.dtype != torch.int64:
+            got = f"{tuple(labels.shape)} of {labels.dtype}"
+            raise InvalidValueError(f"labels: expected (N,) of torch.int64, got {got}")
+        self._incoming, self._index, self._match = labels, None, None
+        prover = self._model.register_forward_pre_hook(self._prove_first, with_kwargs=True)
+        try:
+            with row_filter(self._model, self.layer, self._choose):
+                yield self
+        finally:
+            prover.remove()
+        if self._index is None:
+            raise LayerError(f"layer {self.layer!r}: did not run within `with gate(labels):`")
+
+    def remember(self, images: Tensor, labels: Tensor) -> None:
+        """Take a batch's signatures, as the model gives them now, into the memory.
+
+        The rule `paper` asks for this after each optimizer step; other rules remember what the
+        step itself computed.
+
+        Args:
+            images: `(N, C, H, W)`, as the model takes them.
+            labels: `(N,)`, int64.
+
+        Source: the paper's section 5.1: "generated after the training of that batch".
+        """
+        self._remember(signature(maps_at(self._model, self.layer, images)), labels)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copy the state as flat tensors: memory, probe and random generator."""
+        parts = {"memory": self.memory.state_dict()}
+        if self._probe is not None:
+            parts["probe"] = self._probe.state_dict()
+        flat = {f"{part}.{key}": value for part in parts for key, value in parts[part].items()}
+        return flat | {"generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take over a state that `state_dict` gave.
+
+        Args:
+            state: the tensors by name.
+
+        Raises:
+            InvalidValueError: where the state is of another number of classes or another rule.
+        """
+
+        def part(name: str) -> dict[str, Tensor]:
+            start = f"{name}."
+            return {key.removeprefix(start): state[key] for key in state if key.startswith(start)}
+
+        self.memory.load_state_dict(part("memory"))
+        if self._probe is not None:
+            self._probe.load_state_dict(part("probe"))
+        self._generator.set_state(state["generator"])
+
+    def _prove_first(self, _model: nn.Module, args: Any, kwargs: Any) -> None:
+        if not self._proven:
+            self._prove(args, kwargs)
+
+    def _prove(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Prove with the first two samples that all data flow through the layer."""
+        self._proven = True  # first: the proof itself runs the model
+        try:
+            rows = len(first_tensor((*args, *kwargs.values()), "the model's input"))
+            two = map_tensors((args, kwargs), lambda t: t[:2] if t.ndim and len(t) == rows else t)
+            if rows >= 2:
+                check_carries_all_data(self._model, self.layer, *two[0], **two[1])
+            self._proven = rows >= 2
+        except BaseException:
+            self._proven = False
+            raise
+
+    @torch.no_grad()
+    def _choose(self, maps: Tensor) -> Tensor | None:
+        """Which rows of the maps stay; None for all."""
+        if self._index is not None:
+            raise LayerError(f"layer {self.layer!r}: ran twice within `with gate(labels):`")
+        labels = self._incoming.to(maps.device)
+        check_rows(maps, labels, self.layer)
+        signatures = signature(maps.detach())
+        self._match = self.memory.match(signatures, labels)
+        if self.rule.remember == "before":
+            self._remember(signatures, labels)
+        losses = None if self._probe is None else self._probe.step(signatures, labels)
+        count = kept_count(len(labels), self.keep)
+        if self.rule.exact and count == len(labels):
+            self._index = torch.arange(count, device=maps.device)
+            return None
+        self._index = self.rule.select(Evidence(self._match, losses, count, self._generator))
+        return self._index
+
+    def _remember(self, signatures: Tensor, labels: Tensor) -> None:
+        """Update the memory, but for signatures that overflowed: one would spoil a prototype."""
+        finite = signatures.isfinite().all(1)
+        labels = labels.to(signatures.device)
+        self.memory.update(signatures[finite], labels[finite])

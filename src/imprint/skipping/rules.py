@@ -1,0 +1,142 @@
+"""Skip rules: pure functions from what is known of a batch to the rows that stay.
+
+To add one, write a function from `Evidence` to kept rows and enter it in `RULES`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from imprint.errors import InvalidValueError
+from imprint.types import Match
+
+__all__ = ["RULES", "Evidence", "Rule", "find_rule", "hardest", "kept_count"]
+
+FEWEST = 2
+"""Rows that always stay, where there are as many: batch norm cannot train on one."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a rule may decide on; each tensor has a row a sample of the batch.
+
+    Args:
+        match: familiarity, nearest class and hit, from the class memory.
+        probe_losses: `(N,)`, the linear probe's loss, or None for a rule that does not ask for it.
+        count: how many rows are to stay, k.
+        generator: where a rule draws its random numbers from.
+    """
+
+    match: Match
+    probe_losses: Tensor | None
+    count: int
+    generator: torch.Generator
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named way to choose the rows that stay.
+
+    Args:
+        select: from the evidence to the kept rows, `(M,)`, int64, ascending.
+        needs_probe: whether a linear probe is to be trained alongside.
+        exact: whether it keeps exactly k rows; if not, how many is for the rule to say.
+        remember: whether the memory takes the signatures from before or after the batch's step.
+    """
+
+    select: Callable[[Evidence], Tensor]
+    needs_probe: bool = False
+    exact: bool = True
+    remember: str = "before"
+
+
+def kept_count(rows: int, keep: float) -> int:
+    """Say how many of a batch's rows stay.
+
+    Args:
+        rows: N, the batch's rows.
+        keep: the keep ratio, in (0, 1].
+
+    Returns:
+        `keep·N`, rounded, yet at least 2 where there are as many.
+
+    Examples:
+        >>> kept_count(256, 0.35), kept_count(8, 0.01), kept_count(1, 0.5)
+        (90, 2, 1)
+    """
+    return min(rows, max(FEWEST, round(keep * rows)))
+
+
+def hardest(scores: Tensor, count: int) -> Tensor:
+    """Keep the rows of the highest scores; a score that is not a number counts as highest.
+
+    Args:
+        scores: `(N,)`, floats.
+        count: k, in 1 … N.
+
+    Returns:
+        `(k,)`, int64, ascending.
+
+    Examples:
+        >>> hardest(torch.tensor([0.1, 5.0, torch.nan, 0.3]), 2)
+        tensor([1, 2])
+    """
+    return scores.nan_to_num(nan=torch.inf).topk(count).indices.sort().values
+
+
+def _keep_misses(evidence: Evidence) -> Tensor:
+    """The paper's rule (section 5.2): hits leave. The least familiar stay when nearly all are."""
+    missed = ~evidence.match.hit
+    kept = missed.nonzero()[:, 0]
+    fewest = min(FEWEST, len(missed))
+    return kept if len(kept) >= fewest else hardest(-evidence.match.familiarity, fewest)
+
+
+def _keep_probe_hardest(evidence: Evidence) -> Tensor:
+    """Ours: a linear probe of the signature is still wrong, or unsure, about what stays."""
+    if evidence.probe_losses is None:
+        raise InvalidValueError("probe_losses: this rule needs a probe's losses, got None")
+    return hardest(evidence.probe_losses, evidence.count)
+
+
+def _keep_least_familiar(evidence: Evidence) -> Tensor:
+    """What is least similar to the prototype of its own class stays."""
+    return hardest(-evidence.match.familiarity, evidence.count)
+
+
+def _keep_random(evidence: Evidence) -> Tensor:
+    """The control: as many rows, drawn by chance."""
+    hit = evidence.match.hit
+    order = torch.randperm(len(hit), generator=evidence.generator)
+    return order[: evidence.count].sort().values.to(hit.device)
+
+
+RULES: dict[str, Rule] = {
+    "imprint": Rule(_keep_probe_hardest, needs_probe=True),
+    "paper": Rule(_keep_misses, exact=False, remember="after"),
+    "cosine": Rule(_keep_least_familiar),
+    "random": Rule(_keep_random),
+}
+
+
+def find_rule(name: str) -> Rule:
+    """Find a rule by its name.
+
+    Args:
+        name: a key of `RULES`.
+
+    Returns:
+        The rule.
+
+    Raises:
+        InvalidValueError: where there is none.
+
+    Examples:
+        >>> find_rule("random").exact
+        True
+    """
+    if name not in RULES:
+        raise InvalidValueError(f"rule: expected one of {', '.join(RULES)}, got {name!r}")
+    return RULES[name]

@@ -1,0 +1,35 @@
+"""Keep schedules: the keep ratio over the course of training."""
+
+from imprint.errors import InvalidValueError
+
+__all__ = ["keep_at"]
+
+
+def keep_at(
+    progress: float, *, keep: float, dense_start: float = 0.0, dense_end: float = 0.0
+) -> float:
+    """Give the keep ratio at a point of training: dense, then constant, then dense.
+
+    Args:
+        progress: the share of training that is done, in [0, 1).
+        keep: the keep ratio between the dense parts, in (0, 1].
+        dense_start: the share of training at whose start all is kept, in [0, 1].
+        dense_end: the share of training at whose end all is kept, in [0, 1].
+
+    Returns:
+        The keep ratio, in (0, 1].
+
+    Raises:
+        InvalidValueError: for a value out of its range.
+
+    Examples:
+        >>> [keep_at(e / 8, keep=0.5, dense_start=1 / 8, dense_end=0.15) for e in (0, 1, 6, 7)]
+        [1.0, 0.5, 0.5, 1.0]
+    """
+    if not 0 < keep <= 1:
+        raise InvalidValueError(f"keep: expected a share in (0, 1], got {keep}")
+    for name, share in (("dense_start", dense_start), ("dense_end", dense_end)):
+        if not 0 <= share <= 1:
+            raise InvalidValueError(f"{name}: expected a share in [0, 1], got {share}")
+    dense = progress < dense_start or progress >= 1 - dense_end
+    return 1.0 if dense else keep

@@ -1,0 +1,373 @@
+"""Taps: read a model's feature maps at a named layer, or cut its batch there.
+
+A user's model is a guest. All that is done to it here is a context manager that puts back hooks,
+modes and random state on exit, also after an error.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from imprint.errors import InvalidValueError, LayerError
+
+__all__ = [
+    "Tap",
+    "carries_all_data",
+    "check_carries_all_data",
+    "find_layer",
+    "first_tensor",
+    "guest",
+    "map_tensors",
+    "maps_at",
+    "select_rows",
+]
+
+
+class Tap:
+    """Read what a named layer puts out while a model runs.
+
+    Args:
+        model: any `nn.Module`.
+        layer: a name out of `model.named_modules()`.
+
+    Raises:
+        LayerError: where the model has no such layer.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
+        >>> with Tap(model, "0") as tap:
+        ...     output = model(torch.zeros(2, 1, 8, 8))
+        >>> tap.maps.shape
+        torch.Size([2, 4, 6, 6])
+    """
+
+    def __init__(self, model: nn.Module, layer: str) -> None:
+        self.layer = layer
+        self.calls = 0
+        self._module = find_layer(model, layer)
+        self._maps: Tensor | None = None
+        self._handle: Any = None
+
+    @property
+    def maps(self) -> Tensor:
+        """The layer's last output: the tensor itself, or the first one within a tuple or dict.
+
+        Raises:
+            LayerError: where the layer has not run inside the `with` block.
+        """
+        if self._maps is None:
+            raise LayerError(f"layer {self.layer!r}: did not run in the model's forward pass")
+        return self._maps
+
+    def __enter__(self) -> Self:
+        self._maps, self.calls = None, 0
+        self._handle = self._module.register_forward_hook(self._read)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._handle.remove()
+
+    def _read(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        self._maps = first_tensor(output, self.layer)
+        self.calls += 1
+
+
+def find_layer(model: nn.Module, layer: str) -> nn.Module:
+    """Find a layer by its name.
+
+    Args:
+        model: any `nn.Module`.
+        layer: a name out of `model.named_modules()`.
+
+    Returns:
+        The module of that name.
+
+    Raises:
+        LayerError: where there is none; it names the closest layers.
+
+    Examples:
+        >>> find_layer(nn.Sequential(nn.ReLU()), "0")
+        ReLU()
+    """
+    layers = dict(model.named_modules())
+    if layer in layers and layer:
+        return layers[layer]
+    names = [name for name in layers if name]
+    close = difflib.get_close_matches(layer, names, n=5, cutoff=0.5) or names[:12]
+    raise LayerError(
+        f"layer: expected one of the model's, such as {', '.join(close)}; got {layer!r}"
+    )
+
+
+@contextmanager
+def guest(model: nn.Module, *, training: bool = False) -> Iterator[nn.Module]:
+    """Hold a model in train or eval mode, and put back modes and random state afterwards.
+
+    Args:
+        model: any `nn.Module`; each submodule's own mode is put back.
+        training: the mode inside the block.
+
+    Yields:
+        The same model.
+
+    Examples:
+        >>> model = nn.Dropout()
+        >>> with guest(model):
+        ...     model.training
+        False
+        >>> model.training
+        True
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    with torch.random.fork_rng(_cuda_devices(model)):
+        try:
+            yield model.train(training)
+        finally:
+            for module, mode in modes:
+                module.training = mode
+
+
+class _CutError(Exception):
+    """Raised by a tap to leave a forward pass that has gone far enough."""
+
+
+@torch.no_grad()
+def maps_at(model: nn.Module, layer: str, images: Tensor) -> Tensor:
+    """Read a layer's maps of a batch; nothing after the layer is computed.
+
+    Args:
+        model: any `nn.Module`; it runs in eval mode and without gradients.
+        layer: a name out of `model.named_modules()`.
+        images: `(N, C, H, W)`, as the model takes them.
+
+    Returns:
+        The layer's output, in the form that the layer gives.
+
+    Raises:
+        LayerError: where there is no such layer, or it does not run.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
+        >>> maps_at(model, "0", torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 4, 6, 6])
+    """
+
+    def cut(_module: nn.Module, _inputs: Any, _output: Any) -> None:
+        raise _CutError
+
+    with guest(model), Tap(model, layer) as tap:
+        handle = find_layer(model, layer).register_forward_hook(cut)
+        try:
+            model(images)
+        except _CutError:
+            pass
+        finally:
+            handle.remove()
+        return tap.maps
+
+
+def check_carries_all_data(model: nn.Module, layer: str, *args: Any, **kwargs: Any) -> None:
+    """Prove that all data of a model flows through a layer, so that rows may leave there.
+
+    Two samples run in eval mode; then the layer passes on the second one only, and the model must
+    answer for exactly that one.
+
+    Args:
+        model: any `nn.Module`.
+        layer: a name out of `model.named_modules()`.
+        args: what the model is called with, two samples in each tensor.
+        kwargs: likewise, by name.
+
+    Raises:
+        LayerError: where data pass around the layer, it runs not exactly once, or its output has
+            no batch dimension; it lists layers that would do.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(144, 2))
+        >>> check_carries_all_data(model, "0", torch.zeros(2, 1, 8, 8))
+    """
+    find_layer(model, layer)
+    if carries_all_data(model, layer, *args, **kwargs):
+        return
+    names = (name for name, module in model.named_modules() if name and _is_tensor_layer(module))
+    fitting = [name for name in names if carries_all_data(model, name, *args, **kwargs)]
+    would_do = ", ".join(fitting[:12]) or "none was found"
+    problem = "expected one that all data flow through exactly once, a sample a row"
+    raise LayerError(f"layer {layer!r}: {problem}; layers that would do: {would_do}")
+
+
+@torch.no_grad()
+def carries_all_data(model: nn.Module, layer: str, *args: Any, **kwargs: Any) -> bool:
+    """Tell whether a model answers for the second of two samples alone when a layer drops the first.
+
+    Args:
+        model: any `nn.Module`.
+        layer: a name out of `model.named_modules()`.
+        args: what the model is called with, two samples in each tensor.
+        kwargs: likewise, by name.
+
+    Returns:
+        True where the rows that leave at the layer are missing at the end, and nothing else is.
+
+    Raises:
+        LayerError: where the model has no such layer.
+
+    Examples:
+        >>> carries_all_data(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), "0", torch.zeros(2, 3))
+        True
+    """
+    second = torch.tensor([1])
+    with guest(model), Tap(model, layer) as tap:
+        whole = first_tensor(model(*args, **kwargs), "the model")
+        if tap.calls != 1 or tap.maps.ndim not in (2, 3, 4) or len(tap.maps) != 2:
+            return False
+        with row_filter(model, layer, lambda _maps: second):
+            try:
+                part = first_tensor(model(*args, **kwargs), "the model")
+            except (RuntimeError, ValueError, IndexError):
+                return False  # rows of two sizes met further on
+    return part.shape == whole[1:].shape and _close(part, whole[1:])
+
+
+@contextmanager
+def row_filter(
+    model: nn.Module, layer: str, choose: Callable[[Tensor], Tensor | None]
+) -> Iterator[None]:
+    """Let only some rows of a layer's output through while the block runs.
+
+    Args:
+        model: any `nn.Module`.
+        layer: a name out of `model.named_modules()`.
+        choose: gets the maps, gives the kept rows' index `(M,)`, int64, or None for all of them.
+
+    Raises:
+        LayerError: where the model has no such layer.
+    """
+
+    def shrink(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        maps = first_tensor(output, layer)
+        kept = choose(maps)
+        return output if kept is None else select_rows(output, kept.to(maps.device), len(maps))
+
+    handle = find_layer(model, layer).register_forward_hook(shrink)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def first_tensor(output: Any, layer: str) -> Tensor:
+    """Give the tensor that a module puts out, or the first one in its tuple, list or dict.
+
+    Args:
+        output: what the module returned.
+        layer: the module's name, for the error.
+
+    Returns:
+        The tensor.
+
+    Raises:
+        LayerError: where there is none.
+
+    Examples:
+        >>> first_tensor((torch.ones(1), None), "layer1")
+        tensor([1.])
+    """
+    if isinstance(output, Tensor):
+        return output
+    parts = output.values() if isinstance(output, Mapping) else output
+    if isinstance(output, Mapping | tuple | list):
+        for part in parts:
+            if isinstance(part, Tensor):
+                return part
+    raise LayerError(f"layer {layer!r}: expected a tensor as output, got {type(output).__name__}")
+
+
+def select_rows(output: Any, kept: Tensor, rows: int) -> Any:
+    """Keep some rows of every tensor in a module's output that has one row a sample.
+
+    Args:
+        output: a tensor, or tuples, lists and dicts of them.
+        kept: `(M,)`, int64, the rows to keep.
+        rows: how many rows a tensor must have to be cut.
+
+    Returns:
+        The same structure, with M rows where there were `rows`.
+
+    Examples:
+        >>> select_rows((torch.arange(3), None), torch.tensor([2]), 3)
+        (tensor([2]), None)
+    """
+
+    def cut(tensor: Tensor) -> Tensor:
+        fits = tensor.ndim > 0 and len(tensor) == rows
+        return tensor.index_select(0, kept.to(tensor.device)) if fits else tensor
+
+    return map_tensors(output, cut)
+
+
+def map_tensors(structure: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """Apply a function to each tensor within tuples, lists and dicts, keeping their types.
+
+    Args:
+        structure: a tensor, or tuples, named tuples, lists and dicts of them; others pass as are.
+        function: what each tensor is replaced by.
+
+    Returns:
+        The same structure.
+
+    Examples:
+        >>> map_tensors([torch.ones(1), "text"], torch.neg)
+        [tensor([-1.]), 'text']
+    """
+    if isinstance(structure, Tensor):
+        return function(structure)
+    if isinstance(structure, Mapping):
+        pairs = {key: map_tensors(value, function) for key, value in structure.items()}
+        return (
+            type(structure)(**pairs) if hasattr(structure, "to_tuple") else type(structure)(pairs)
+        )  # type: ignore[call-arg]
+    if isinstance(structure, tuple | list):
+        values = [map_tensors(value, function) for value in structure]
+        return (
+            type(structure)(*values) if hasattr(structure, "_fields") else type(structure)(values)
+        )
+    return structure
+
+
+def _is_tensor_layer(module: nn.Module) -> bool:
+    return not isinstance(module, nn.ModuleList | nn.ModuleDict)
+
+
+def _close(part: Tensor, whole: Tensor) -> bool:
+    """Whether two outputs agree up to the rounding that another batch size brings."""
+    if not part.is_floating_point():
+        return torch.equal(part, whole)
+    scale = whole.float().abs().nan_to_num().max() if whole.numel() else torch.tensor(0.0)
+    return torch.allclose(
+        part.float(), whole.float(), rtol=0.02, atol=float(scale) * 0.02 + 1e-6, equal_nan=True
+    )
+
+
+def _cuda_devices(model: nn.Module) -> list[torch.device]:
+    return list({parameter.device for parameter in model.parameters() if parameter.is_cuda})
+
+
+def check_rows(maps: Tensor, labels: Tensor, layer: str) -> None:
+    """Check that a layer's output has one row for each label.
+
+    Args:
+        maps: the layer's output.
+        labels: `(N,)`.
+        layer: the layer's name, for the error.
+
+    Raises:
+        InvalidValueError: where it has not.
+    """
+    if len(maps) != len(labels):
+        got = f"{len(labels)} for maps {tuple(maps.shape)} at {layer!r}"
+        raise InvalidValueError(f"labels: expected one a row of the layer's output, got {got}")

@@ -1,0 +1,65 @@
+"""Lightning Fabric, set up for one device and precision."""
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from imprint.errors import DeviceError
+from imprint.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+__all__ = ["build_fabric", "find_device"]
+
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+def find_device(name: str) -> torch.device:
+    """Find the device to train on.
+
+    Args:
+        name: `cpu`, `cuda`, `mps`, or `auto` for the first GPU there is, else the CPU.
+
+    Returns:
+        The device.
+
+    Raises:
+        DeviceError: where there is no such device.
+
+    Examples:
+        >>> find_device("cpu")
+        device(type='cpu')
+    """
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next((gpu for gpu in found if found[gpu]), "cpu")
+    if not found.get(name, True):
+        there = [*(gpu for gpu in found if found[gpu]), "cpu"]
+        raise DeviceError(f"device: expected one that is here ({', '.join(there)}), got {name}")
+    return torch.device(name)
+
+
+def build_fabric(settings: TrainSettings) -> "Fabric":
+    """Set up Fabric, which holds device, precision and, later, several processes.
+
+    Args:
+        settings: names the device and the precision.
+
+    Returns:
+        A Fabric of one device.
+
+    Raises:
+        DeviceError: where device or precision is not to be had.
+
+    Examples:
+        >>> build_fabric(TrainSettings(device="cpu")).device
+        device(type='cpu')
+    """
+    from lightning.fabric import Fabric
+
+    device = find_device(settings.device)
+    if settings.precision == "16" and device.type != "cuda":
+        raise DeviceError(f"precision: expected 32 or bf16 on {device.type}, got 16")
+    precision = PRECISIONS[settings.precision]
+    return Fabric(accelerator=device.type, devices=1, precision=precision)  # type: ignore[arg-type]

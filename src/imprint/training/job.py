@@ -1,0 +1,162 @@
+"""A training job from data to result: one run, or two that take turns."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from imprint.data import TensorBatches, normalisation
+from imprint.errors import InvalidValueError
+from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
+from imprint.training.engine import find_device
+from imprint.training.results import comparison_result, run_result
+from imprint.training.settings import TrainSettings
+from imprint.training.trainer import Progress, Trainer
+from imprint.types import DataSplits
+
+__all__ = ["train"]
+
+TEST_BATCH = 1000
+
+
+def train(
+    data: DataSplits,
+    settings: TrainSettings,
+    *,
+    compare: bool = False,
+    out: Path | None = None,
+    resume: bool = False,
+    on_step: Callable[[Progress], None] = lambda _: None,
+    on_epoch: Callable[[str, dict[str, Any]], None] = lambda _name, _row: None,
+) -> dict[str, Any]:
+    """Train a network; with `compare`, plain and skipping in turn, an epoch each.
+
+    Both runs of a comparison start from the same weights and see the same batches.
+
+    Args:
+        data: what to train and to test on.
+        settings: how; with `compare`, `skip="none"` stands for `imprint`.
+        compare: whether to train plainly as well.
+        out: a new or empty folder for `config.json`, `result.json`, `model.safetensors` and a
+            checkpoint after each epoch; None writes nothing.
+        resume: continue the job in `out`, to the bit on the CPU; the settings must be the same.
+        on_step: called after each optimizer step.
+        on_epoch: called after each epoch with `plain` or `skip` and the epoch's row.
+
+    Returns:
+        What `result.json` holds; `docs/train.md` lists the keys.
+
+    Raises:
+        ImprintError: for settings, model, layer, data, device or folder that will not do, before
+            training begins; DivergedError where a loss is not finite.
+
+    Examples:
+        >>> from imprint.data import load
+        >>> tiny = TrainSettings(model="paper", epochs=1, batch_size=4096, device="cpu")
+        >>> result = train(load("mnist"), tiny)  # doctest: +SKIP
+    """
+    trainers = _trainers(data, settings, compare, on_step)
+    config = _config(data, settings, compare)
+    if out is not None:
+        _open_folder(out, config, resume)
+        if resume and (out / "result.json").is_file():
+            return read_json(out / "result.json")
+    for trainer in trainers if resume and out is not None else ():
+        _load(trainer, out)
+    while any(not trainer.finished for trainer in trainers):
+        trainer = min((t for t in trainers if not t.finished), key=lambda t: t.epoch)
+        on_epoch(trainer.name, trainer.train_epoch())
+        if out is not None:
+            write_tensors(_checkpoint(out, trainer), *trainer.state())
+    result = _result(data, trainers)
+    if out is not None:
+        _close_folder(out, trainers, result, data)
+    return result
+
+
+def _trainers(
+    data: DataSplits, settings: TrainSettings, compare: bool, on_step: Callable[[Progress], None]
+) -> list[Trainer]:
+    if compare and settings.skip == "none":
+        settings = replace(settings, skip="imprint")
+    if not compare:
+        name = "plain" if settings.skip == "none" else "skip"
+        return [_trainer(data, settings, name, on_step)]
+    plain = _trainer(data, replace(settings, skip="none"), "plain", on_step)
+    return [plain, _trainer(data, settings, "skip", on_step)]
+
+
+def _trainer(
+    data: DataSplits, settings: TrainSettings, name: str, on_step: Callable[[Progress], None]
+) -> Trainer:
+    scale = normalisation(data.train.images)
+    device = find_device(settings.device)
+    train_batches = TensorBatches(
+        data.train,
+        settings.batch_size,
+        scale,
+        augmentations=data.augmentations if settings.augment else (),
+        device=device,
+        seed=settings.seed,
+    )
+    test_batches = TensorBatches(
+        data.test, min(TEST_BATCH, len(data.test)), scale, device=device, shuffle=False, drop_last=False
+    )
+    channels, height, width = data.train.images.shape[1:]
+    return Trainer(
+        settings,
+        train=train_batches,
+        test=test_batches,
+        shape=(channels, height, width),
+        num_classes=data.num_classes,
+        train_labels=data.train.labels,
+        on_step=on_step,
+        name=name,
+    )
+
+
+def _config(data: DataSplits, settings: TrainSettings, compare: bool) -> dict[str, Any]:
+    sizes = {"train_images": len(data.train), "test_images": len(data.test)}
+    return {"command": "train", "data": data.name, **sizes, "compare": compare, **asdict(settings)}
+
+
+def _open_folder(out: Path, config: dict[str, Any], resume: bool) -> None:
+    if not resume:
+        write_json(claim(out) / "config.json", config)
+        return
+    stored = read_json(out / "config.json")
+    for key in config:
+        if stored.get(key) != config[key]:
+            expected, got = stored.get(key), config[key]
+            raise InvalidValueError(f"{key}: expected {expected!r} as the run in {out} has, got {got!r}")
+
+
+def _checkpoint(out: Path, trainer: Trainer) -> Path:
+    return out / f"checkpoint-{trainer.name}.safetensors"
+
+
+def _load(trainer: Trainer, out: Path) -> None:
+    path = _checkpoint(out, trainer)
+    if path.is_file():
+        trainer.load_state(*read_tensors(path))
+
+
+def _result(data: DataSplits, trainers: list[Trainer]) -> dict[str, Any]:
+    results = [run_result(trainer, data.name, data.train.class_names) for trainer in trainers]
+    return results[0] if len(results) == 1 else comparison_result(*results)
+
+
+def _close_folder(
+    out: Path, trainers: list[Trainer], result: dict[str, Any], data: DataSplits
+) -> None:
+    """Write the weights, then the result, then drop the checkpoints that are not needed now."""
+    scale = normalisation(data.train.images)
+    for trainer in trainers:
+        both = len(trainers) == 2 and trainer.name == "plain"
+        name = "model-plain.safetensors" if both else "model.safetensors"
+        note = {"model": trainer.settings.model, "mean": scale.mean, "std": scale.std}
+        note |= {"shape": list(data.train.images.shape[1:]), "classes": data.train.class_names}
+        write_tensors(out / name, trainer.model.state_dict(), note)
+    write_json(out / "result.json", result)
+    for trainer in trainers:
+        _checkpoint(out, trainer).unlink(missing_ok=True)

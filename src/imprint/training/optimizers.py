@@ -1,0 +1,69 @@
+"""Optimizers, and learning-rate schedules that count optimizer steps; PyTorch's own."""
+
+from torch import nn
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingLR,
+    LRScheduler,
+    MultiStepLR,
+    OneCycleLR,
+)
+
+from imprint.training.settings import TrainSettings
+
+__all__ = ["build_optimizer", "build_schedule"]
+
+
+def build_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
+    """Build the optimizer of a run; biases and norms are not decayed.
+
+    Args:
+        model: whose parameters are to be trained.
+        settings: names the optimizer, its rate, momentum and weight decay.
+
+    Returns:
+        SGD with Nesterov momentum, or AdamW.
+
+    Examples:
+        >>> build_optimizer(nn.Linear(2, 2), TrainSettings(optimizer="adamw")).defaults["lr"]
+        0.005
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if settings.optimizer == "adamw":
+        return AdamW(groups, lr=settings.rate, fused=True)
+    momentum = settings.momentum
+    return SGD(groups, lr=settings.rate, momentum=momentum, nesterov=momentum > 0, fused=True)
+
+
+def build_schedule(optimizer: Optimizer, settings: TrainSettings, steps: int) -> LRScheduler:
+    """Build the learning rate's schedule over a number of optimizer steps.
+
+    Args:
+        optimizer: whose rate it sets, now and at each `step()`.
+        settings: names the schedule and the highest rate.
+        steps: all optimizer steps of the run, at least 1.
+
+    Returns:
+        One of PyTorch's schedulers, to be stepped after each optimizer step.
+
+    Examples:
+        >>> optimizer = build_optimizer(nn.Linear(2, 2), TrainSettings())
+        >>> build_schedule(optimizer, TrainSettings(schedule="constant"), 100).get_last_lr()[0]
+        0.2
+    """
+    if settings.schedule == "one-cycle":
+        return OneCycleLR(
+            optimizer, settings.rate, total_steps=max(steps, 2) + 1, pct_start=0.25,
+            cycle_momentum=False,
+        )
+    if settings.schedule == "cosine":
+        return CosineAnnealingLR(optimizer, T_max=max(steps, 1))
+    if settings.schedule == "step":
+        return MultiStepLR(optimizer, [steps // 2, steps * 3 // 4], gamma=0.1)
+    return ConstantLR(optimizer, factor=1.0, total_iters=0)

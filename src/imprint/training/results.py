@@ -1,0 +1,111 @@
+"""The rows of `result.json`, flat and with stable keys."""
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from imprint.models import default_layer
+from imprint.training.trainer import Trainer
+
+__all__ = ["comparison_result", "run_result", "versions"]
+
+
+def versions() -> dict[str, str]:
+    """The versions that a result depends on.
+
+    Returns:
+        `imprint`, `torch`, `python`.
+
+    Examples:
+        >>> sorted(versions())
+        ['imprint', 'python', 'torch']
+    """
+    return {
+        "imprint": version("imprint"),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dict[str, Any]:
+    """Sum up one run.
+
+    Args:
+        trainer: after its last epoch.
+        data: what the user called the data set.
+        class_names: the K names.
+
+    Returns:
+        The run's part of `result.json`.
+    """
+    s, epochs = trainer.settings, trainer.epochs
+    skipping = trainer.gate is not None
+    most, counts = trainer.tally.most_skipped()
+    return {
+        "test_accuracy": epochs[-1]["test_accuracy"],
+        **{key: sum(row[key] for row in epochs) for key in _SUMMED},
+        "epochs": epochs,
+        "class_names": list(class_names),
+        "class_accuracy": trainer.class_accuracy,
+        "worst_class": _worst(trainer.class_accuracy, class_names),
+        "similarity": trainer.tally.similarity() if skipping else None,
+        "most_skipped": most if skipping else None,
+        "most_skipped_counts": counts if skipping else None,
+        "never_skipped": trainer.tally.never_skipped() if skipping else None,
+        "parameters": sum(weight.numel() for weight in trainer.model.parameters()),
+        "model": s.model,
+        "layer": (s.layer or default_layer(s.model)) if skipping else None,
+        "data": data,
+        "skip": s.skip,
+        "keep": s.keep if skipping and trainer.gate.rule.exact else None,
+        "threshold_reading": s.threshold_reading if skipping else None,
+        "batch_size": s.batch_size,
+        "optimizer": s.optimizer,
+        "lr": s.rate,
+        "schedule": s.schedule,
+        "precision": s.precision,
+        "seed": s.seed,
+        "device": trainer.device,
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+    }
+
+
+def comparison_result(plain: dict[str, Any], skip: dict[str, Any]) -> dict[str, Any]:
+    """Set two runs side by side.
+
+    Args:
+        plain: the result of plain training.
+        skip: the result of the run that skipped.
+
+    Returns:
+        Both, with `time_saved`, a share of plain's seconds, and `accuracy_difference`, skip's
+        minus plain's; either can be negative.
+
+    Examples:
+        >>> slow, fast = {"train_seconds": 4.0}, {"train_seconds": 3.0}
+        >>> comparison_result(slow | {"test_accuracy": 0.9}, fast | {"test_accuracy": 0.9})[
+        ...     "time_saved"
+        ... ]
+        0.25
+    """
+    return {
+        "plain": plain,
+        "skip": skip,
+        "time_saved": 1 - skip["train_seconds"] / plain["train_seconds"],
+        "accuracy_difference": skip["test_accuracy"] - plain["test_accuracy"],
+    }
+
+
+_SUMMED = ("train_seconds", "images_seen", "images_trained", "images_skipped", "hits")
+
+
+def _worst(accuracies: list[float | None], class_names: tuple[str, ...]) -> dict[str, Any] | None:
+    """The class of the lowest accuracy, of those that the test set has."""
+    known = [(value, k) for k, value in enumerate(accuracies) if value is not None]
+    if not known:
+        return None
+    value, k = min(known)
+    return {"name": class_names[k], "accuracy": value}

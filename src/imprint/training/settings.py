@@ -1,0 +1,126 @@
+"""What a training run is told: one frozen record, checked before any work begins."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from imprint.errors import InvalidValueError
+from imprint.memory import ThresholdReading
+from imprint.skipping import RULES
+
+__all__ = ["Device", "Optimizer", "Precision", "Schedule", "Skip", "TrainSettings"]
+
+Skip = Literal["none", "imprint", "paper", "cosine", "random"]
+Optimizer = Literal["sgd", "adamw"]
+Schedule = Literal["one-cycle", "cosine", "step", "constant"]
+Precision = Literal["32", "bf16", "16"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+DEFAULT_RATES: dict[str, float] = {"sgd": 0.2, "adamw": 0.005}
+"""The highest learning rate of each optimizer where none is given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """How to train a network.
+
+    Args:
+        model: a built-in name, `module:factory` or `file.py:factory`.
+        layer: the layer to tap; None takes a built-in network's own.
+        skip: the rule by which samples leave a step, or `none`.
+        keep: the share of each batch that stays, in (0, 1]; `paper` decides that by itself.
+        threshold_reading: the paper's threshold by its `text` or its `formula`.
+        memory_decay: how the class memory fades with each batch, in (0, 1].
+        dense_start: the share of the epochs, at the start, in which nothing is skipped; `paper`
+            skips from the first batch.
+        dense_end: likewise at the end.
+        epochs: at least 1.
+        batch_size: samples a step, at least 1.
+        optimizer: `sgd` (Nesterov momentum) or `adamw`.
+        lr: the highest learning rate; None takes the optimizer's own default.
+        momentum: of `sgd`, in [0, 1).
+        weight_decay: at least 0.
+        schedule: of the learning rate, by optimizer steps: `one-cycle`, `cosine`, `step`
+            (a tenth at a half and at three quarters) or `constant`.
+        precision: `32`, or mixed `bf16` or `16`.
+        clip: the largest norm of all gradients together, or None.
+        label_smoothing: in [0, 1).
+        device: `auto` takes a GPU where there is one.
+        seed: of weights, order, augmentation and rule.
+        target: a test accuracy in (0, 1] at which to stop, or None.
+        augment: whether to use the augmentations that fit the data set.
+
+    Raises:
+        InvalidValueError: for a value out of its range; all are checked here, before work begins.
+
+    Examples:
+        >>> TrainSettings(keep=1.5)
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: keep: expected a value in (0, 1], got 1.5
+    """
+
+    model: str = "conv4"
+    layer: str | None = None
+    skip: Skip = "none"
+    keep: float = 0.5
+    threshold_reading: ThresholdReading = "formula"
+    memory_decay: float = 1.0
+    dense_start: float = 0.1
+    dense_end: float = 0.0
+    epochs: int = 8
+    batch_size: int = 256
+    optimizer: Optimizer = "sgd"
+    lr: float | None = None
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: Schedule = "one-cycle"
+    precision: Precision = "32"
+    clip: float | None = None
+    label_smoothing: float = 0.0
+    device: Device = "auto"
+    seed: int = 0
+    target: float | None = None
+    augment: bool = True
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                expected = ", ".join(choices)
+                raise InvalidValueError(
+                    f"{name}: expected one of {expected}, got {getattr(self, name)!r}"
+                )
+        for name, (low, high, text) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise InvalidValueError(f"{name}: expected a value {text}, got {value}")
+
+    @property
+    def rate(self) -> float:
+        """The highest learning rate."""
+        return DEFAULT_RATES[self.optimizer] if self.lr is None else self.lr
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "skip": ("none", *RULES),
+    "threshold_reading": get_args(ThresholdReading),
+    "optimizer": get_args(Optimizer),
+    "schedule": get_args(Schedule),
+    "precision": get_args(Precision),
+    "device": get_args(Device),
+}
+
+_TINY = 1e-12
+_RANGES: dict[str, tuple[float, float, str]] = {
+    "keep": (_TINY, 1, "in (0, 1]"),
+    "memory_decay": (_TINY, 1, "in (0, 1]"),
+    "dense_start": (0, 1, "in [0, 1]"),
+    "dense_end": (0, 1, "in [0, 1]"),
+    "epochs": (1, 10**9, "of at least 1"),
+    "batch_size": (1, 10**9, "of at least 1"),
+    "lr": (_TINY, 1e9, "above 0"),
+    "momentum": (0, 1 - _TINY, "in [0, 1)"),
+    "weight_decay": (0, 1e9, "of at least 0"),
+    "clip": (_TINY, 1e30, "above 0"),
+    "label_smoothing": (0, 1 - _TINY, "in [0, 1)"),
+    "seed": (0, 2**63 - 1, "of at least 0"),
+    "target": (_TINY, 1, "in (0, 1]"),
+}

@@ -1,0 +1,276 @@
+"""The trainer: a loop that reads as pseudo-code, on Lightning Fabric."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imprint.data import Batch, Batches
+from imprint.errors import DivergedError, LayerError
+from imprint.models import build_model, default_layer
+from imprint.skipping import SkipGate, keep_at
+from imprint.taps import first_tensor
+from imprint.training.diagnosis import diagnose
+from imprint.training.engine import build_fabric
+from imprint.training.evaluation import class_hits
+from imprint.training.optimizers import build_optimizer, build_schedule
+from imprint.training.states import flatten_optimizer, join_parts, restore_optimizer, split_parts
+from imprint.training.settings import TrainSettings
+from imprint.training.tally import SkipTally
+
+__all__ = ["Progress", "Trainer"]
+
+
+class Progress(NamedTuple):
+    """Where a run stands after an optimizer step.
+
+    Attributes:
+        run: `plain` or `skip`.
+        epoch: from 0.
+        step: within the epoch, from 1.
+        steps: of the epoch.
+        loss: the mean loss of the rows that stayed, in nats.
+        trained: images trained in this epoch so far.
+        skipped: images skipped in this epoch so far.
+    """
+
+    run: str
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    trained: int
+    skipped: int
+
+
+class Trainer:
+    """Train one network, an epoch a call, so that several can take turns.
+
+    Args:
+        settings: what to do.
+        train: batches to train on, the same for the same epoch.
+        test: batches to judge on after each epoch.
+        shape: channels, height and width of the images.
+        num_classes: K.
+        train_labels: `(N,)`, int64, of the whole training set.
+        on_step: called after each optimizer step.
+        name: what `on_step` is told of the run.
+
+    Raises:
+        InvalidValueError: for a model that does not fit the data.
+        LayerError: where the layer cannot serve as gate.
+        DeviceError: where the device or the precision is not to be had.
+    """
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        *,
+        train: Batches,
+        test: Batches,
+        shape: tuple[int, int, int],
+        num_classes: int,
+        train_labels: Tensor,
+        on_step: Callable[[Progress], None] = lambda _: None,
+        name: str = "plain",
+    ) -> None:
+        self.settings = settings
+        self.name = name
+        self.epochs: list[dict[str, Any]] = []
+        self.class_accuracy: list[float | None] = []
+        self._train, self._test, self._on_step = train, test, on_step
+        self._num_classes = num_classes
+        self._fabric = build_fabric(settings)
+        self.model = build_model(settings.model, shape, num_classes, seed=settings.seed)
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.gate = self._build_gate(shape)
+        self.tally = SkipTally(train_labels, num_classes)
+        optimizer = build_optimizer(self.model, settings)
+        self._model, self._optimizer = self._fabric.setup(self.model, optimizer)
+        self._schedule = build_schedule(optimizer, settings, settings.epochs * len(train))
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are done."""
+        return len(self.epochs)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or the target accuracy is reached."""
+        target = self.settings.target
+        reached = bool(self.epochs) and target is not None
+        return self.epoch >= self.settings.epochs or (
+            reached and self.epochs[-1]["test_accuracy"] >= target
+        )
+
+    def train_epoch(self) -> dict[str, Any]:
+        """Train for one epoch, then judge on the test images.
+
+        Returns:
+            The epoch's row in `result.json`.
+
+        Raises:
+            DivergedError: as soon as a loss is not finite; it says where that came from.
+        """
+        if self.gate is not None:
+            self.gate.keep = self._keep()
+        self.tally.begin_epoch(self.epoch)
+        rate = float(self._schedule.get_last_lr()[0])
+        start = time.perf_counter()
+        with self._own_randomness():
+            counts = self._train_batches()
+        seconds = time.perf_counter() - start
+        if self.gate is not None:
+            self.tally.end_epoch(self.gate)
+        row = {
+            "epoch": self.epoch + 1,
+            "test_accuracy": self._judge(),
+            "train_loss": counts.loss / counts.trained,
+            "train_seconds": seconds,
+            "images_seen": counts.seen,
+            "images_trained": counts.trained,
+            "images_skipped": counts.seen - counts.trained,
+            "hits": int(self.tally.hits.sum()),
+            "hits_per_class": self.tally.hits.tolist(),
+            "skipped_per_class": self.tally.skipped.tolist(),
+            "learning_rate": rate,
+        }
+        self.epochs.append(row)
+        return row
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Give all that the run needs to continue exactly: tensors, and a note for JSON."""
+        tensors, groups = flatten_optimizer(self._optimizer)
+        parts = {"model": dict(self.model.state_dict()), "optimizer": tensors}
+        if self.gate is not None:
+            parts |= {"gate": self.gate.state_dict(), "tally": self.tally.state_dict()}
+        note = {
+            "epochs": self.epochs,
+            "class_accuracy": self.class_accuracy,
+            "optimizer": groups,
+            "schedule": self._schedule.state_dict(),
+        }
+        return join_parts(parts), note
+
+    def load_state(self, tensors: dict[str, Tensor], note: dict[str, Any]) -> None:
+        """Continue from what `state` gave.
+
+        Args:
+            tensors: by name.
+            note: what stood beside them.
+        """
+        parts = split_parts(tensors)
+        self.model.load_state_dict(parts["model"])
+        restore_optimizer(self._optimizer, parts.get("optimizer", {}), note["optimizer"])
+        self._schedule.load_state_dict(note["schedule"])
+        if self.gate is not None:
+            device = self._fabric.device
+            gate = {k: v if k == "generator" else v.to(device) for k, v in parts["gate"].items()}
+            self.gate.load_state_dict(gate)
+            self.tally.load_state_dict(parts["tally"])
+        self.epochs, self.class_accuracy = note["epochs"], note["class_accuracy"]
+
+    def _train_batches(self) -> "_Counts":
+        """One epoch: for each batch, a step on the rows that stay."""
+        self._model.train()
+        counts = _Counts()
+        for step, batch in enumerate(self._train.epoch(self.epoch), 1):
+            loss, trained = self._step(batch)
+            counts.add(loss, trained, len(batch.labels))
+            skipped = counts.seen - counts.trained
+            place = (self.epoch, step, len(self._train))
+            self._on_step(Progress(self.name, *place, loss, counts.trained, skipped))
+        return counts
+
+    def _step(self, batch: Batch) -> tuple[float, int]:
+        """Forward, backward and update on one batch; its loss and the rows that it had."""
+        logits, labels = self._forward(batch)
+        smoothing = self.settings.label_smoothing
+        loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        value = float(loss)
+        if not math.isfinite(value):
+            raise DivergedError(self._explain(batch, value))
+        self._fabric.backward(loss)
+        if self.settings.clip is not None:
+            self._fabric.clip_gradients(
+                self._model, self._optimizer, max_norm=self.settings.clip, error_if_nonfinite=False
+            )
+        self._optimizer.step()
+        self._schedule.step()
+        self._optimizer.zero_grad()
+        if self.gate is not None and self.gate.rule.remember == "after":
+            self.gate.remember(batch.images, batch.labels)
+        return value, len(labels)
+
+    def _forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The logits and the labels of the rows that stay."""
+        if self.gate is None:
+            return first_tensor(self._model(batch.images), "the model's output"), batch.labels
+        with self.gate(batch.labels) as gate:
+            logits = first_tensor(self._model(batch.images), "the model's output")
+        self.tally.record(batch.index, batch.labels, gate)
+        return logits, gate.labels
+
+    def _keep(self) -> float:
+        """The keep ratio of the epoch that begins."""
+        s = self.settings
+        done = self.epoch / s.epochs
+        return keep_at(done, keep=s.keep, dense_start=s.dense_start, dense_end=s.dense_end)
+
+    def _judge(self) -> float:
+        right, total = class_hits(self._model, self._test.epoch(0), self._num_classes)
+        pairs = zip(right.tolist(), total.tolist(), strict=True)
+        self.class_accuracy = [hits / n if n else None for hits, n in pairs]
+        return int(right.sum()) / max(1, int(total.sum()))
+
+    def _explain(self, batch: Batch, loss: float) -> str:
+        place = f"epoch {self.epoch + 1} of the {self.name} run"
+        remedy = "a lower --lr, --clip 1 or --precision 32 may help"
+        return f"loss became {loss} in {place}: {diagnose(self.model, batch.images)}; {remedy}"
+
+    @contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        """Draw dropout and the like from (seed, epoch) alone; put the global state back after."""
+        device = self._fabric.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.random.manual_seed(self.settings.seed * 100_003 + self.epoch)
+            yield
+
+    def _build_gate(self, shape: tuple[int, int, int]) -> SkipGate | None:
+        s = self.settings
+        if s.skip == "none":
+            return None
+        layer = s.layer or default_layer(s.model)
+        if layer is None:
+            names = ", ".join([name for name, _ in self.model.named_modules() if name][:12])
+            raise LayerError(f"layer: expected --layer, one of the model's such as {names}; got none")
+        return SkipGate(
+            self.model,
+            layer=layer,
+            num_classes=self._num_classes,
+            rule=s.skip,
+            reading=s.threshold_reading,
+            decay=s.memory_decay,
+            seed=s.seed,
+            example=torch.zeros(2, *shape),
+        )
+
+
+@dataclass
+class _Counts:
+    """Sums over an epoch: loss times rows trained, rows trained, rows seen."""
+
+    loss: float = 0.0
+    trained: int = 0
+    seen: int = 0
+
+    def add(self, loss: float, trained: int, seen: int) -> None:
+        self.loss += loss * trained
+        self.trained += trained
+        self.seen += seen

@@ -1,0 +1,105 @@
+"""Small frozen types that cross module borders."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from imprint.errors import InvalidValueError
+
+__all__ = ["DataSplits", "ImageSet", "Match", "Nearest", "Normalisation"]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images in memory with their labels.
+
+    Args:
+        images: `(N, C, H, W)`, uint8, C of 1 or 3.
+        labels: `(N,)`, int64, each in `0 … K-1`, an index into `class_names`.
+        class_names: the K names, in the order of their labels.
+
+    Raises:
+        InvalidValueError: where shapes, types or the range of the labels do not fit.
+
+    Examples:
+        >>> images = torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
+        >>> len(ImageSet(images, torch.tensor([0, 1]), ("cat", "dog")))
+        2
+    """
+
+    images: Tensor
+    labels: Tensor
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        images, labels = self.images, self.labels
+        if images.ndim != 4 or images.dtype != torch.uint8:
+            got = f"{tuple(images.shape)} of {images.dtype}"
+            raise InvalidValueError(f"images: expected (N, C, H, W) of torch.uint8, got {got}")
+        if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
+            got = f"{tuple(labels.shape)} of {labels.dtype}"
+            raise InvalidValueError(f"labels: expected ({len(images)},) of torch.int64, got {got}")
+        if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.class_names):
+            got = f"{int(labels.min())} … {int(labels.max())}"
+            expected = f"0 … {len(self.class_names) - 1}"
+            raise InvalidValueError(f"labels: expected values in {expected}, got {got}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class Normalisation(NamedTuple):
+    """Mean and standard deviation of each channel, of pixels scaled to `[0, 1]`."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class DataSplits:
+    """A data set as the commands use it: what to train on and what to test on.
+
+    Args:
+        name: what the user called it (`mnist`, a path).
+        train: the training images.
+        test: the test images, of the same classes, in the same order.
+        augmentations: names of the augmentations that fit this set (`crop`, `flip`).
+    """
+
+    name: str
+    train: ImageSet
+    test: ImageSet
+    augmentations: tuple[str, ...] = ()
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes K."""
+        return len(self.train.class_names)
+
+
+class Match(NamedTuple):
+    """What a memory says of N samples.
+
+    Attributes:
+        familiarity: `(N,)`, similarity to the prototype of the sample's own class, in [-1, 1].
+        nearest: `(N,)`, int64, the class whose prototype is most similar.
+        hit: `(N,)`, bool, the memory's decision.
+    """
+
+    familiarity: Tensor
+    nearest: Tensor
+    hit: Tensor
+
+
+class Nearest(NamedTuple):
+    """The rows of a gallery that are closest to each query.
+
+    Attributes:
+        similarities: `(N, k)`, most similar first.
+        indices: `(N, k)`, int64, rows of the gallery.
+    """
+
+    similarities: Tensor
+    indices: Tensor
