@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -16,14 +17,14 @@ from torch import Tensor, nn
 from imprint.errors import InvalidValueError, MissingFileError
 from imprint.taps import first_tensor, guest
 
-__all__ = ["BUILT_IN", "Conv4", "PaperNet", "ResNet", "build_model", "default_layer"]
+__all__ = ["BUILT_IN", "build_model", "conv4", "default_layer", "paper", "resnet"]
 
 Shape = tuple[int, int, int]
 """Channels, height and width of an image."""
 
 
-class PaperNet(nn.Sequential):
-    """The paper's network: two convolutions, each pooled and rectified, then two linear layers.
+def paper(shape: Shape, num_classes: int) -> nn.Sequential:
+    """Build the paper's network: two convolutions, each pooled and rectified, then two linear layers.
 
     The paper gives no widths; these are the 10, 20 and 50 of the MNIST example of its time.
 
@@ -31,55 +32,68 @@ class PaperNet(nn.Sequential):
         shape: channels, height and width of the images, at least 16 pixels a side.
         num_classes: K.
 
+    Returns:
+        It takes `(N, *shape)` and gives logits `(N, K)`.
+
+    Raises:
+        InvalidValueError: for smaller images.
+
     Source: the paper's section 6.1.
 
     Examples:
-        >>> PaperNet((1, 28, 28), 10)(torch.zeros(2, 1, 28, 28)).shape
+        >>> paper((1, 28, 28), 10)(torch.zeros(2, 1, 28, 28)).shape
         torch.Size([2, 10])
     """
+    channels, height, width = shape
+    flat = 20 * (((height - 4) // 2 - 4) // 2) * (((width - 4) // 2 - 4) // 2)
+    if min(height, width) < 16:
+        raise InvalidValueError(f"shape: expected at least 16 pixels a side, got {shape}")
+    return nn.Sequential(
+        OrderedDict(
+            conv1=nn.Conv2d(channels, 10, 5),
+            pool1=nn.MaxPool2d(2),
+            relu1=nn.ReLU(),
+            conv2=nn.Conv2d(10, 20, 5),
+            pool2=nn.MaxPool2d(2),
+            relu2=nn.ReLU(),
+            flatten=nn.Flatten(),
+            linear1=nn.Linear(flat, 50),
+            relu3=nn.ReLU(),
+            linear2=nn.Linear(50, num_classes),
+        )
+    )
 
-    def __init__(self, shape: Shape, num_classes: int) -> None:
-        channels, height, width = shape
-        flat = 20 * (((height - 4) // 2 - 4) // 2) * (((width - 4) // 2 - 4) // 2)
-        if min(height, width) < 16:
-            raise InvalidValueError(f"shape: expected at least 16 pixels a side, got {shape}")
-        layers = [
-            ("conv1", nn.Conv2d(channels, 10, 5)),
-            ("pool1", nn.MaxPool2d(2)),
-            ("relu1", nn.ReLU()),
-            ("conv2", nn.Conv2d(10, 20, 5)),
-            ("pool2", nn.MaxPool2d(2)),
-            ("relu2", nn.ReLU()),
-            ("flatten", nn.Flatten()),
-            ("linear1", nn.Linear(flat, 50)),
-            ("relu3", nn.ReLU()),
-            ("linear2", nn.Linear(50, num_classes)),
-        ]
-        super().__init__(OrderedDict(layers))
 
-
-class Conv4(nn.Sequential):
-    """Four convolutions with batch norm (16, 32, 64, 64 channels), global pooling, one linear layer.
+def conv4(shape: Shape, num_classes: int) -> nn.Sequential:
+    """Build four convolutions with batch norm, global pooling and one linear layer.
 
     Args:
         shape: channels, height and width of the images, at least 8 pixels a side.
         num_classes: K.
 
+    Returns:
+        It takes `(N, *shape)` and gives logits `(N, K)`; its blocks have 16, 32, 64, 64 channels.
+
+    Raises:
+        InvalidValueError: for smaller images.
+
     Examples:
-        >>> Conv4((3, 32, 32), 10)(torch.zeros(2, 3, 32, 32)).shape
+        >>> conv4((3, 32, 32), 10)(torch.zeros(2, 3, 32, 32)).shape
         torch.Size([2, 10])
     """
-
-    def __init__(self, shape: Shape, num_classes: int) -> None:
-        if min(shape[1:]) < 8:
-            raise InvalidValueError(f"shape: expected at least 8 pixels a side, got {shape}")
-        widths = (shape[0], 16, 32, 64, 64)
-        blocks = [
-            (f"block{i}", _conv_block(widths[i - 1], widths[i], pool=i < 4)) for i in (1, 2, 3, 4)
-        ]
-        head = [("pool", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten())]
-        last = [("linear", nn.Linear(widths[-1], num_classes))]
-        super().__init__(OrderedDict([*blocks, *head, *last]))
+    if min(shape[1:]) < 8:
+        raise InvalidValueError(f"shape: expected at least 8 pixels a side, got {shape}")
+    return nn.Sequential(
+        OrderedDict(
+            block1=_conv_block(shape[0], 16, pool=True),
+            block2=_conv_block(16, 32, pool=True),
+            block3=_conv_block(32, 64, pool=True),
+            block4=_conv_block(64, 64, pool=False),
+            pool=nn.AdaptiveAvgPool2d(1),
+            flatten=nn.Flatten(),
+            linear=nn.Linear(64, num_classes),
+        )
+    )
 
 
 def _conv_block(channels: int, width: int, *, pool: bool) -> nn.Sequential:
@@ -107,8 +121,8 @@ class _BasicBlock(nn.Module):
         return F.relu(self.bn2(self.conv2(inner)) + self.shortcut(maps))
 
 
-class ResNet(nn.Sequential):
-    """A residual network for small images: a 3x3 stem, then stages of basic blocks.
+def resnet(shape: Shape, num_classes: int, *, widths: tuple[int, ...], depth: int) -> nn.Sequential:
+    """Build a residual network for small images: a 3x3 stem, then stages of basic blocks.
 
     Args:
         shape: channels, height and width of the images.
@@ -116,29 +130,30 @@ class ResNet(nn.Sequential):
         widths: channels of each stage; each but the first halves height and width.
         depth: basic blocks a stage.
 
+    Returns:
+        It takes `(N, *shape)` and gives logits `(N, K)`.
+
     Source: He et al. (2016), "Deep residual learning for image recognition", section 4.2.
 
     Examples:
-        >>> ResNet((3, 32, 32), 10, widths=(16, 32, 64), depth=3)(torch.zeros(2, 3, 32, 32)).shape
+        >>> resnet((3, 32, 32), 10, widths=(16, 32, 64), depth=3)(torch.zeros(2, 3, 32, 32)).shape
         torch.Size([2, 10])
     """
-
-    def __init__(
-        self, shape: Shape, num_classes: int, *, widths: tuple[int, ...], depth: int
-    ) -> None:
-        stem = nn.Sequential(
-            nn.Conv2d(shape[0], widths[0], 3, padding=1, bias=False),
-            nn.BatchNorm2d(widths[0]),
-            nn.ReLU(inplace=True),
+    first = widths[0]
+    convolution = nn.Conv2d(shape[0], first, 3, padding=1, bias=False)
+    stages = {
+        f"layer{i}": _stage(before, width, depth, stride=1 if i == 1 else 2)
+        for i, (before, width) in enumerate(pairwise((first, *widths)), 1)
+    }
+    return nn.Sequential(
+        OrderedDict(
+            stem=nn.Sequential(convolution, nn.BatchNorm2d(first), nn.ReLU(inplace=True)),
+            **stages,
+            pool=nn.AdaptiveAvgPool2d(1),
+            flatten=nn.Flatten(),
+            linear=nn.Linear(widths[-1], num_classes),
         )
-        before = (widths[0], *widths)
-        stages = [
-            (f"layer{i}", _stage(before[i - 1], width, depth, stride=1 if i == 1 else 2))
-            for i, width in enumerate(widths, 1)
-        ]
-        head = [("pool", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten())]
-        last = [("linear", nn.Linear(widths[-1], num_classes))]
-        super().__init__(OrderedDict([("stem", stem), *stages, *head, *last]))
+    )
 
 
 def _stage(channels: int, width: int, depth: int, *, stride: int) -> nn.Sequential:
@@ -147,16 +162,16 @@ def _stage(channels: int, width: int, depth: int, *, stride: int) -> nn.Sequenti
 
 
 def _resnet18(shape: Shape, num_classes: int) -> nn.Module:
-    return ResNet(shape, num_classes, widths=(64, 128, 256, 512), depth=2)
+    return resnet(shape, num_classes, widths=(64, 128, 256, 512), depth=2)
 
 
 def _resnet20(shape: Shape, num_classes: int) -> nn.Module:
-    return ResNet(shape, num_classes, widths=(16, 32, 64), depth=3)
+    return resnet(shape, num_classes, widths=(16, 32, 64), depth=3)
 
 
 BUILT_IN: dict[str, tuple[Callable[[Shape, int], nn.Module], str]] = {
-    "paper": (PaperNet, "conv1"),
-    "conv4": (Conv4, "block1"),
+    "paper": (paper, "conv1"),
+    "conv4": (conv4, "block1"),
     "resnet20": (_resnet20, "layer1"),
     "resnet18": (_resnet18, "layer1"),
 }
@@ -200,7 +215,7 @@ def build_model(name: str, shape: Shape, num_classes: int, *, seed: int = 0) -> 
 
     Examples:
         >>> type(build_model("paper", (1, 28, 28), 10)).__name__
-        'PaperNet'
+        'Sequential'
     """
     with torch.random.fork_rng():
         torch.default_generator.manual_seed(seed)

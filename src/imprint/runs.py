@@ -1,5 +1,6 @@
 """A run's folder: config, results, weights and checkpoints, each whole or not there at all."""
 
+import errno
 import json
 import os
 import tempfile
@@ -12,7 +13,15 @@ from torch import Tensor
 
 from imprint.errors import DamagedFileError, MissingFileError, RunExistsError, StorageError
 
-__all__ = ["claim", "read_json", "read_tensors", "write_json", "write_tensors", "write_text"]
+__all__ = [
+    "check_vacant",
+    "claim",
+    "read_json",
+    "read_tensors",
+    "write_json",
+    "write_tensors",
+    "write_text",
+]
 
 
 def claim(folder: Path) -> Path:
@@ -33,15 +42,35 @@ def claim(folder: Path) -> Path:
         ...     claim(Path(parent) / "runs" / "first").name
         'first'
     """
+    check_vacant(folder)
+    with _storage(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+
+
+def check_vacant(folder: Path) -> None:
+    """Check, before long work begins, that a folder is new or empty and could be written to.
+
+    Args:
+        folder: where a run is to go.
+
+    Raises:
+        RunExistsError: where the folder holds anything already.
+        StorageError: where it could not be made or written to.
+
+    Examples:
+        >>> check_vacant(Path("runs/never-made"))
+    """
     with _storage(folder):
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise RunExistsError(
                 f"out: expected a new or empty folder, {folder} holds another run; "
                 "choose another, or continue it with --resume"
             )
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
+        parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK):
+            raise OSError(errno.EACCES, f"{parent} is not a folder that can be written to")
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -193,7 +222,9 @@ def _storage(path: Path) -> Iterator[None]:
     except RunExistsError:
         raise
     except OSError as error:
-        raise StorageError(f"{path}: expected to be able to write here, {error.strerror}") from error
+        raise StorageError(
+            f"{path}: expected to be able to write here, {error.strerror}"
+        ) from error
 
 
 def _finite(value: Any) -> Any:

@@ -86,7 +86,7 @@ class SkipGate:
         self._probe = LinearProbe(num_classes) if self.rule.needs_probe else None
         self._generator = torch.Generator().manual_seed(seed)
         self._model = model
-        self._proven = False
+        self._proven = self._proving = False
         self._incoming = torch.empty(0, dtype=torch.int64)
         self._index: Tensor | None = None
         self._match: Match | None = None
@@ -197,30 +197,35 @@ class SkipGate:
         self._generator.set_state(state["generator"])
 
     def _prove_first(self, _model: nn.Module, args: Any, kwargs: Any) -> None:
-        if not self._proven:
+        if not self._proven and not self._proving:
             self._prove(args, kwargs)
 
     def _prove(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Prove with the first two samples that all data flow through the layer."""
-        self._proven = True  # first: the proof itself runs the model
+        rows = len(first_tensor((*args, *kwargs.values()), "the model's input"))
+        if rows < 2:
+            return  # the next batch may have two
+        two = map_tensors((args, kwargs), lambda t: t[:2] if t.ndim and len(t) == rows else t)
+        self._proving = True  # the proof itself runs the model
         try:
-            rows = len(first_tensor((*args, *kwargs.values()), "the model's input"))
-            two = map_tensors((args, kwargs), lambda t: t[:2] if t.ndim and len(t) == rows else t)
-            if rows >= 2:
-                check_carries_all_data(self._model, self.layer, *two[0], **two[1])
-            self._proven = rows >= 2
-        except BaseException:
-            self._proven = False
-            raise
+            check_carries_all_data(self._model, self.layer, *two[0], **two[1])
+        finally:
+            self._proving = False
+        self._proven = True
 
     @torch.no_grad()
     def _choose(self, maps: Tensor) -> Tensor | None:
         """Which rows of the maps stay; None for all."""
+        if self._proving:
+            return None
         if self._index is not None:
             raise LayerError(f"layer {self.layer!r}: ran twice within `with gate(labels):`")
-        labels = self._incoming.to(maps.device)
+        with torch.autocast(maps.device.type, enabled=False):  # similarities need float32
+            return self._choose_exactly(maps.detach(), self._incoming.to(maps.device))
+
+    def _choose_exactly(self, maps: Tensor, labels: Tensor) -> Tensor | None:
         check_rows(maps, labels, self.layer)
-        signatures = signature(maps.detach())
+        signatures = signature(maps)
         self._match = self.memory.match(signatures, labels)
         if self.rule.remember == "before":
             self._remember(signatures, labels)

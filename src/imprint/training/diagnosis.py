@@ -44,7 +44,9 @@ class Diagnosis:
         else:
             parts.append("every layer's output is finite, the loss itself overflowed")
         shares = ", ".join(f"{name} {share:.0%}" for name, share in self.dead_relus.items())
-        return "; ".join([*parts, f"dead ReLUs: {shares or 'the model has none'}"]).replace("%", " %")
+        return "; ".join([*parts, f"dead ReLUs: {shares or 'the model has none'}"]).replace(
+            "%", " %"
+        )
 
 
 @torch.no_grad()
@@ -109,9 +111,7 @@ class _Watch(TorchFunctionMode):
 
         return look
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
         if func in _RELUS:
             name = (self._running[-1] if self._running else "") or "the model's own forward"

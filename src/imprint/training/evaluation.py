@@ -12,7 +12,9 @@ __all__ = ["class_hits"]
 
 
 @torch.inference_mode()
-def class_hits(model: nn.Module, batches: Iterable[Batch], num_classes: int) -> tuple[Tensor, Tensor]:
+def class_hits(
+    model: nn.Module, batches: Iterable[Batch], num_classes: int
+) -> tuple[Tensor, Tensor]:
     """Count a network's right answers, a class each.
 
     Args:

@@ -1,8 +1,9 @@
 """A training job from data to result: one run, or two that take turns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from imprint.data import TensorBatches, normalisation
@@ -28,6 +29,7 @@ def train(
     resume: bool = False,
     on_step: Callable[[Progress], None] = lambda _: None,
     on_epoch: Callable[[str, dict[str, Any]], None] = lambda _name, _row: None,
+    note: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Train a network; with `compare`, plain and skipping in turn, an epoch each.
 
@@ -42,6 +44,7 @@ def train(
         resume: continue the job in `out`, to the bit on the CPU; the settings must be the same.
         on_step: called after each optimizer step.
         on_epoch: called after each epoch with `plain` or `skip` and the epoch's row.
+        note: what else `config.json` is to hold.
 
     Returns:
         What `result.json` holds; `docs/train.md` lists the keys.
@@ -58,7 +61,7 @@ def train(
     trainers = _trainers(data, settings, compare, on_step)
     config = _config(data, settings, compare)
     if out is not None:
-        _open_folder(out, config, resume)
+        _open_folder(out, config, note, resume=resume)
         if resume and (out / "result.json").is_file():
             return read_json(out / "result.json")
     for trainer in trainers if resume and out is not None else ():
@@ -98,9 +101,15 @@ def _trainer(
         augmentations=data.augmentations if settings.augment else (),
         device=device,
         seed=settings.seed,
+        channels_last=True,
     )
     test_batches = TensorBatches(
-        data.test, min(TEST_BATCH, len(data.test)), scale, device=device, shuffle=False, drop_last=False
+        data.test,
+        min(TEST_BATCH, len(data.test)),
+        scale,
+        device=device,
+        shuffle=False,
+        drop_last=False,
     )
     channels, height, width = data.train.images.shape[1:]
     return Trainer(
@@ -120,15 +129,19 @@ def _config(data: DataSplits, settings: TrainSettings, compare: bool) -> dict[st
     return {"command": "train", "data": data.name, **sizes, "compare": compare, **asdict(settings)}
 
 
-def _open_folder(out: Path, config: dict[str, Any], resume: bool) -> None:
+def _open_folder(
+    out: Path, config: dict[str, Any], note: Mapping[str, Any], *, resume: bool
+) -> None:
     if not resume:
-        write_json(claim(out) / "config.json", config)
+        write_json(claim(out) / "config.json", {**config, **note})
         return
     stored = read_json(out / "config.json")
     for key in config:
         if stored.get(key) != config[key]:
             expected, got = stored.get(key), config[key]
-            raise InvalidValueError(f"{key}: expected {expected!r} as the run in {out} has, got {got!r}")
+            raise InvalidValueError(
+                f"{key}: expected {expected!r} as the run in {out} has, got {got!r}"
+            )
 
 
 def _checkpoint(out: Path, trainer: Trainer) -> Path:

@@ -59,7 +59,10 @@ def build_schedule(optimizer: Optimizer, settings: TrainSettings, steps: int) ->
     """
     if settings.schedule == "one-cycle":
         return OneCycleLR(
-            optimizer, settings.rate, total_steps=max(steps, 2) + 1, pct_start=0.25,
+            optimizer,
+            settings.rate,
+            total_steps=max(steps, 2) + 1,
+            pct_start=0.25,
             cycle_momentum=False,
         )
     if settings.schedule == "cosine":

@@ -42,6 +42,7 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
     """
     s, epochs = trainer.settings, trainer.epochs
     skipping = trainer.gate is not None
+    rule_is_exact = trainer.gate is not None and trainer.gate.rule.exact
     most, counts = trainer.tally.most_skipped()
     return {
         "test_accuracy": epochs[-1]["test_accuracy"],
@@ -59,7 +60,7 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
         "layer": (s.layer or default_layer(s.model)) if skipping else None,
         "data": data,
         "skip": s.skip,
-        "keep": s.keep if skipping and trainer.gate.rule.exact else None,
+        "keep": s.keep if rule_is_exact else None,
         "threshold_reading": s.threshold_reading if skipping else None,
         "batch_size": s.batch_size,
         "optimizer": s.optimizer,
@@ -67,7 +68,7 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
         "schedule": s.schedule,
         "precision": s.precision,
         "seed": s.seed,
-        "device": trainer.device,
+        "device": str(trainer.device),
         "threads": torch.get_num_threads(),
         "versions": versions(),
     }

@@ -116,7 +116,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "dense_end": (0, 1, "in [0, 1]"),
     "epochs": (1, 10**9, "of at least 1"),
     "batch_size": (1, 10**9, "of at least 1"),
-    "lr": (_TINY, 1e9, "above 0"),
+    "lr": (_TINY, 1e30, "above 0"),
     "momentum": (0, 1 - _TINY, "in [0, 1)"),
     "weight_decay": (0, 1e9, "of at least 0"),
     "clip": (_TINY, 1e30, "above 0"),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from imprint.data import Batch, Batches
 from imprint.errors import DivergedError, LayerError
@@ -20,8 +20,8 @@ from imprint.training.diagnosis import diagnose
 from imprint.training.engine import build_fabric
 from imprint.training.evaluation import class_hits
 from imprint.training.optimizers import build_optimizer, build_schedule
-from imprint.training.states import flatten_optimizer, join_parts, restore_optimizer, split_parts
 from imprint.training.settings import TrainSettings
+from imprint.training.states import flatten_optimizer, join_parts, restore_optimizer, split_parts
 from imprint.training.tally import SkipTally
 
 __all__ = ["Progress", "Trainer"]
@@ -99,6 +99,11 @@ class Trainer:
     def epoch(self) -> int:
         """How many epochs are done."""
         return len(self.epochs)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self._fabric.device
 
     @property
     def finished(self) -> bool:
@@ -193,7 +198,7 @@ class Trainer:
         logits, labels = self._forward(batch)
         smoothing = self.settings.label_smoothing
         loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
-        value = float(loss)
+        value = float(loss.detach())
         if not math.isfinite(value):
             raise DivergedError(self._explain(batch, value))
         self._fabric.backward(loss)
@@ -249,7 +254,9 @@ class Trainer:
         layer = s.layer or default_layer(s.model)
         if layer is None:
             names = ", ".join([name for name, _ in self.model.named_modules() if name][:12])
-            raise LayerError(f"layer: expected --layer, one of the model's such as {names}; got none")
+            raise LayerError(
+                f"layer: expected --layer, one of the model's such as {names}; got none"
+            )
         return SkipGate(
             self.model,
             layer=layer,

@@ -1,0 +1,66 @@
+"""The `imprint` command: its commands, and how it ends on a mistake or an interruption."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from imprint.cli.train import train
+from imprint.errors import ImprintError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="imprint",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Finds what a network already knows, and stops paying for it.",
+)
+app.command()(train)
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if asked:
+        typer.echo(f"imprint {version('imprint')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Finds what a network already knows, and stops paying for it."""
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line and exit code 2, Ctrl-C is 130.
+
+    Examples:
+        >>> main.__name__
+        'main'
+    """
+    try:
+        app(standalone_mode=False)
+    except ImprintError as error:
+        _leave(f"imprint: error: {error}", 2)
+    except typer.Abort:
+        _leave("imprint: interrupted", 130)
+    except KeyboardInterrupt:
+        _leave("imprint: interrupted", 130)
+    except Exception as error:  # click's own errors of usage carry their code
+        if not hasattr(error, "exit_code"):
+            raise
+        text = error.format_message() if hasattr(error, "format_message") else str(error)
+        _leave(f"imprint: error: {text}", 2)
+
+
+def _leave(message: str, code: int) -> None:
+    sys.stdout.flush()
+    print(" ".join(message.split()), file=sys.stderr)
+    sys.exit(code)

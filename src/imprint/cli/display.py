@@ -1,0 +1,127 @@
+"""What a training run shows while it goes, and the table at its end."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from imprint.training import Progress as Step
+
+__all__ = ["TrainDisplay", "show_result"]
+
+
+class TrainDisplay:
+    """A live bar on a terminal, and one line an epoch everywhere; all of it on stderr.
+
+    Args:
+        epochs: of each run.
+        runs: 1, or 2 for a comparison.
+    """
+
+    def __init__(self, epochs: int, runs: int) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._epochs, self._runs = epochs, runs
+        self._accuracy = ""
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("starting", total=None, state="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def on_step(self, step: Step) -> None:
+        """Move the bar.
+
+        Args:
+            step: where the run stands.
+        """
+        skipped = f" skipped {step.skipped:,}" if step.run == "skip" else ""
+        self._bar.update(
+            self._task,
+            description=f"{step.run} {step.epoch + 1}/{self._epochs}",
+            total=step.steps * self._epochs * self._runs,
+            completed=self._position(step),
+            state=f"loss {step.loss:.3f}{self._accuracy} trained {step.trained:,}{skipped}",
+        )
+
+    def on_epoch(self, name: str, row: Mapping[str, Any]) -> None:
+        """Print an epoch's line.
+
+        Args:
+            name: `plain` or `skip`.
+            row: the epoch's row of `result.json`.
+        """
+        self._accuracy = f" acc {row['test_accuracy']:.2%}"
+        skipped = f"{row['images_skipped']:>7,} skipped  " if name == "skip" else " " * 17
+        self._console.print(
+            f"{name:5} epoch {row['epoch']:>{len(str(self._epochs))}}/{self._epochs}  "
+            f"loss {row['train_loss']:.4f}  accuracy {row['test_accuracy']:7.2%}  "
+            f"{skipped}{row['train_seconds']:.1f} s"
+        )
+
+    def _position(self, step: Step) -> int:
+        """Steps done by all runs, which take turns, plain first."""
+        turns = step.epoch * self._runs + (self._runs == 2 and step.run == "skip")
+        return turns * step.steps + step.step
+
+
+def show_result(result: Mapping[str, Any], paths: list[Path]) -> None:
+    """Print the table of a result, and where its files are, on stdout.
+
+    Args:
+        result: what `result.json` holds.
+        paths: the files to name.
+    """
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    both = "plain" in result
+    runs = {"plain": result["plain"], result["skip"]["skip"]: result["skip"]} if both else None
+    console.print(_table(runs or {result["skip"] if result["skip"] != "none" else "plain": result}))
+    if both:
+        console.print(_verdict(result))
+    for path in paths:
+        console.print(str(path), soft_wrap=True)
+
+
+def _table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("run")
+    for name in ("test accuracy", "worst class", "images trained", "skipped", "seconds"):
+        table.add_column(name, justify="right")
+    for name, run in runs.items():
+        seen, worst = run["images_seen"], run["worst_class"]
+        table.add_row(
+            name,
+            f"{run['test_accuracy']:.2%}",
+            f"{worst['accuracy']:.2%}" if worst else "",
+            f"{run['images_trained']:,}",
+            f"{run['images_skipped'] / seen:.0%}",
+            f"{run['train_seconds']:.1f}",
+        )
+    return table
+
+
+def _verdict(result: Mapping[str, Any]) -> str:
+    saved, gained = result["time_saved"], 100 * result["accuracy_difference"]
+    time = f"{saved:.1%} of the time saved" if saved > 0 else f"{-saved:.1%} more time taken"
+    return f"{time}, accuracy {gained:+.2f} points. One seed: chance alone moves both."

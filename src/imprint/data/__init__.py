@@ -1,0 +1,30 @@
+"""Where data comes from: known sets, folders, parquet and arrays; and batches of it."""
+
+from imprint.data.augmentation import AUGMENTATIONS, random_crop, random_flip
+from imprint.data.batches import Batch, Batches, TensorBatches
+from imprint.data.datasets import from_dataset, indexed
+from imprint.data.folders import FolderImages
+from imprint.data.known import KNOWN
+from imprint.data.loading import LoaderBatches
+from imprint.data.scaling import normalisation, normalise
+from imprint.data.sources import SOURCES, load
+from imprint.data.splits import stratified_split
+
+__all__ = [
+    "AUGMENTATIONS",
+    "KNOWN",
+    "SOURCES",
+    "Batch",
+    "Batches",
+    "FolderImages",
+    "LoaderBatches",
+    "TensorBatches",
+    "from_dataset",
+    "indexed",
+    "load",
+    "normalisation",
+    "normalise",
+    "random_crop",
+    "random_flip",
+    "stratified_split",
+]

@@ -1,0 +1,163 @@
+"""Batches to train and to test on, each epoch the same again for the same seed."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from imprint.data.augmentation import augment, check_augmentations
+from imprint.data.scaling import normalise
+from imprint.data.seeds import generator_of
+from imprint.errors import InvalidValueError
+from imprint.types import ImageSet, Normalisation
+
+__all__ = ["Batch", "Batches", "TensorBatches", "count_batches", "epoch_order"]
+
+
+class Batch(NamedTuple):
+    """What a training step takes.
+
+    Attributes:
+        index: `(B,)`, int64, the rows of the data set.
+        images: `(B, C, H, W)`, float32, normalised.
+        labels: `(B,)`, int64.
+    """
+
+    index: Tensor  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    images: Tensor
+    labels: Tensor
+
+
+class Batches(Protocol):
+    """Where a training loop gets its batches; `len` is their number in an epoch."""
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Give the batches of an epoch, the same ones each time it is asked for.
+
+        Args:
+            epoch: from 0.
+
+        Returns:
+            An iterator over the batches.
+        """
+        ...
+
+
+class TensorBatches:
+    """Batches of images that lie in memory, on the device, as bytes.
+
+    Args:
+        image_set: the images and labels; on the CPU they are not copied.
+        batch_size: at least 1.
+        normalisation: of the training images.
+        augmentations: their names, applied in this order.
+        device: where the images are kept and the batches made.
+        seed: at least 0; order and augmentation of an epoch follow from it and the epoch alone, the
+            same on each device.
+        shuffle: a new order each epoch, otherwise the set's.
+        drop_last: leave out the rows after the last full batch: each epoch those that its order
+            puts last. To train, full batches keep the steps alike; to test, pass False.
+        channels_last: lay the images of a batch out as `(B, H, W, C)`; their shape stays.
+
+    Raises:
+        InvalidValueError: for a batch larger than the data where only full ones count, an empty
+            set, another number of channels than the normalisation has, an unknown augmentation.
+
+    Examples:
+        >>> images = torch.zeros(10, 1, 8, 8, dtype=torch.uint8)
+        >>> image_set = ImageSet(images, torch.arange(10) % 2, ("even", "odd"))
+        >>> batches = TensorBatches(image_set, 4, Normalisation((0.0,), (1.0,)), seed=1)
+        >>> [tuple(batch.images.shape) for batch in batches.epoch(0)]
+        [(4, 1, 8, 8), (4, 1, 8, 8)]
+    """
+
+    def __init__(
+        self,
+        image_set: ImageSet,
+        batch_size: int,
+        normalisation: Normalisation,
+        *,
+        augmentations: Iterable[str] = (),
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+        shuffle: bool = True,
+        drop_last: bool = True,
+        channels_last: bool = False,
+    ) -> None:
+        self._len = count_batches(len(image_set), batch_size, drop_last=drop_last)
+        self._batch_size, self._normalisation = batch_size, normalisation
+        self._augmentations = check_augmentations(augmentations)
+        self._device, self._seed, self._shuffle = torch.device(device), seed, shuffle
+        self._channels_last = channels_last
+        self._images = image_set.images.to(self._device).contiguous()
+        self._labels = image_set.labels.to(self._device)
+        normalise(self._images[:1], normalisation)  # a misfit shows now, not in the first epoch
+
+    def __len__(self) -> int:
+        return self._len
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Give the batches of an epoch.
+
+        Args:
+            epoch: from 0.
+
+        Yields:
+            `len(self)` batches on the device.
+
+        Raises:
+            InvalidValueError: for a negative epoch.
+        """
+        generator = generator_of(self._seed, epoch)
+        order = epoch_order(len(self._labels), generator if self._shuffle else None)
+        for rows in torch.split(order, self._batch_size)[: self._len]:
+            index = rows.to(self._device)
+            images = self._images.index_select(0, index)
+            images = augment(images, self._augmentations, generator=generator)
+            floats = normalise(images, self._normalisation, channels_last=self._channels_last)
+            yield Batch(index, floats, self._labels.index_select(0, index))
+
+
+def epoch_order(count: int, generator: torch.Generator | None) -> Tensor:
+    """Order the rows of a data set for an epoch.
+
+    Args:
+        count: the number of rows.
+        generator: shuffles them; None leaves them as they are.
+
+    Returns:
+        `(count,)`, int64, each row once.
+
+    Examples:
+        >>> epoch_order(3, None)
+        tensor([0, 1, 2])
+    """
+    return torch.arange(count) if generator is None else torch.randperm(count, generator=generator)
+
+
+def count_batches(count: int, batch_size: int, *, drop_last: bool) -> int:
+    """Count the batches of an epoch.
+
+    Args:
+        count: rows of the data set.
+        batch_size: rows of a batch.
+        drop_last: whether only full batches count.
+
+    Returns:
+        their number, at least 1.
+
+    Raises:
+        InvalidValueError: where there is not one batch.
+
+    Examples:
+        >>> count_batches(10, 4, drop_last=True), count_batches(10, 4, drop_last=False)
+        (2, 3)
+    """
+    if batch_size < 1 or count < 1 or (drop_last and batch_size > count):
+        raise InvalidValueError(
+            f"batch_size: expected 1 … {count}, the number of images; got {batch_size}"
+        )
+    return count // batch_size if drop_last else -(-count // batch_size)

@@ -1,0 +1,203 @@
+"""Encoded images (PNG, JPEG, …) to one tensor: look at all, choose a shape, decode."""
+
+import logging
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from imprint.data.pixels import image_pixels, opened, read_header
+from imprint.errors import StorageError
+
+__all__ = ["MEMORY_BUDGET", "Encoded", "Shape", "choose_shape", "decode", "decode_all", "survey"]
+
+logger = logging.getLogger(__name__)
+
+MEMORY_BUDGET = 2 * 2**30
+"""Bytes that decoded images may take in memory; beyond it they lie in a temporary file."""
+
+LARGEST_SIDE = 224
+"""Pixels of the longer side, where images differ in size and none is asked for."""
+
+SMALL = 64 * 64
+"""Pixels below which an image decodes faster than a thread can be handed it: CIFAR-10 in one
+thread takes 3.5 s, in two 4.7 s, since Pillow holds the interpreter's lock most of that time."""
+
+Shape = tuple[int, int, int]
+"""Channels, height, width."""
+
+
+class Encoded(NamedTuple):
+    """An image as it is stored.
+
+    Attributes:
+        name: what an error calls it.
+        data: its file, or its bytes.
+    """
+
+    name: str
+    data: Path | bytes
+
+
+Stream = Callable[[], Iterator[Sequence[Encoded]]]
+"""Gives the images of one split, some at a time; called anew for each pass."""
+
+
+class Survey(NamedTuple):
+    """What the headers of some images say.
+
+    Attributes:
+        sizes: `(N, 2)`, height and width in pixels.
+        grey: whether all have one channel.
+    """
+
+    sizes: npt.NDArray[np.int64]
+    grey: bool
+
+
+def survey(images: Iterable[Encoded]) -> Survey:
+    """Read the headers of images.
+
+    Args:
+        images: any number.
+
+    Returns:
+        their sizes, and whether all are grey.
+
+    Raises:
+        DamagedFileError: for the first image that cannot be read.
+
+    Examples:
+        >>> survey([]).sizes.shape
+        (0, 2)
+    """
+    sizes, grey = [], True
+    for name, data in images:
+        height, width, one_channel = read_header(data, name)
+        sizes.append((height, width))
+        grey = grey and one_channel
+    return Survey(np.array(sizes, np.int64).reshape(-1, 2), grey)
+
+
+def choose_shape(surveyed: Survey, *, image_size: int | None = None) -> Shape:
+    """Choose the one shape that all images of a set get.
+
+    Args:
+        surveyed: of the whole set.
+        image_size: the side asked for, in pixels.
+
+    Returns:
+        channels (1 where all images are grey), height and width: the side asked for; else the
+        images' own where they agree; else the median height and width, shrunk until the longer is
+        at most 224.
+
+    Examples:
+        >>> choose_shape(Survey(np.array([[480, 640], [480, 640], [48, 64]]), False))
+        (3, 168, 224)
+    """
+    channels = 1 if surveyed.grey else 3
+    if image_size is not None:
+        return channels, image_size, image_size
+    first = surveyed.sizes[0]
+    if (surveyed.sizes == first).all():
+        return channels, int(first[0]), int(first[1])
+    median = np.median(surveyed.sizes, axis=0)
+    height, width = np.maximum(1, np.round(median * min(1, LARGEST_SIDE / median.max())))
+    logger.info("the images differ in size: resizing all to %d x %d", height, width)
+    return channels, int(height), int(width)
+
+
+def decode(image: Encoded, shape: Shape) -> npt.NDArray[np.uint8]:
+    """Decode one image to a shape.
+
+    Args:
+        image: as stored.
+        shape: channels, height and width to give.
+
+    Returns:
+        of that shape, uint8.
+
+    Raises:
+        DamagedFileError: where it cannot be read.
+
+    Examples:
+        >>> decode(Encoded("row 0", b""), (3, 32, 32))
+        Traceback (most recent call last):
+        imprint.errors.DamagedFileError: row 0: expected an image, got 0 bytes of no known format
+    """
+    channels, height, width = shape
+    with opened(image.data, image.name) as picture:
+        picture.draft(None, (width, height))  # a large JPEG is decoded at a fraction of its size
+        return image_pixels(picture, channels=channels, size=(height, width))
+
+
+def decode_all(streams: Sequence[Stream], *, image_size: int | None = None) -> list[Tensor]:
+    """Decode the splits of a set to one common shape.
+
+    Args:
+        streams: one a split, each with at least one image.
+        image_size: side of the images in pixels; None: see `choose_shape`.
+
+    Returns:
+        one tensor a split, `(N, C, H, W)`, uint8. Where all together exceed `MEMORY_BUDGET`, they
+        lie in a temporary file that vanishes with them.
+
+    Raises:
+        DamagedFileError: for the first image that cannot be read.
+        StorageError: where they fit neither the memory nor the temporary folder.
+
+    Examples:
+        >>> decode_all([])
+        []
+    """
+    surveys = [survey(image for images in stream() for image in images) for stream in streams]
+    if not surveys:
+        return []
+    joined = Survey(np.concatenate([s.sizes for s in surveys]), all(s.grey for s in surveys))
+    shape = choose_shape(joined, image_size=image_size)
+    spill = len(joined.sizes) * math.prod(shape) > MEMORY_BUDGET
+    threaded = np.median(joined.sizes.prod(axis=1)) > SMALL
+    tensors = [_allocate((len(s.sizes), *shape), spill=spill) for s in surveys]
+    for stream, tensor in zip(streams, tensors, strict=True):
+        _decode_into(tensor.numpy(), stream, shape, threads=os.cpu_count() if threaded else None)
+    return tensors
+
+
+def _decode_into(
+    rows: npt.NDArray[np.uint8], stream: Stream, shape: Shape, *, threads: int | None
+) -> None:
+    start = 0
+    with ThreadPoolExecutor(threads or 1) as pool:
+        run = pool.map if threads else map
+        for images in stream():
+            arrays = run(lambda image: decode(image, shape), images)
+            for row, array in enumerate(arrays, start):
+                rows[row] = array
+            start += len(images)
+
+
+def _allocate(shape: tuple[int, ...], *, spill: bool) -> Tensor:
+    """Give a tensor in memory, or in a temporary file that is gone once nobody maps it."""
+    size = math.prod(shape)
+    if not spill:
+        return torch.empty(shape, dtype=torch.uint8)
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    if size > free:
+        raise StorageError(
+            f"images: expected {size / 2**30:.1f} GiB free in {tempfile.gettempdir()} for the "
+            f"decoded images, got {free / 2**30:.1f}; pass a smaller image_size, or set TMPDIR"
+        )
+    logger.info("the decoded images take %.1f GiB: they lie in a temporary file", size / 2**30)
+    with tempfile.TemporaryFile() as file:
+        file.truncate(size)
+        # numpy keeps a mapping of its own, which outlives the file's handle and its name
+        return torch.from_numpy(np.memmap(file, np.uint8, "r+", shape=shape))

@@ -1,0 +1,157 @@
+"""A folder with one folder of images per class, on disk or read as needed."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from imprint.data.decoding import Encoded, Shape, choose_shape, decode, decode_all, survey
+from imprint.data.labels import encode_labels
+from imprint.data.seeds import generator_of
+from imprint.data.source import ReadOptions, Source
+from imprint.data.splits import stratified_split
+from imprint.errors import InvalidValueError
+from imprint.types import DataSplits, ImageSet
+
+__all__ = ["SOURCE", "FolderImages", "read_folder"]
+
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
+)
+TRAIN = ("train", "training")
+TEST = ("test", "testing", "val", "valid", "validation")
+"""Names of a split's folder, the one that counts first."""
+
+AT_ONCE = 256
+"""Images handed to the decoding threads at a time."""
+
+
+class FolderImages(Dataset[tuple[Tensor, int]]):
+    """A folder of class folders as a map-style data set: each image is read when it is asked for.
+
+    For sets too large to be decoded once; `LoaderBatches` makes batches of it.
+
+    Args:
+        path: one folder per class below it; their names, sorted, are the classes.
+        image_size: side of the images in pixels; None: their own where all agree, else the median,
+            at most 224 on the longer side.
+
+    Attributes:
+        labels: `(N,)`, int64 in `0 … K-1`.
+        classes: the K class names.
+        shape: channels, height and width of each image.
+
+    Raises:
+        InvalidValueError: for no class folders, only one, or one without an image.
+        DamagedFileError: for an image that cannot be read.
+
+    Examples:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("cat", "dog"):
+        ...         (Path(folder) / name).mkdir()
+        ...         Image.new("L", (9, 8)).save(Path(folder) / name / "1.png")
+        ...     images = FolderImages(Path(folder))
+        ...     images[1][0].shape, images[1][1], images.classes
+        (torch.Size([1, 8, 9]), 1, ('cat', 'dog'))
+    """
+
+    def __init__(self, path: Path, *, image_size: int | None = None) -> None:
+        options = ReadOptions(image_size=image_size)
+        self.files, values = _list_images(path)
+        self.labels, _, self.classes = encode_labels(values)
+        headers = survey(image for images in _stream(self.files) for image in images)
+        self.shape: Shape = choose_shape(headers, image_size=options.image_size)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+        file = self.files[row]
+        pixels = decode(Encoded(str(file), file), self.shape)
+        return torch.from_numpy(pixels.copy()), int(self.labels[row])
+
+
+def read_folder(path: Path, options: ReadOptions | None = None) -> DataSplits:
+    """Read a folder of class folders, or one with such a folder for training and one for testing.
+
+    Args:
+        path: holds a folder per class; or `train` and one of `test`, `val`, `validation`, each
+            with a folder per class. A class is named after its folder; files with no image suffix
+            are passed over.
+        options: the split where the folder has none, and the size of the images.
+
+    Returns:
+        images `(N, C, H, W)`, C = 1 where all are grey; see `decode_all` for sizes and memory.
+
+    Raises:
+        InvalidValueError: for no class folders, only one, one without an image, or a class that
+            only the test folder has.
+        DamagedFileError: for an image that cannot be read.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     read_folder(Path(folder))
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: ...: expected one folder per class, got no folder
+    """
+    options = options or ReadOptions()
+    train_path, test_path = _split_folders(path)
+    train_files, train_values = _list_images(train_path)
+    if test_path is not None:
+        test_files, test_values = _list_images(test_path)
+        train_labels, test_labels, names = encode_labels(train_values, test_values)
+    else:
+        labels, _, names = encode_labels(train_values)
+        generator = generator_of(options.seed)
+        rows = stratified_split(labels, test_share=options.test_share, generator=generator)
+        train_labels, test_labels = (labels[part] for part in rows)
+        train_files, test_files = ([train_files[row] for row in part.tolist()] for part in rows)
+    streams = [partial(_stream, files) for files in (train_files, test_files)]
+    train, test = decode_all(streams, image_size=options.image_size)
+    return DataSplits(
+        path.name, ImageSet(train, train_labels, names), ImageSet(test, test_labels, names)
+    )
+
+
+def _split_folders(path: Path) -> tuple[Path, Path | None]:
+    """Find the splits; a class may be called `train`, so a split must hold folders itself."""
+    splits = {p.name.lower(): p for p in _folders(path) if _folders(p)}
+    train = next((splits[name] for name in TRAIN if name in splits), None)
+    test = next((splits[name] for name in TEST if name in splits), None)
+    if train is None or (test is None and len(_folders(path)) > 1):
+        return path, None
+    return train, test
+
+
+def _list_images(path: Path) -> tuple[list[Path], list[str]]:
+    """List the images of all classes in order, and the class of each."""
+    folders = _folders(path)
+    if not folders:
+        raise InvalidValueError(f"{path}: expected one folder per class, got no folder")
+    files, values = [], []
+    for folder in folders:
+        images = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+        if not images:
+            suffixes = ", ".join(sorted(SUFFIXES))
+            raise InvalidValueError(f"{folder}: expected images ({suffixes}), got none")
+        files += images
+        values += [folder.name] * len(images)
+    return files, values
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _stream(files: Sequence[Path]) -> Iterator[list[Encoded]]:
+    for start in range(0, len(files), AT_ONCE):
+        yield [Encoded(str(file), file) for file in files[start : start + AT_ONCE]]
+
+
+SOURCE = Source("a folder with one folder of images per class", Path.is_dir, read_folder)

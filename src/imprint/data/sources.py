@@ -1,0 +1,90 @@
+"""Any source of data, by its name or path."""
+
+import difflib
+from dataclasses import replace
+from pathlib import Path
+
+from imprint.data import folders, idx, npz, parquet
+from imprint.data.known import KNOWN, read_known
+from imprint.data.places import data_folder
+from imprint.data.scaling import resize
+from imprint.data.source import ReadOptions
+from imprint.errors import InvalidValueError, MissingFileError
+from imprint.types import DataSplits, ImageSet
+
+__all__ = ["SOURCES", "load"]
+
+SOURCES = (npz.SOURCE, idx.SOURCE, parquet.SOURCE, folders.SOURCE)
+"""All kinds of paths that can be read; the first that accepts a path reads it."""
+
+
+def load(
+    source: str | Path, *, test_share: float = 0.2, seed: int = 0, image_size: int | None = None
+) -> DataSplits:
+    """Load a data set to train and to test on.
+
+    Args:
+        source: a known name (`mnist`, `fashion-mnist`, `cifar10`); or a path, also below the folder
+            that `IMPRINT_DATA` names, of a folder with one folder of images per class, a parquet
+            file or folder in the Hugging Face layout, an `.npz`, or a folder of idx files. A name
+            goes before a path that is called the same; `./mnist` is the path.
+        test_share: share of each class to test on, in (0, 1), where the source has no split itself.
+        seed: of that split, at least 0.
+        image_size: side to resize the images to, in pixels; None keeps them as they are.
+
+    Returns:
+        images `(N, C, H, W)`, uint8, labels in `0 … K-1` and the class names, for both splits.
+
+    Raises:
+        MissingFileError: where there is no such data; lists what would do.
+        DamagedFileError: where a file cannot be read or has the wrong hash.
+        InvalidValueError: where the data or an argument is not what it must be.
+        StorageError: where a download or the decoded images find no place on the disk.
+
+    Examples:
+        >>> splits = load("mnist")
+        >>> splits.train.images.shape, splits.num_classes
+        (torch.Size([60000, 1, 28, 28]), 10)
+    """
+    options = ReadOptions(test_share=test_share, seed=seed, image_size=image_size)
+    splits = _read(source, options)
+    return replace(
+        splits,
+        name=str(source),
+        train=_resized(splits.train, image_size),
+        test=_resized(splits.test, image_size),
+    )
+
+
+def _read(source: str | Path, options: ReadOptions) -> DataSplits:
+    if isinstance(source, str) and source in KNOWN:
+        return read_known(KNOWN[source])
+    path = _existing(source)
+    for kind in SOURCES:
+        if kind.accepts(path):
+            return kind.read(path, options)
+    raise InvalidValueError(f"data: expected {_forms()}; got {path}")
+
+
+def _existing(source: str | Path) -> Path:
+    path, named = Path(source).expanduser(), data_folder()
+    candidates = [path, named / path] if named else [path]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    close = difflib.get_close_matches(str(source).lower(), KNOWN, n=1, cutoff=0.5)
+    guess = f"; did you mean {close[0]}?" if close else ""
+    raise MissingFileError(
+        f"data: expected {_forms()}; got {str(source)!r}, which is no known name and no path here"
+        f"{' or in IMPRINT_DATA' if named else ''}{guess}"
+    )
+
+
+def _forms() -> str:
+    return f"a known name ({', '.join(KNOWN)}), {', '.join(kind.form for kind in SOURCES)}"
+
+
+def _resized(images: ImageSet, side: int | None) -> ImageSet:
+    if side is None or images.images.shape[2:] == (side, side):
+        return images
+    return replace(images, images=resize(images.images, side))

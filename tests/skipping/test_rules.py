@@ -1,0 +1,85 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imprint.errors import InvalidValueError
+from imprint.skipping import RULES, keep_at
+from imprint.skipping.rules import Evidence, find_rule, hardest, kept_count
+from imprint.types import Match
+
+
+def evidence(familiarity, hit, count, losses=None):
+    nearest = torch.zeros(len(familiarity), dtype=torch.int64)
+    match = Match(torch.tensor(familiarity), nearest, torch.tensor(hit))
+    losses = None if losses is None else torch.tensor(losses)
+    return Evidence(match, losses, count, torch.Generator().manual_seed(0))
+
+
+def test_paper_keeps_all_misses():
+    kept = RULES["paper"].select(evidence([0.9, 0.2, 0.8, 0.1], [True, False, True, False], 1))
+    assert kept.tolist() == [1, 3]
+
+
+def test_paper_never_empties_a_batch():
+    kept = RULES["paper"].select(evidence([0.9, 0.2, 0.8], [True, True, True], 1))
+    assert kept.tolist() == [1, 2]
+
+
+def test_imprint_keeps_what_the_probe_does_not_know():
+    kept = RULES["imprint"].select(evidence([0.0] * 4, [True] * 4, 2, losses=[0.1, 3.0, 0.2, 2.0]))
+    assert kept.tolist() == [1, 3]
+    with pytest.raises(InvalidValueError, match="probe"):
+        RULES["imprint"].select(evidence([0.0], [True], 1))
+
+
+def test_cosine_keeps_the_least_familiar():
+    kept = RULES["cosine"].select(evidence([0.9, -0.2, 0.5], [False] * 3, 2))
+    assert kept.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("name", [name for name, rule in RULES.items() if rule.exact])
+@given(n=st.integers(1, 30), data=st.data())
+def test_exact_rules_keep_exactly_k_rows_in_order(name, n, data):
+    count = data.draw(st.integers(1, n))
+    values = data.draw(st.lists(st.floats(-1, 1), min_size=n, max_size=n))
+    kept = RULES[name].select(evidence(values, [False] * n, count, losses=values)).tolist()
+    assert len(kept) == count
+    assert kept == sorted(set(kept))
+    assert 0 <= kept[0] <= kept[-1] < n
+
+
+def test_random_depends_on_its_generator_alone():
+    first = RULES["random"].select(evidence([0.0] * 50, [False] * 50, 20))
+    torch.rand(5)
+    assert torch.equal(RULES["random"].select(evidence([0.0] * 50, [False] * 50, 20)), first)
+
+
+def test_a_score_that_is_no_number_stays():
+    assert hardest(torch.tensor([torch.nan, 9.0, 1.0]), 1).tolist() == [0]
+
+
+@given(rows=st.integers(1, 5000), keep=st.floats(0.001, 1))
+def test_kept_count_is_the_share_and_never_nothing(rows, keep):
+    count = kept_count(rows, keep)
+    assert 1 <= count <= rows
+    assert abs(count - keep * rows) <= 0.5 or count == min(2, rows)
+
+
+def test_schedule_is_dense_at_its_ends():
+    values = [keep_at(i / 10, keep=0.3, dense_start=0.1, dense_end=0.2) for i in range(10)]
+    assert values == [1.0] + [0.3] * 7 + [1.0] * 2
+    assert keep_at(0, keep=0.3) == 0.3
+    for arguments in (
+        {"keep": 0},
+        {"keep": 1.2},
+        {"keep": 0.5, "dense_start": -1},
+        {"keep": 0.5, "dense_end": 2},
+    ):
+        with pytest.raises(InvalidValueError, match=list(arguments)[-1]):
+            keep_at(0.5, **arguments)
+
+
+def test_an_unknown_rule_is_named():
+    with pytest.raises(InvalidValueError, match="imprint, paper, cosine, random, got 'magic'"):
+        find_rule("magic")

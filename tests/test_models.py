@@ -1,0 +1,71 @@
+import pytest
+import torch
+from torch import nn
+
+from imprint.errors import InvalidValueError, MissingFileError
+from imprint.models import BUILT_IN, build_model, default_layer
+from imprint.taps import carries_all_data
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 40, 24)])
+def test_built_in_networks_fit_any_usual_image(name, shape):
+    model = build_model(name, shape, 7)
+    assert model.training
+    assert carries_all_data(model, default_layer(name), torch.rand(2, *shape))
+
+
+def test_weights_come_from_the_seed_alone():
+    state = torch.get_rng_state()
+    one, same, other = (build_model("paper", (1, 28, 28), 10, seed=s) for s in (1, 1, 2))
+    assert torch.equal(one.conv1.weight, same.conv1.weight)
+    assert not torch.equal(one.conv1.weight, other.conv1.weight)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_the_networks_are_those_of_their_papers():
+    count = {
+        n: sum(p.numel() for p in build_model(n, (3, 32, 32), 10).parameters()) for n in BUILT_IN
+    }
+    assert count["resnet18"] == 11_173_962
+    assert 0.27e6 < count["resnet20"] < 0.28e6  # He et al. 2016, table 6: 0.27 M
+
+
+def test_a_users_own_factory(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from torch import nn\n"
+        "def plain(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 3))\n"
+        "def sized(num_classes, in_channels):\n"
+        "    return nn.Sequential(nn.Conv2d(in_channels, num_classes, 28), nn.Flatten())\n"
+        "def wide(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 9))\n"
+        "def text(): return 'no model'\n"
+        "value = 3\n"
+    )
+    for factory in ("plain", "sized"):
+        assert isinstance(build_model(f"{path}:{factory}", (1, 28, 28), 3), nn.Module)
+    for factory, message in (
+        ("wide", r"expected logits \(2, 3\).*got \(2, 9\)"),
+        ("text", "expected .* nn.Module"),
+        ("value", "expected a factory 'value'"),
+        ("none", "expected a factory 'none'"),
+    ):
+        with pytest.raises(InvalidValueError, match=message):
+            build_model(f"{path}:{factory}", (1, 28, 28), 3)
+    with pytest.raises(InvalidValueError, match=r"expected to take images \(N, 3, 28, 28\)"):
+        build_model(f"{path}:plain", (3, 28, 28), 3)
+
+
+def test_a_model_that_is_not_there():
+    with pytest.raises(InvalidValueError, match="paper, conv4, .* got 'resnet99'"):
+        build_model("resnet99", (1, 28, 28), 10)
+    with pytest.raises(MissingFileError, match=r"expected a file nowhere\.py"):
+        build_model("nowhere.py:factory", (1, 28, 28), 10)
+    with pytest.raises(MissingFileError, match="no_such_module"):
+        build_model("no_such_module:factory", (1, 28, 28), 10)
+
+
+@pytest.mark.parametrize("name", ["paper", "conv4"])
+def test_images_too_small_are_refused(name):
+    with pytest.raises(InvalidValueError, match="pixels a side"):
+        build_model(name, (1, 6, 6), 10)

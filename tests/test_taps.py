@@ -1,0 +1,166 @@
+import pytest
+import torch
+from torch import nn
+
+from imprint.errors import LayerError
+from imprint.models import build_model
+from imprint.taps import (
+    Tap,
+    carries_all_data,
+    check_carries_all_data,
+    find_layer,
+    first_tensor,
+    guest,
+    map_tensors,
+    maps_at,
+    row_filter,
+    select_rows,
+)
+
+IMAGES = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def model():
+    return build_model("resnet20", (3, 32, 32), 10)
+
+
+def hooks_of(model):
+    return [
+        len(kind)
+        for module in model.modules()
+        for kind in (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
+    ]
+
+
+def trace_of(model):
+    modes = [module.training for module in model.modules()]
+    gradients = [parameter.requires_grad for parameter in model.parameters()]
+    return modes, gradients, hooks_of(model), torch.get_rng_state().tolist()
+
+
+def test_reads_what_the_layer_puts_out(model):
+    with Tap(model, "layer1") as tap:
+        model(IMAGES)
+    expected = model.layer1(model.stem(IMAGES))
+    assert tap.maps.shape == (4, 16, 32, 32) == expected.shape
+    assert tap.calls == 1
+
+
+def test_cut_computes_nothing_after_the_layer(model):
+    ran = []
+    model.layer2.register_forward_hook(lambda *_: ran.append("layer2"))
+    model.eval()
+    maps = maps_at(model, "layer1", IMAGES)
+    assert not ran
+    torch.testing.assert_close(maps, model.layer1(model.stem(IMAGES)))
+    assert not maps.requires_grad
+
+
+def raising(model):
+    def fail(*_):
+        raise ValueError("planted")
+
+    model.layer2.register_forward_hook(fail)
+
+
+@pytest.mark.parametrize("planted", [False, True])
+@pytest.mark.parametrize("action", ["tap", "cut", "proof", "guest", "filter"])
+def test_a_guest_is_left_as_it_was(model, action, planted):
+    model.layer3.eval()  # a mixture of modes
+    model.stem[0].weight.requires_grad_(requires_grad=False)
+    if planted:
+        raising(model)
+    before = trace_of(model)
+    try:
+        if action == "tap":
+            with Tap(model, "layer3"):
+                model(IMAGES)
+        elif action == "cut":
+            maps_at(model, "layer3", IMAGES)
+        elif action == "proof":
+            carries_all_data(model, "layer1", IMAGES[:2])
+        elif action == "guest":
+            with guest(model):
+                torch.rand(3)
+                model(IMAGES)
+        else:
+            with row_filter(model, "layer1", lambda _: torch.tensor([0])):
+                model(IMAGES)
+    except ValueError:
+        assert planted
+    assert trace_of(model) == before
+
+
+def test_a_missing_layer_is_named_with_its_neighbours(model):
+    with pytest.raises(LayerError, match=r"layer1.*got 'layerl'"):
+        find_layer(model, "layerl")
+    with pytest.raises(LayerError, match="got ''"):
+        find_layer(model, "")
+
+
+def test_a_layer_that_does_not_run_is_an_error(model):
+    model.idle = nn.Conv2d(3, 3, 1)
+    model.forward = lambda x: model.stem(x)
+    with Tap(model, "idle") as tap:
+        model(IMAGES)
+    with pytest.raises(LayerError, match="'idle': did not run"):
+        _ = tap.maps
+
+
+class Around(nn.Module):
+    """Data pass around `inner`."""
+
+    def __init__(self, join):
+        super().__init__()
+        self.stem, self.inner, self.head = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 1), nn.Linear(4, 2)
+        self.join = join
+
+    def forward(self, images):
+        maps = self.stem(images)
+        maps = self.join(maps, self.inner(maps))
+        return self.head(maps.mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "join",
+    [
+        lambda a, b: a + b,
+        lambda a, b: torch.cat((a, b), 0)[: len(a)],
+        lambda a, _b: a,
+    ],
+    ids=["residual", "concatenated", "unused"],
+)
+def test_proves_that_data_pass_around_a_layer(join):
+    model = Around(join)
+    assert not carries_all_data(model, "inner", IMAGES[:2])
+    with pytest.raises(LayerError, match=r"'inner': .* would do: stem, head"):
+        check_carries_all_data(model, "inner", IMAGES[:2])
+
+
+@pytest.mark.parametrize("layer", ["stem", "layer1", "layer2", "layer1.0", "pool", "linear"])
+def test_finds_layers_that_carry_all_data(model, layer):
+    assert carries_all_data(model, layer, IMAGES[:2])
+    assert not carries_all_data(model, "layer1.0.conv1", IMAGES[:2])
+
+
+def test_a_layer_used_twice_does_not_carry_all_data():
+    relu = nn.ReLU()
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), relu, nn.Conv2d(3, 3, 1), relu)
+    assert not carries_all_data(model, "1", IMAGES[:2])
+    assert carries_all_data(model, "0", IMAGES[:2])
+
+
+def test_selects_rows_within_structures():
+    kept = torch.tensor([2, 0])
+    rows = torch.arange(3)
+    result = select_rows({"a": rows, "b": [rows, torch.tensor(1), "text", None]}, kept, 3)
+    assert result["a"].tolist() == [2, 0] == result["b"][0].tolist()
+    assert result["b"][1:] == [torch.tensor(1), "text", None]
+
+
+def test_keeps_the_type_of_structures():
+    found = torch.max(torch.eye(2), dim=1)  # a named tuple of torch's
+    assert type(map_tensors(found, torch.neg)) is type(found)
+    with pytest.raises(LayerError, match="expected a tensor as output, got str"):
+        first_tensor("text", "layer1")

@@ -1,0 +1,229 @@
+import itertools
+import json
+
+import pytest
+import torch
+
+from imprint.data import load
+from imprint.errors import (
+    DeviceError,
+    DivergedError,
+    InvalidValueError,
+    LayerError,
+    RunExistsError,
+)
+from imprint.models import build_model
+from imprint.runs import read_json, read_tensors
+from imprint.skipping import SkipGate
+from imprint.training import TrainSettings, train
+from imprint.types import DataSplits, ImageSet
+
+QUICK = {"model": "conv4", "epochs": 3, "batch_size": 64, "device": "cpu", "lr": 0.1}
+
+
+def weights(folder, name="model.safetensors"):
+    return read_tensors(folder / name)[0]
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def without_times(value):
+    if isinstance(value, dict):
+        drop = ("train_seconds", "time_saved")
+        return {k: without_times(v) for k, v in value.items() if k not in drop}
+    return [without_times(v) for v in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("skip", ["none", "imprint", "paper", "cosine", "random"])
+def test_learns_and_accounts_for_every_image(splits, tmp_path, skip):
+    result = train(splits, TrainSettings(skip=skip, **{**QUICK, "epochs": 12}), out=tmp_path / "run")
+    assert result["test_accuracy"] > (0.4 if skip == "paper" else 0.6)  # chance is 0.25
+    assert result["images_seen"] == 12 * 512 == result["images_trained"] + result["images_skipped"]
+    assert len(result["epochs"]) == 12
+    for row in result["epochs"]:
+        assert row["images_seen"] == row["images_trained"] + row["images_skipped"]
+        assert sum(row["skipped_per_class"]) == row["images_skipped"]
+        assert sum(row["hits_per_class"]) == row["hits"]
+    assert (result["images_skipped"] > 0) == (skip != "none")
+    assert json.loads((tmp_path / "run/result.json").read_text()) == result
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {
+        "config.json", "result.json", "model.safetensors",
+    }  # fmt: skip
+
+
+def test_keeps_the_exact_share(splits):
+    result = train(splits, TrainSettings(skip="imprint", keep=0.25, dense_start=0.3, **QUICK))
+    assert [row["images_trained"] for row in result["epochs"]] == [512, 128, 128]
+
+
+def test_paper_counts_what_it_skips_as_hits(splits):
+    result = train(splits, TrainSettings(skip="paper", **QUICK))
+    for row in result["epochs"]:
+        assert 0 <= row["hits"] - row["images_skipped"] <= 2 * 8  # two rows of a batch always stay
+    assert result["keep"] is None
+
+
+def test_at_keep_one_a_run_is_plain_to_the_bit(splits, tmp_path):
+    train(splits, TrainSettings(**QUICK), out=tmp_path / "plain")
+    train(splits, TrainSettings(skip="imprint", keep=1.0, **QUICK), out=tmp_path / "gated")
+    assert same(weights(tmp_path / "plain"), weights(tmp_path / "gated"))
+
+
+def test_a_comparison_is_two_runs_that_take_turns(splits, tmp_path):
+    order = []
+    settings = TrainSettings(**QUICK)
+    result = train(splits, settings, compare=True, out=tmp_path / "c", on_epoch=lambda name, _: order.append(name))
+    assert order == ["plain", "skip"] * 3
+    assert (result["plain"]["skip"], result["skip"]["skip"]) == ("none", "imprint")
+    saved = 1 - result["skip"]["train_seconds"] / result["plain"]["train_seconds"]
+    assert result["time_saved"] == pytest.approx(saved)
+    train(splits, settings, out=tmp_path / "alone")
+    assert same(weights(tmp_path / "c", "model-plain.safetensors"), weights(tmp_path / "alone"))
+
+
+def test_a_seed_repeats_to_the_bit_and_leaves_global_randomness(splits, tmp_path):
+    for name in "ab":
+        torch.manual_seed(ord(name))
+        state = torch.get_rng_state()
+        train(splits, TrainSettings(skip="random", **QUICK), out=tmp_path / name)
+        assert torch.equal(torch.get_rng_state(), state)
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    train(splits, TrainSettings(skip="random", **QUICK, seed=1), out=tmp_path / "c")
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+DROPOUT = """
+from torch import nn
+def build(num_classes):
+    return nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.3),
+                         nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, num_classes))
+"""
+
+
+@pytest.mark.parametrize("moment", range(1, 6))
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_an_interrupted_comparison_ends_as_if_it_had_not_been(splits, tmp_path, moment, optimizer):
+    (tmp_path / "net.py").write_text(DROPOUT)
+    changes = {"model": f"{tmp_path}/net.py:build", "layer": "0", "optimizer": optimizer, "lr": 0.01}
+    settings = TrainSettings(skip="imprint", **{**QUICK, **changes})
+    whole = train(splits, settings, compare=True, out=tmp_path / "whole")
+    steps = itertools.count(1)
+
+    def interrupt(_):
+        if next(steps) == moment * 8 + 3:  # in the midst of an epoch
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(splits, settings, compare=True, out=tmp_path / "cut", on_step=interrupt)
+    resumed = train(splits, settings, compare=True, out=tmp_path / "cut", resume=True)
+    assert without_times(resumed) == without_times(whole)
+    for name in ("model.safetensors", "model-plain.safetensors"):
+        assert same(weights(tmp_path / "whole", name), weights(tmp_path / "cut", name))
+
+
+def test_a_finished_run_is_not_run_again(splits, tmp_path):
+    settings = TrainSettings(**QUICK)
+    first = train(splits, settings, out=tmp_path / "run")
+    ran = []
+    again = train(splits, settings, out=tmp_path / "run", resume=True, on_step=ran.append)
+    assert again == first
+    assert not ran
+
+
+def test_another_run_is_not_continued_nor_overwritten(splits, tmp_path):
+    train(splits, TrainSettings(**QUICK), out=tmp_path / "run")
+    before = {p: p.read_bytes() for p in (tmp_path / "run").iterdir()}
+    with pytest.raises(RunExistsError, match="holds another run"):
+        train(splits, TrainSettings(**QUICK), out=tmp_path / "run")
+    with pytest.raises(InvalidValueError, match="seed: expected 0 as the run"):
+        train(splits, TrainSettings(**QUICK, seed=1), out=tmp_path / "run", resume=True)
+    assert {p: p.read_bytes() for p in (tmp_path / "run").iterdir()} == before
+
+
+def test_stops_at_the_target(splits):
+    result = train(splits, TrainSettings(**{**QUICK, "epochs": 50}, target=0.5))
+    assert len(result["epochs"]) < 50
+    assert result["test_accuracy"] >= 0.5
+
+
+@pytest.mark.parametrize("skip", ["none", "imprint"])
+def test_a_loss_that_is_no_number_stops_the_run_and_says_where(splits, tmp_path, skip):
+    (tmp_path / "net.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "class Fails(nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        return x / 0 if self.training and x.shape[0] > 2 else x\n"
+        "def build(num_classes):\n"
+        "    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), Fails(), nn.Flatten(),\n"
+        "                         nn.Linear(784, num_classes))\n"
+    )
+    settings = TrainSettings(**{**QUICK, "model": f"{tmp_path}/net.py:build", "layer": "0", "skip": skip})
+    with pytest.raises(DivergedError, match=r"loss became nan in epoch 1 .* output is 2; dead ReLUs: 1 \d+ %"):
+        train(splits, settings)
+
+
+def test_too_high_a_rate_is_told(splits):
+    with pytest.raises(DivergedError, match="non-finite output is conv"):
+        train(splits, TrainSettings(**{**QUICK, "model": "paper", "lr": 1e20, "schedule": "constant"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"batch_size": 1000}, InvalidValueError, "1000.*512|512.*1000"),
+        ({"layer": "nowhere", "skip": "imprint"}, LayerError, "nowhere"),
+        ({"model": "nowhere"}, InvalidValueError, "model"),
+        ({"precision": "16"}, DeviceError, "precision"),
+    ],
+)
+def test_what_does_not_fit_is_told_before_anything_is_written(splits, tmp_path, changes, error, message):
+    with pytest.raises(error, match=message):
+        train(splits, TrainSettings(**{**QUICK, **changes}), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_cuda_where_there_is_none(splits):
+    with pytest.raises(DeviceError, match="got cuda"):
+        train(splits, TrainSettings(**{**QUICK, "device": "cuda"}))
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "step", "constant"])
+def test_every_schedule_trains_with_all_options(splits, schedule):
+    options = {"schedule": schedule, "clip": 1.0, "label_smoothing": 0.1, "precision": "bf16"}
+    result = train(splits, TrainSettings(skip="imprint", **QUICK, **options))
+    assert result["test_accuracy"] > 0.3
+
+
+def test_colour_images_and_a_class_without_test_images(splits):
+    colour = ImageSet(splits.train.images.repeat(1, 3, 1, 1), splits.train.labels, splits.train.class_names)
+    few = splits.test.labels < 3
+    test = ImageSet(splits.test.images[few].repeat(1, 3, 1, 1), splits.test.labels[few], splits.test.class_names)
+    result = train(DataSplits("rgb", colour, test), TrainSettings(skip="imprint", **{**QUICK, "model": "resnet20", "epochs": 1}))
+    assert result["class_accuracy"][3] is None
+    assert result["worst_class"]["name"] in splits.train.class_names[:3]
+
+
+def test_what_the_gate_keeps_of_mnist_is_what_the_network_finds_hard():
+    """The point of the rule: rows kept by their early signature have the higher loss at the end."""
+    data = load("mnist").train
+    model = build_model("conv4", (1, 28, 28), 10)
+    gate = SkipGate(model, layer="block1", num_classes=10, keep=0.5)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    kept, left = [], []
+    for start in range(0, 12_800, 128):
+        images = data.images[start : start + 128].float() / 255
+        labels = data.labels[start : start + 128]
+        losses = torch.nn.functional.cross_entropy(model(images), labels, reduction="none").detach()
+        with gate(labels):
+            logits = model(images)
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(logits, gate.labels).backward()
+        optimizer.step()
+        if start >= 6400:
+            stays = torch.zeros(128, dtype=torch.bool).index_fill(0, gate.index, value=True)
+            kept.append(losses[stays].mean())
+            left.append(losses[~stays].mean())
+    assert torch.stack(kept).mean() > 1.5 * torch.stack(left).mean()

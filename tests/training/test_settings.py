@@ -1,0 +1,26 @@
+import pytest
+
+from imprint.errors import ImprintError, InvalidValueError
+from imprint.training import TrainSettings
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("keep", 0), ("keep", 1.01), ("keep", float("nan")), ("epochs", 0), ("batch_size", 0),
+        ("lr", 0), ("lr", -1.0), ("momentum", 1), ("weight_decay", -1), ("clip", 0),
+        ("label_smoothing", 1), ("seed", -1), ("target", 0), ("target", 99), ("dense_start", 2),
+        ("dense_end", -0.1), ("memory_decay", 0), ("skip", "magic"), ("optimizer", "lbfgs"),
+        ("schedule", "linear"), ("precision", "8"), ("device", "tpu"), ("threshold_reading", "?"),
+    ],
+)  # fmt: skip
+def test_a_value_out_of_range_is_named_before_any_work(name, value):
+    with pytest.raises(InvalidValueError, match=f"^{name}: expected .* got ") as caught:
+        TrainSettings(**{name: value})
+    assert isinstance(caught.value, ImprintError)
+
+
+def test_each_optimizer_has_its_own_default_rate():
+    assert TrainSettings().rate == 0.2
+    assert TrainSettings(optimizer="adamw").rate == 0.005
+    assert TrainSettings(lr=0.01).rate == 0.01
