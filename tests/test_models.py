@@ -38,26 +38,22 @@ def test_a_users_own_factory(tmp_path):
         "def plain(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 3))\n"
         "def sized(num_classes, in_channels):\n"
         "    return nn.Sequential(nn.Conv2d(in_channels, num_classes, 28), nn.Flatten())\n"
-        "def wide(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 9))\n"
         "def text(): return 'no model'\n"
         "value = 3\n"
     )
     for factory in ("plain", "sized"):
         assert isinstance(build_model(f"{path}:{factory}", (1, 28, 28), 3), nn.Module)
     for factory, message in (
-        ("wide", r"expected logits \(2, 3\).*got \(2, 9\)"),
         ("text", "expected .* nn.Module"),
         ("value", "expected a factory 'value'"),
         ("none", "expected a factory 'none'"),
     ):
         with pytest.raises(InvalidValueError, match=message):
             build_model(f"{path}:{factory}", (1, 28, 28), 3)
-    with pytest.raises(InvalidValueError, match=r"expected to take images \(N, 3, 28, 28\)"):
-        build_model(f"{path}:plain", (3, 28, 28), 3)
 
 
 def test_a_model_that_is_not_there():
-    with pytest.raises(InvalidValueError, match="paper, conv4, .* got 'resnet99'"):
+    with pytest.raises(InvalidValueError, match=r"paper, conv4, .* got 'resnet99'"):
         build_model("resnet99", (1, 28, 28), 10)
     with pytest.raises(MissingFileError, match=r"expected a file nowhere\.py"):
         build_model("nowhere.py:factory", (1, 28, 28), 10)

@@ -142,10 +142,8 @@ class ClassMemory:
         familiarity = similarity.gather(1, labels[:, None])[:, 0]
         nearest = similarity.masked_fill(~seen, -torch.inf).argmax(1)
         threshold = self.thresholds[labels]
-        if self.reading == "text":
-            passed = familiarity >= threshold
-        else:
-            passed = familiarity <= threshold
+        above = self.reading == "text"
+        passed = familiarity >= threshold if above else familiarity <= threshold
         return Match(familiarity, nearest, passed & (nearest == labels) & seen[labels])
 
     def merge(self, other: Self) -> None:

@@ -93,7 +93,7 @@ def find_layer(model: nn.Module, layer: str) -> nn.Module:
         >>> find_layer(nn.Sequential(nn.ReLU()), "0")
         ReLU()
     """
-    layers = dict(model.named_modules())
+    layers: dict[str, nn.Module] = dict(model.named_modules())
     if layer in layers and layer:
         return layers[layer]
     names = [name for name in layers if name]
@@ -202,7 +202,7 @@ def check_carries_all_data(model: nn.Module, layer: str, *args: Any, **kwargs: A
 
 @torch.no_grad()
 def carries_all_data(model: nn.Module, layer: str, *args: Any, **kwargs: Any) -> bool:
-    """Tell whether a model answers for the second of two samples alone when a layer drops the first.
+    """Tell whether a model answers for the second of two samples alone when a layer drops one.
 
     Args:
         model: any `nn.Module`.
@@ -328,14 +328,12 @@ def map_tensors(structure: Any, function: Callable[[Tensor], Tensor]) -> Any:
         return function(structure)
     if isinstance(structure, Mapping):
         pairs = {key: map_tensors(value, function) for key, value in structure.items()}
-        return (
-            type(structure)(**pairs) if hasattr(structure, "to_tuple") else type(structure)(pairs)
-        )  # type: ignore[call-arg]
+        make: Any = type(structure)  # a dict, or a model output of transformers, made by keywords
+        return make(pairs) if make is dict else make(**pairs)
     if isinstance(structure, tuple | list):
         values = [map_tensors(value, function) for value in structure]
-        return (
-            type(structure)(*values) if hasattr(structure, "_fields") else type(structure)(values)
-        )
+        make = type(structure)
+        return make(*values) if hasattr(structure, "_fields") else make(values)
     return structure
 
 

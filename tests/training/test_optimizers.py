@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -42,8 +43,8 @@ def test_one_cycle_rises_and_falls_once(optimizer):
     assert max(values) == pytest.approx(0.8, rel=1e-3)
     assert values[0] < 0.1 * 0.8
     assert values[-1] < 0.01 * 0.8
-    assert all(a <= b for a, b in zip(values[:top], values[1 : top + 1], strict=True))
-    assert all(a >= b for a, b in zip(values[top:-1], values[top + 1 :], strict=True))
+    assert all(a <= b for a, b in pairwise(values[: top + 1]))
+    assert all(a >= b for a, b in pairwise(values[top:]))
 
 
 @pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "step", "constant"])

@@ -11,6 +11,8 @@ from imprint.errors import ImprintError
 
 __all__ = ["app", "main"]
 
+_INTERRUPTED = "imprint: interrupted; the last checkpoint is kept, --resume continues from there"
+
 app = typer.Typer(
     name="imprint",
     no_args_is_help=True,
@@ -50,9 +52,9 @@ def main() -> None:
     except ImprintError as error:
         _leave(f"imprint: error: {error}", 2)
     except typer.Abort:
-        _leave("imprint: interrupted", 130)
+        _leave(_INTERRUPTED, 130)
     except KeyboardInterrupt:
-        _leave("imprint: interrupted", 130)
+        _leave(_INTERRUPTED, 130)
     except Exception as error:  # click's own errors of usage carry their code
         if not hasattr(error, "exit_code"):
             raise
@@ -62,5 +64,5 @@ def main() -> None:
 
 def _leave(message: str, code: int) -> None:
     sys.stdout.flush()
-    print(" ".join(message.split()), file=sys.stderr)
+    typer.echo(" ".join(message.split()), err=True)
     sys.exit(code)

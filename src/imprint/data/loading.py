@@ -1,21 +1,30 @@
 """Batches of a data set that does not fit the memory, read by PyTorch's DataLoader."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from imprint.data.augmentation import augment, check_augmentations
 from imprint.data.batches import Batch, count_batches, epoch_order
 from imprint.data.datasets import MapStyle, indexed, stack_images, to_pair
 from imprint.data.scaling import normalise
 from imprint.data.seeds import generator_of
-from imprint.errors import InvalidValueError
+from imprint.errors import ImprintError, InvalidValueError
 from imprint.types import Normalisation
 
 __all__ = ["LoaderBatches"]
+
+_Loaded = tuple[Tensor, Tensor, Tensor]
+"""The rows, the images as bytes and the labels of a batch."""
+
+
+class _Item(NamedTuple):
+    row: int
+    image: Tensor
+    label: int
 
 
 class LoaderBatches:
@@ -62,7 +71,7 @@ class LoaderBatches:
         channels_last: bool = False,
         num_workers: int = 0,
     ) -> None:
-        self._dataset = indexed(dataset)
+        self._dataset = _Items(dataset)
         self._len = count_batches(len(self._dataset), batch_size, drop_last=drop_last)
         self._batch_size, self._normalisation = batch_size, normalisation
         self._augmentations = check_augmentations(augmentations)
@@ -86,7 +95,10 @@ class LoaderBatches:
         """
         generator = generator_of(self._seed, epoch)
         order = epoch_order(len(self._dataset), generator if self._shuffle else None)
-        for index, images, labels in self._loader(order, generator):
+        for loaded in self._loader(order, epoch):
+            if isinstance(loaded, ImprintError):
+                raise loaded
+            index, images, labels = loaded
             moved = images.to(self._device, non_blocking=True)
             moved = augment(moved, self._augmentations, generator=generator)
             floats = normalise(moved, self._normalisation, channels_last=self._channels_last)
@@ -96,16 +108,39 @@ class LoaderBatches:
                 labels.to(self._device, non_blocking=True),
             )
 
-    def _loader(self, order: Tensor, generator: torch.Generator) -> DataLoader[Any]:
+    def _loader(self, order: Tensor, epoch: int) -> DataLoader[Any]:
         rows = [part.tolist() for part in torch.split(order, self._batch_size)[: self._len]]
         return DataLoader(
             self._dataset,
             batch_sampler=rows,
             num_workers=self._num_workers,
             collate_fn=_Collate(len(self._normalisation.mean)),
-            generator=generator,  # seeds the workers; without it, torch's global one would
+            generator=generator_of(self._seed, epoch, 1),  # the workers', else torch's global one
             pin_memory=self._device.type == "cuda",
         )
+
+
+class _Items(Dataset[_Item | ImprintError]):
+    """A data set's items as bytes and labels.
+
+    An error is given as an item, and raised where the batch is asked for: PyTorch would wrap it in
+    the worker's traceback, and keep the other workers waiting for as long as someone held that.
+    """
+
+    def __init__(self, dataset: MapStyle[Any]) -> None:
+        self._dataset = indexed(dataset)
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, row: int) -> _Item | ImprintError:
+        try:
+            image, label = to_pair(self._dataset[row][1], f"item {row}")
+        except ImprintError as error:
+            return error
+        if isinstance(label, str):
+            return InvalidValueError(f"item {row}: expected a whole number as label, got {label!r}")
+        return _Item(row, image, label)
 
 
 class _Collate:
@@ -114,11 +149,18 @@ class _Collate:
     def __init__(self, channels: int) -> None:
         self._channels = channels
 
-    def __call__(self, items: Sequence[tuple[int, Any]]) -> tuple[Tensor, Tensor, Tensor]:
-        pairs = [to_pair(item, f"item {row}") for row, item in items]
-        labels = [label for _, label in pairs]
-        wrong = next((label for label in labels if isinstance(label, str)), None)
-        if wrong is not None:
-            raise InvalidValueError(f"labels: expected whole numbers, got {wrong!r}")
-        images = stack_images([image for image, _ in pairs], channels=self._channels)
-        return torch.tensor([row for row, _ in items]), images, torch.tensor(labels)
+    def __call__(self, items: Sequence[_Item | ImprintError]) -> _Loaded | ImprintError:
+        good = []
+        for item in items:
+            if isinstance(item, ImprintError):
+                return item
+            good.append(item)
+        try:
+            images = stack_images([item.image for item in good], channels=self._channels)
+        except ImprintError as error:
+            return error
+        return (
+            torch.tensor([item.row for item in good]),
+            images,
+            torch.tensor([item.label for item in good]),
+        )

@@ -78,7 +78,8 @@ def _split(
 
 def _read_arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # numpy leaves a damaged file open where it opens the file itself
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             names = next((n for n in (SPLIT, WHOLE) if set(n) <= set(archive.files)), None)
             if names is None:
                 expected = f"{', '.join(SPLIT)} or {', '.join(WHOLE)}"

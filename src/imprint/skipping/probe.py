@@ -1,4 +1,4 @@
-"""A linear probe on signatures, trained alongside the network: what is easy from early maps alone."""
+"""A linear probe on signatures, trained alongside: what is easy from early maps alone."""
 
 import torch
 from torch import Tensor

@@ -15,7 +15,7 @@ from imprint.training.settings import TrainSettings
 from imprint.training.trainer import Progress, Trainer
 from imprint.types import DataSplits
 
-__all__ = ["train"]
+__all__ = ["build_trainer", "train"]
 
 TEST_BATCH = 1000
 
@@ -54,18 +54,23 @@ def train(
             training begins; DivergedError where a loss is not finite.
 
     Examples:
-        >>> from imprint.data import load
-        >>> tiny = TrainSettings(model="paper", epochs=1, batch_size=4096, device="cpu")
-        >>> result = train(load("mnist"), tiny)  # doctest: +SKIP
+        >>> import torch
+        >>> from imprint.types import ImageSet
+        >>> images = torch.zeros(64, 1, 16, 16, dtype=torch.uint8)
+        >>> images[1::2] = 200
+        >>> pair = ImageSet(images, torch.arange(64) % 2, ("dark", "light"))
+        >>> settings = TrainSettings(epochs=1, batch_size=16, device="cpu")
+        >>> train(DataSplits("pair", pair, pair), settings)["images_trained"]
+        64
     """
-    trainers = _trainers(data, settings, compare, on_step)
-    config = _config(data, settings, compare)
+    trainers = _trainers(data, settings, on_step, compare=compare)
+    config = _config(data, settings, compare=compare)
     if out is not None:
         _open_folder(out, config, note, resume=resume)
-        if resume and (out / "result.json").is_file():
+        if (out / "result.json").is_file():
             return read_json(out / "result.json")
-    for trainer in trainers if resume and out is not None else ():
-        _load(trainer, out)
+        for trainer in trainers:
+            _load(trainer, out)
     while any(not trainer.finished for trainer in trainers):
         trainer = min((t for t in trainers if not t.finished), key=lambda t: t.epoch)
         on_epoch(trainer.name, trainer.train_epoch())
@@ -78,20 +83,43 @@ def train(
 
 
 def _trainers(
-    data: DataSplits, settings: TrainSettings, compare: bool, on_step: Callable[[Progress], None]
+    data: DataSplits, settings: TrainSettings, on_step: Callable[[Progress], None], *, compare: bool
 ) -> list[Trainer]:
     if compare and settings.skip == "none":
         settings = replace(settings, skip="imprint")
     if not compare:
         name = "plain" if settings.skip == "none" else "skip"
-        return [_trainer(data, settings, name, on_step)]
-    plain = _trainer(data, replace(settings, skip="none"), "plain", on_step)
-    return [plain, _trainer(data, settings, "skip", on_step)]
+        return [build_trainer(data, settings, name, on_step)]
+    plain = build_trainer(data, replace(settings, skip="none"), "plain", on_step)
+    return [plain, build_trainer(data, settings, "skip", on_step)]
 
 
-def _trainer(
-    data: DataSplits, settings: TrainSettings, name: str, on_step: Callable[[Progress], None]
+def build_trainer(
+    data: DataSplits,
+    settings: TrainSettings,
+    name: str = "plain",
+    on_step: Callable[[Progress], None] = lambda _: None,
 ) -> Trainer:
+    """Set up a trainer with batches of its own, for a loop that calls `train_epoch`.
+
+    Args:
+        data: what to train and to test on.
+        settings: how.
+        name: what `on_step` is told of the run.
+        on_step: called after each optimizer step.
+
+    Returns:
+        The trainer, before its first epoch; the same settings give the same weights and batches.
+
+    Raises:
+        ImprintError: for settings, model, layer, data or device that will not do.
+
+    Examples:
+        >>> from imprint.data import load
+        >>> settings = TrainSettings(model="paper", batch_size=4096, device="cpu")
+        >>> build_trainer(load("mnist"), settings).epoch
+        0
+    """
     scale = normalisation(data.train.images)
     device = find_device(settings.device)
     train_batches = TensorBatches(
@@ -124,7 +152,7 @@ def _trainer(
     )
 
 
-def _config(data: DataSplits, settings: TrainSettings, compare: bool) -> dict[str, Any]:
+def _config(data: DataSplits, settings: TrainSettings, *, compare: bool) -> dict[str, Any]:
     sizes = {"train_images": len(data.train), "test_images": len(data.test)}
     return {"command": "train", "data": data.name, **sizes, "compare": compare, **asdict(settings)}
 
@@ -136,9 +164,9 @@ def _open_folder(
         write_json(claim(out) / "config.json", {**config, **note})
         return
     stored = read_json(out / "config.json")
-    for key in config:
-        if stored.get(key) != config[key]:
-            expected, got = stored.get(key), config[key]
+    for key, got in config.items():
+        expected = stored.get(key)
+        if expected != got:
             raise InvalidValueError(
                 f"{key}: expected {expected!r} as the run in {out} has, got {got!r}"
             )

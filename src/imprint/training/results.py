@@ -39,6 +39,18 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
 
     Returns:
         The run's part of `result.json`.
+
+    Examples:
+        >>> from imprint.training import TrainSettings
+        >>> from imprint.training.job import build_trainer
+        >>> from imprint.types import DataSplits, ImageSet
+        >>> images = torch.randint(256, (64, 1, 16, 16), dtype=torch.uint8)
+        >>> noise = ImageSet(images, torch.arange(64) % 2, ("even", "odd"))
+        >>> settings = TrainSettings(epochs=1, batch_size=16, device="cpu")
+        >>> trainer = build_trainer(DataSplits("noise", noise, noise), settings)
+        >>> _ = trainer.train_epoch()
+        >>> run_result(trainer, "noise", ("even", "odd"))["images_seen"]
+        64
     """
     s, epochs = trainer.settings, trainer.epochs
     skipping = trainer.gate is not None

@@ -79,8 +79,10 @@ def restore_optimizer(
         groups: the parameter groups.
 
     Examples:
-        >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5)
-        >>> restore_optimizer(torch.optim.SGD([torch.zeros(1)], lr=9), *flatten_optimizer(optimizer))
+        >>> one, other = (torch.optim.SGD([torch.zeros(1)], lr=lr) for lr in (0.5, 9))
+        >>> restore_optimizer(other, *flatten_optimizer(one))
+        >>> other.param_groups[0]["lr"]
+        0.5
     """
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():

@@ -19,6 +19,7 @@ from imprint.taps import first_tensor
 from imprint.training.diagnosis import diagnose
 from imprint.training.engine import build_fabric
 from imprint.training.evaluation import class_hits
+from imprint.training.fit import check_fit
 from imprint.training.optimizers import build_optimizer, build_schedule
 from imprint.training.settings import TrainSettings
 from imprint.training.states import flatten_optimizer, join_parts, restore_optimizer, split_parts
@@ -88,6 +89,7 @@ class Trainer:
         self._num_classes = num_classes
         self._fabric = build_fabric(settings)
         self.model = build_model(settings.model, shape, num_classes, seed=settings.seed)
+        check_fit(self.model, settings.model, shape, num_classes)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.gate = self._build_gate(shape)
         self.tally = SkipTally(train_labels, num_classes)

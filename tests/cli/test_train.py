@@ -1,0 +1,293 @@
+"""`imprint train` as its users meet it."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from imprint.cli import main
+from imprint.runs import read_json, read_tensors
+
+FAST = ["--model", "conv4", "--epochs", "2", "--batch-size", "32", "--device", "cpu", "--lr", "0.1"]
+
+
+@pytest.fixture
+def npz(tmp_path):
+    return make_npz(tmp_path / "bars.npz")
+
+
+def make_npz(path, pixels=None, labels=None, n=256):
+    generator = np.random.default_rng(0)
+    labels = np.arange(n) % 3 if labels is None else labels
+    if pixels is None:
+        pixels = generator.integers(0, 60, (len(labels), 12, 12), dtype=np.uint8)
+        pixels[np.arange(len(labels)), :, np.arange(len(labels)) % 3 * 4] = 255
+    np.savez(path, x_train=pixels, y_train=labels, x_test=pixels[:96], y_test=labels[:96])
+    return str(path)
+
+
+@pytest.fixture
+def imprint(monkeypatch, capsys, tmp_path):
+    """Run the command in this process; gives the exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["imprint", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        caught = capsys.readouterr()
+        return code, caught.out, caught.err
+
+    return run
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "imprint.cli", "train", *map(str, arguments)]
+
+
+def weights(folder, name="model.safetensors"):
+    return read_tensors(folder / name)[0]
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+RUN_KEYS = {
+    "test_accuracy", "train_seconds", "images_seen", "images_trained", "images_skipped", "epochs",
+    "parameters", "model", "data", "skip", "keep", "seed", "device", "versions", "hits",
+}  # fmt: skip
+EPOCH_KEYS = {
+    "epoch", "test_accuracy", "train_seconds", "images_seen", "images_trained", "images_skipped",
+    "hits",
+}  # fmt: skip
+
+
+def test_prints_a_table_and_writes_whole_files(imprint, npz, tmp_path):
+    code, out, err = imprint("train", npz, *FAST, "--skip", "imprint", "--out", "run")
+    assert code == 0, err
+    assert "test accuracy" in out
+    assert "run/report.html" in out
+    assert max(len(line) for line in out.splitlines()) <= 80
+    assert err.count("epoch") == 2  # a line an epoch, where there is no terminal
+    result = read_json(tmp_path / "run/result.json")
+    assert result.keys() >= RUN_KEYS
+    assert all(row.keys() >= EPOCH_KEYS for row in result["epochs"])
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {
+        "config.json", "result.json", "report.html", "model.safetensors",
+    }  # fmt: skip
+
+
+def test_compares_and_prints_json_alone(imprint, npz):
+    code, out, _ = imprint("train", npz, *FAST, "--compare", "--json", "--out", "run")
+    result = json.loads(out)
+    assert code == 0
+    assert result["plain"].keys() >= RUN_KEYS <= result["skip"].keys()
+    assert {"time_saved", "accuracy_difference"} <= result.keys()
+    assert (result["plain"]["skip"], result["skip"]["skip"]) == ("none", "imprint")
+
+
+def test_writes_to_a_new_folder_by_default(imprint, npz, tmp_path):
+    assert imprint("train", npz, *FAST)[0] == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name.startswith("train-")
+
+
+@pytest.mark.parametrize("reading", ["text", "formula"])
+def test_the_papers_rule_in_both_readings(imprint, npz, reading):
+    code, out, _ = imprint(
+        "train",
+        npz,
+        *FAST,
+        "--skip",
+        "paper",
+        "--threshold-reading",
+        reading,
+        "--json",
+        "--out",
+        "r",
+    )
+    assert code == 0
+    assert json.loads(out)["threshold_reading"] == reading
+
+
+def test_help_and_version(imprint):
+    assert imprint("--version")[1].startswith("imprint ")
+    code, out, _ = imprint("train", "--help")
+    assert code == 0
+    for option in (
+        "model", "layer", "skip", "keep", "epochs", "batch-size", "optimizer", "lr", "schedule",
+        "precision", "device", "seed", "target", "compare", "resume", "out", "threshold-reading",
+    ):  # fmt: skip
+        assert f"--{option}" in out
+
+
+def fails(result, *parts):
+    code, out, err = result
+    assert code == 2
+    assert out == ""
+    line = err.strip().splitlines()[-1]
+    assert line.startswith("imprint: error: ")
+    assert "Traceback" not in err
+    for part in parts:
+        assert part in line
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--layer", "blokc1", "--skip", "imprint"], ["layer", "blokc1", "block1"]),
+        (["--keep", "0"], ["keep", "(0, 1]", "0"]),
+        (["--keep", "1.5"], ["keep", "1.5"]),
+        (["--keep", "half"], ["keep", "half"]),
+        (["--batch-size", "5000"], ["batch_size", "256", "5000"]),
+        (["--model", "resnet99"], ["model", "resnet99"]),
+        (["--model", "nowhere.py:build"], ["nowhere.py"]),
+        (["--skip", "magic"], ["skip", "magic"]),
+        (["--precision", "16"], ["precision", "16"]),
+        (["--resume"], ["resume", "--out"]),
+        (["--resume", "--out", "nowhere"], ["nowhere"]),
+        (["--no-such-option"], ["no-such-option"]),
+        (["--out", "bars.npz/run"], ["bars.npz"]),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(imprint, npz, tmp_path, options, parts):
+    before = sorted(tmp_path.rglob("*"))
+    fails(imprint("train", npz, *FAST, *options), *parts)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_cuda_where_there_is_none(imprint, npz):
+    fails(imprint("train", npz, *FAST, "--device", "cuda"), "device", "cuda", "cpu")
+
+
+def test_a_model_of_the_wrong_number_of_classes(imprint, npz, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\ndef build(): return nn.Sequential(nn.Flatten(), nn.Linear(144, 5))\n"
+    )
+    fails(imprint("train", npz, *FAST, "--model", "net.py:build"), "(2, 3)", "(2, 5)")
+
+
+def test_a_users_model_needs_a_layer_to_skip_at(imprint, npz, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\ndef build(): return nn.Sequential(nn.Flatten(), nn.Linear(144, 3))\n"
+    )
+    fails(imprint("train", npz, *FAST, "--model", "net.py:build", "--compare"), "--layer")
+    code, *_ = imprint("train", npz, *FAST, "--model", "net.py:build", "--compare", "--layer", "1")
+    assert code == 0
+
+
+def bad_folder(tmp_path, kind):
+    root = tmp_path / "images"
+    for name in ("a", "b")[: 1 if kind == "one class" else 2]:
+        (root / name).mkdir(parents=True)
+        for i in range(10):
+            Image.new("L", (12, 12), i * 20).save(root / name / f"{i}.png")
+    if kind == "empty class":
+        (root / "c").mkdir()
+    if kind == "unreadable":
+        (root / "b" / "broken.png").write_bytes(b"\x89PNG not really")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"), [("empty class", "c"), ("one class", "class"), ("unreadable", "broken.png")]
+)
+def test_a_folder_that_will_not_do(imprint, tmp_path, kind, part):
+    fails(imprint("train", bad_folder(tmp_path, kind), *FAST), part)
+
+
+def test_arrays_that_will_not_do(imprint, tmp_path):
+    pixels = np.zeros((256, 12, 12), np.float32)
+    pixels[7, 3, 3] = np.nan
+    fails(imprint("train", make_npz(tmp_path / "nan.npz", pixels), *FAST), "7")
+    fails(
+        imprint("train", make_npz(tmp_path / "one.npz", labels=np.zeros(256, int)), *FAST), "class"
+    )
+
+
+def test_a_data_set_that_is_not_there(imprint):
+    fails(imprint("train", "nowhere", *FAST), "nowhere", "mnist")
+
+
+def test_an_out_that_holds_another_run(imprint, npz, tmp_path):
+    assert imprint("train", npz, *FAST, "--out", "run")[0] == 0
+    before = {p: p.read_bytes() for p in (tmp_path / "run").iterdir()}
+    fails(imprint("train", npz, *FAST, "--out", "run"), "run", "--resume")
+    fails(imprint("train", npz, "--out", "run", "--resume", "--seed", "3"), "seed", "0", "3")
+    assert {p: p.read_bytes() for p in (tmp_path / "run").iterdir()} == before
+    assert imprint("train", "--out", "run", "--resume")[0] == 0  # nothing left to do
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(npz, tmp_path):
+    """A limit on the size of a file stands for the disk: the config fits, the checkpoint not."""
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    done = subprocess.run(
+        command(npz, *FAST, "--out", tmp_path / "run"),
+        capture_output=True, text=True, preexec_fn=limit, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1].startswith("imprint: error: ")
+    assert "Traceback" not in done.stderr
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["config.json"]
+
+
+LONG = [*FAST[:2], "--epochs", "6", *FAST[4:], "--compare"]
+
+
+def wait_for(path, process):
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.005)
+
+
+def test_ctrl_c_keeps_the_checkpoint(npz, tmp_path):
+    process = subprocess.Popen(
+        command(npz, *LONG, "--out", tmp_path / "run"), stderr=subprocess.PIPE, text=True
+    )
+    wait_for(tmp_path / "run" / "checkpoint-plain.safetensors", process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "--resume" in err
+    assert (tmp_path / "run" / "checkpoint-plain.safetensors").exists()
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+@pytest.mark.parametrize("name", ["plain", "skip"])
+def test_a_killed_run_resumes_to_the_bit(npz, tmp_path, name):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command(npz, *LONG, "--out", tmp_path / "run"),
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    wait_for(tmp_path / "run" / f"checkpoint-{name}.safetensors", process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "run" / "result.json").exists()
+    for arguments in (
+        ["--out", tmp_path / "run", "--resume"],
+        [npz, *LONG, "--out", tmp_path / "whole"],
+    ):
+        subprocess.run(command(*arguments), check=True, capture_output=True, env=environment)
+    for file in ("model.safetensors", "model-plain.safetensors"):
+        assert same(weights(tmp_path / "run", file), weights(tmp_path / "whole", file))
