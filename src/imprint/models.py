@@ -170,7 +170,7 @@ def _resnet20(shape: Shape, num_classes: int) -> nn.Module:
 
 BUILT_IN: dict[str, tuple[Callable[[Shape, int], nn.Module], str]] = {
     "paper": (paper, "conv1"),
-    "conv4": (conv4, "block1"),
+    "conv4": (conv4, "block2"),
     "resnet20": (_resnet20, "layer1"),
     "resnet18": (_resnet18, "layer1"),
 }

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from imprint.errors import InvalidValueError
 from imprint.skipping import RULES, keep_at
-from imprint.skipping.rules import Evidence, find_rule, hardest, kept_count
+from imprint.skipping.rules import Evidence, draw, find_rule, hardest, kept_count
 from imprint.types import Match
 
 
@@ -26,11 +26,32 @@ def test_paper_never_empties_a_batch():
     assert kept.tolist() == [1, 2]
 
 
-def test_imprint_keeps_what_the_probe_does_not_know():
-    kept = RULES["imprint"].select(evidence([0.0] * 4, [True] * 4, 2, losses=[0.1, 3.0, 0.2, 2.0]))
-    assert kept.tolist() == [1, 3]
+def test_imprint_draws_by_the_square_root_of_the_probes_loss():
+    losses = [4.0, 1.0, 0.0]
+    given_all = evidence([0.0] * 3, [True] * 3, 1, losses=losses)
+    drawn = torch.cat([RULES["imprint"].select(given_all) for _ in range(6000)]).bincount()
+    assert drawn[:2].double().div(6000).tolist() == pytest.approx([2 / 3, 1 / 3], abs=0.03)
+    assert len(drawn) == 2  # what the probe is sure of stays away
     with pytest.raises(InvalidValueError, match="probe"):
         RULES["imprint"].select(evidence([0.0], [True], 1))
+
+
+@given(weights=st.lists(st.floats(0, 1e6), min_size=1, max_size=12), data=st.data())
+def test_draw_gives_k_rows_in_order_and_takes_weights_before_nothing(weights, data):
+    count = data.draw(st.integers(1, len(weights)))
+    kept = draw(torch.tensor(weights), count, torch.Generator().manual_seed(1)).tolist()
+    assert kept == sorted(set(kept))
+    assert len(kept) == count
+    heavy = {row for row, weight in enumerate(weights) if weight > 1e-30}
+    assert len(heavy & set(kept)) == min(count, len(heavy))
+
+
+def test_draw_follows_plackett_and_luce_for_pairs():
+    weights = torch.tensor([0.5, 0.3, 0.2])
+    generator = torch.Generator().manual_seed(0)
+    pairs = [tuple(draw(weights, 2, generator).tolist()) for _ in range(6000)]
+    both = 0.5 * 0.3 / 0.5 + 0.3 * 0.5 / 0.7  # 0 then 1, or 1 then 0
+    assert pairs.count((0, 1)) / 6000 == pytest.approx(both, abs=0.02)
 
 
 def test_cosine_keeps_the_least_familiar():

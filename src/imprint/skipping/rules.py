@@ -12,10 +12,13 @@ from torch import Tensor
 from imprint.errors import InvalidValueError
 from imprint.types import Match
 
-__all__ = ["RULES", "Evidence", "Rule", "find_rule", "hardest", "kept_count"]
+__all__ = ["RULES", "Evidence", "Rule", "draw", "find_rule", "hardest", "kept_count"]
 
 FEWEST = 2
 """Rows that always stay, where there are as many: batch norm cannot train on one."""
+
+TINY = 1e-300
+"""Stands for 0 where a logarithm is taken."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +97,36 @@ def _keep_misses(evidence: Evidence) -> Tensor:
     return kept if len(kept) >= fewest else hardest(-evidence.match.familiarity, fewest)
 
 
-def _keep_probe_hardest(evidence: Evidence) -> Tensor:
-    """Ours: a linear probe of the signature is still wrong, or unsure, about what stays."""
+def draw(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Draw rows without replacement, each with a chance proportional to its weight.
+
+    Args:
+        weights: `(N,)`, floats of at least 0; a weight that is not a number is drawn first.
+        count: k, in 1 … N.
+        generator: on the CPU, whatever the weights' device.
+
+    Returns:
+        `(k,)`, int64, ascending.
+
+    Source: the Gumbel top-k trick (Kool, van Hoof & Welling 2019).
+
+    Examples:
+        >>> draw(torch.tensor([1.0, 0.0, 0.0, 2.0]), 2, torch.Generator())
+        tensor([0, 3])
+    """
+    uniform = torch.rand(len(weights), generator=generator, dtype=torch.float64)
+    gumbel = -(-uniform.clamp_min(TINY).log()).log()
+    return hardest(weights.double().clamp_min(TINY).log() + gumbel.to(weights.device), count)
+
+
+def _draw_by_probe_loss(evidence: Evidence) -> Tensor:
+    """Ours: what a linear probe of the signature is wrong, or unsure, about stays more often.
+
+    A draw, and by the loss's square root: with the hardest rows alone, easy classes starve.
+    """
     if evidence.probe_losses is None:
         raise InvalidValueError("probe_losses: this rule needs a probe's losses, got None")
-    return hardest(evidence.probe_losses, evidence.count)
+    return draw(evidence.probe_losses.sqrt(), evidence.count, evidence.generator)
 
 
 def _keep_least_familiar(evidence: Evidence) -> Tensor:
@@ -114,7 +142,7 @@ def _keep_random(evidence: Evidence) -> Tensor:
 
 
 RULES: dict[str, Rule] = {
-    "imprint": Rule(_keep_probe_hardest, needs_probe=True),
+    "imprint": Rule(_draw_by_probe_loss, needs_probe=True),
     "paper": Rule(_keep_misses, exact=False, remember="after"),
     "cosine": Rule(_keep_least_familiar),
     "random": Rule(_keep_random),
