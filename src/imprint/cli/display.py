@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from imprint.report import verdict
 from imprint.training import Progress as Step
 
 __all__ = ["TrainDisplay", "show_result"]
@@ -98,7 +99,7 @@ def show_result(result: Mapping[str, Any], paths: list[Path]) -> None:
     runs = {"plain": result["plain"], result["skip"]["skip"]: result["skip"]} if both else None
     console.print(_table(runs or {result["skip"] if result["skip"] != "none" else "plain": result}))
     if both:
-        console.print(_verdict(result))
+        console.print(verdict(result))
     for path in paths:
         console.print(str(path), soft_wrap=True)
 
@@ -119,9 +120,3 @@ def _table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
             f"{run['train_seconds']:.1f}",
         )
     return table
-
-
-def _verdict(result: Mapping[str, Any]) -> str:
-    saved, gained = result["time_saved"], 100 * result["accuracy_difference"]
-    time = f"{saved:.1%} of the time saved" if saved > 0 else f"{-saved:.1%} more time taken"
-    return f"{time}, accuracy {gained:+.2f} points. One seed: chance alone moves both."

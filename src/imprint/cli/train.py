@@ -122,7 +122,7 @@ def train(
             note=_note(given),
         )
     config = read_json(folder / "config.json")
-    page = train_report(result | {"command": config["command_line"]}, splits.train)
+    page = train_report(result, splits.train, config["command_line"])
     report = write_text(folder / "report.html", page)
     if as_json:
         typer.echo((folder / "result.json").read_text(), nl=False)
