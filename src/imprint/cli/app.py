@@ -11,7 +11,8 @@ from imprint.errors import ImprintError
 
 __all__ = ["app", "main"]
 
-_INTERRUPTED = "imprint: interrupted; the last checkpoint is kept, --resume continues from there"
+_INTERRUPTED = 130
+_KEPT = "imprint: interrupted; the last checkpoint is kept, --resume continues from there"
 
 app = typer.Typer(
     name="imprint",
@@ -48,18 +49,18 @@ def main() -> None:
         'main'
     """
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # typer gives 130 for Ctrl-C, older ones raise Abort
     except ImprintError as error:
         _leave(f"imprint: error: {error}", 2)
     except typer.Abort:
-        _leave(_INTERRUPTED, 130)
-    except KeyboardInterrupt:
-        _leave(_INTERRUPTED, 130)
+        code = _INTERRUPTED
     except Exception as error:  # click's own errors of usage carry their code
         if not hasattr(error, "exit_code"):
             raise
         text = error.format_message() if hasattr(error, "format_message") else str(error)
         _leave(f"imprint: error: {text}", 2)
+    if code == _INTERRUPTED:
+        _leave(_KEPT, _INTERRUPTED)
 
 
 def _leave(message: str, code: int) -> None:

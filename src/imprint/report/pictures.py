@@ -3,7 +3,6 @@
 import base64
 import io
 
-from PIL import Image
 from torch import Tensor
 
 __all__ = ["picture"]
@@ -26,6 +25,8 @@ def picture(image: Tensor) -> str:
         >>> picture(torch.zeros(1, 8, 8, dtype=torch.uint8))[:22]
         'data:image/png;base64,'
     """
+    from PIL import Image
+
     pixels = image.permute(1, 2, 0).cpu().numpy()
     shown = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     shown.thumbnail((LARGEST, LARGEST))
