@@ -13,10 +13,10 @@ __all__ = ["DataSplits", "ImageSet", "Match", "Nearest", "Normalisation"]
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images in memory with their labels.
+    """Images with their labels; also a map-style data set of `(image, label)`.
 
     Args:
-        images: `(N, C, H, W)`, uint8, C of 1 or 3.
+        images: `(N, C, H, W)`, uint8, C of 1 or 3; in memory, or mapped from a file.
         labels: `(N,)`, int64, each in `0 … K-1`, an index into `class_names`.
         class_names: the K names, in the order of their labels.
 
@@ -48,6 +48,9 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+        return self.images[row], int(self.labels[row])
 
 
 class Normalisation(NamedTuple):

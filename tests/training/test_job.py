@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from imprint.data import load
+from imprint.data import LoaderBatches, batches_of, load, loading, normalisation
 from imprint.errors import (
     DeviceError,
     DivergedError,
@@ -54,6 +54,17 @@ def test_learns_and_accounts_for_every_image(splits, tmp_path, skip):
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
         "config.json", "result.json", "model.safetensors",
     }  # fmt: skip
+
+
+def test_a_set_beyond_memory_trains_alike_through_a_loader(splits, tmp_path, monkeypatch):
+    settings = TrainSettings(skip="imprint", **{**QUICK, "epochs": 2})
+    train(splits, settings, out=tmp_path / "small")
+    monkeypatch.setattr(loading, "MEMORY_BUDGET", 0)
+    assert isinstance(
+        batches_of(splits.train, 64, normalisation(splits.train.images)), LoaderBatches
+    )
+    train(splits, settings, out=tmp_path / "large")
+    assert same(weights(tmp_path / "small"), weights(tmp_path / "large"))
 
 
 def test_keeps_the_exact_share(splits):

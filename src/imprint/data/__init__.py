@@ -5,7 +5,7 @@ from imprint.data.batches import Batch, Batches, TensorBatches
 from imprint.data.datasets import from_dataset, indexed
 from imprint.data.folders import FolderImages
 from imprint.data.known import KNOWN
-from imprint.data.loading import LoaderBatches
+from imprint.data.loading import LoaderBatches, batches_of
 from imprint.data.scaling import normalisation, normalise
 from imprint.data.sources import SOURCES, load
 from imprint.data.splits import stratified_split
@@ -19,6 +19,7 @@ __all__ = [
     "FolderImages",
     "LoaderBatches",
     "TensorBatches",
+    "batches_of",
     "from_dataset",
     "indexed",
     "load",

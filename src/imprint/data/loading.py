@@ -1,6 +1,8 @@
 """Batches of a data set that does not fit the memory, read by PyTorch's DataLoader."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -8,14 +10,18 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from imprint.data.augmentation import augment, check_augmentations
-from imprint.data.batches import Batch, count_batches, epoch_order
+from imprint.data.batches import Batch, Batches, TensorBatches, count_batches, epoch_order
 from imprint.data.datasets import MapStyle, indexed, stack_images, to_pair
+from imprint.data.decoding import MEMORY_BUDGET
 from imprint.data.scaling import normalise
 from imprint.data.seeds import generator_of
 from imprint.errors import ImprintError, InvalidValueError
-from imprint.types import Normalisation
+from imprint.types import ImageSet, Normalisation
 
-__all__ = ["LoaderBatches"]
+__all__ = ["LoaderBatches", "batches_of"]
+
+READERS = min(4, os.cpu_count() or 1)
+"""Processes that read a set that is not kept in memory."""
 
 _Loaded = tuple[Tensor, Tensor, Tensor]
 """The rows, the images as bytes and the labels of a batch."""
@@ -25,6 +31,58 @@ class _Item(NamedTuple):
     row: int
     image: Tensor
     label: int
+
+
+def batches_of(
+    image_set: ImageSet,
+    batch_size: int,
+    normalisation: Normalisation,
+    *,
+    augmentations: Iterable[str] = (),
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    shuffle: bool = True,
+    drop_last: bool = True,
+    channels_last: bool = False,
+) -> Batches:
+    """Batch a set of images: on the device where it is small, else through a DataLoader.
+
+    Args:
+        image_set: the images; up to 2 GiB of them are small.
+        batch_size: and the others: as for `TensorBatches`.
+        normalisation: of the training images.
+        augmentations: their names, applied in this order.
+        device: where the batches go.
+        seed: at least 0.
+        shuffle: a new order each epoch, otherwise the set's.
+        drop_last: leave out the rows after the last full batch.
+        channels_last: lay the images of a batch out as `(B, H, W, C)`; their shape stays.
+
+    Returns:
+        The same batches in both cases.
+
+    Raises:
+        InvalidValueError: as `TensorBatches` and `LoaderBatches` do.
+
+    Examples:
+        >>> images = torch.zeros(10, 1, 8, 8, dtype=torch.uint8)
+        >>> image_set = ImageSet(images, torch.arange(10) % 2, ("even", "odd"))
+        >>> len(batches_of(image_set, 4, Normalisation((0.0,), (1.0,)), drop_last=False))
+        3
+    """
+    small = image_set.images.nbytes <= MEMORY_BUDGET
+    make = TensorBatches if small else partial(LoaderBatches, num_workers=READERS)
+    return make(
+        image_set,
+        batch_size,
+        normalisation,
+        augmentations=augmentations,
+        device=device,
+        seed=seed,
+        shuffle=shuffle,
+        drop_last=drop_last,
+        channels_last=channels_last,
+    )
 
 
 class LoaderBatches:

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from imprint.data import TensorBatches, normalisation
+from imprint.data import batches_of, normalisation
 from imprint.errors import InvalidValueError
 from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
 from imprint.training.engine import find_device
@@ -122,7 +122,7 @@ def build_trainer(
     """
     scale = normalisation(data.train.images)
     device = find_device(settings.device)
-    train_batches = TensorBatches(
+    train_batches = batches_of(
         data.train,
         settings.batch_size,
         scale,
@@ -131,7 +131,7 @@ def build_trainer(
         seed=settings.seed,
         channels_last=True,
     )
-    test_batches = TensorBatches(
+    test_batches = batches_of(
         data.test,
         min(TEST_BATCH, len(data.test)),
         scale,
