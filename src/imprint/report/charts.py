@@ -95,7 +95,7 @@ def class_epoch_map(run: Run, key: str, class_sizes: Sequence[int], unit: str) -
         "zmax": 100,
         "colorscale": "Viridis",
         "colorbar": {
-            "title": {"text": f"{unit}<br>(% of class)"},
+            "title": {"text": f"{unit} (% of class)", "side": "right"},
             "thickness": 12,
             "outlinewidth": 0,
         },
@@ -160,7 +160,7 @@ def similarity_by_class(run: Run, when: str) -> Figure:
             "line": {"width": 3},
         },
     }
-    layout = _layout("class", "cosine similarity to own prototype")
+    layout = _layout("class", "similarity to own prototype")
     layout["xaxis"] |= {"type": "category", "showgrid": False}
     layout["yaxis"] |= {"range": _similarity_range(run)}
     return {"data": [spread, bars], "layout": layout}
