@@ -9,11 +9,14 @@ import sys
 import time
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
 
 from imprint.cli import main
+from imprint.data.idx import IDX_FILES
 from imprint.runs import read_json, read_tensors
 
 FAST = ["--model", "conv4", "--epochs", "2", "--batch-size", "32", "--device", "cpu", "--lr", "0.1"]
@@ -161,6 +164,7 @@ def fails(result, *parts):
         (["--resume", "--out", "nowhere"], ["nowhere"]),
         (["--no-such-option"], ["no-such-option"]),
         (["--out", "bars.npz/run"], ["bars.npz"]),
+        (["--out", "/sys/run"], ["/sys/run"]),  # not even root may write there
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(imprint, npz, tmp_path, options, parts):
@@ -217,6 +221,35 @@ def test_arrays_that_will_not_do(imprint, tmp_path):
     fails(
         imprint("train", make_npz(tmp_path / "one.npz", labels=np.zeros(256, int)), *FAST), "class"
     )
+
+
+def test_labels_that_training_does_not_have(imprint, npz):
+    arrays = dict(np.load(npz))
+    np.savez("seven.npz", **{**arrays, "y_test": arrays["y_test"] + 4})
+    fails(imprint("train", "seven.npz", *FAST), "labels", "training classes", "[4, 5, 6]")
+
+
+def test_files_that_were_cut_off(imprint, npz, tmp_path):
+    path = tmp_path / "bars.npz"
+    path.write_bytes(path.read_bytes()[:-2000])
+    fails(imprint("train", path, *FAST), "bars.npz")
+    table = pa.table({"image": [{"bytes": b"x" * 500, "path": ""}] * 9, "label": [0, 1, 2] * 3})
+    pq.write_table(table, tmp_path / "train.parquet")
+    whole = (tmp_path / "train.parquet").read_bytes()
+    (tmp_path / "train.parquet").write_bytes(whole[:-20])
+    fails(imprint("train", "train.parquet", *FAST), "train.parquet")
+    (tmp_path / "idx").mkdir()
+    for name in IDX_FILES:
+        (tmp_path / "idx" / name).write_bytes(b"\0\0\x08\1\0\0\0\x09short")
+    fails(imprint("train", "idx", *FAST), "idx")
+
+
+def test_without_a_network(imprint, monkeypatch, tmp_path):
+    monkeypatch.delenv("IMPRINT_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    fails(imprint("train", "cifar10", *FAST), "cifar10", "IMPRINT_DATA", "cache", "127.0.0.1")
 
 
 def test_a_data_set_that_is_not_there(imprint):

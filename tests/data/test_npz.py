@@ -65,7 +65,7 @@ def test_each_layout_becomes_channels_first(shape, order):
         ({"x": X, "y": Y * 0}, "two classes"),
         ({"x": X[0], "y": Y[:6]}, r"x: expected \(N, H, W\).*got \(6, 5\)"),
         ({"x": X[..., None, None], "y": Y}, r"got \(12, 6, 5, 1, 1\)"),
-        ({"x": np.zeros((12, 4, 6, 5)), "y": Y}, r"got \(12, 4, 6, 5\)"),
+        ({"x": np.zeros((12, 2, 6, 5)), "y": Y}, r"got \(12, 2, 6, 5\)"),
         ({"x": X[:0], "y": Y[:0]}, r"no axis empty, got \(0, 6, 5\)"),
         ({"x": X.astype(str), "y": Y}, "uint8 or float pixels, got <U"),
         ({"x": X.astype(int) * 2, "y": Y}, r"integers in \[0, 255\], got 0|2 … 51"),
@@ -118,3 +118,10 @@ def test_a_plain_npy_is_no_npz(tmp_path):
         np.save(file, X)
     with pytest.raises(DamagedFileError, match=r"expected an \.npz file"):
         read_npz(tmp_path / "set.npz")
+
+
+@pytest.mark.parametrize("shape", [(6, 5, 7, 4), (6, 4, 5, 7)])
+def test_transparent_images_become_colour(shape):
+    images = image_tensor(np.zeros(shape, np.uint8), "x")
+    assert images.shape == (6, 3, 5, 7)
+    assert (images == 255).all()

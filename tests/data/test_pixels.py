@@ -119,3 +119,13 @@ def test_images_of_any_kind_become_channels_first():
 def test_no_image_is_refused(image, said):
     with pytest.raises(InvalidValueError, match=said):
         to_pixels(image, "x")
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_an_rgba_array_is_laid_on_white_as_pillow_does(last):
+    array = np.random.default_rng(0).integers(0, 256, (5, 7, 4), dtype=np.uint8)
+    expected = image_pixels(Image.fromarray(array)).astype(int)
+    given = array if last else torch.from_numpy(array.transpose(2, 0, 1).copy())
+    laid = to_pixels(given, "x").numpy().astype(int)
+    assert laid.shape == (3, 5, 7)
+    assert abs(laid - expected).max() <= 1

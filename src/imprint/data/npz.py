@@ -9,7 +9,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from imprint.data.labels import encode_labels
-from imprint.data.pixels import array_tensor, to_bytes
+from imprint.data.pixels import CHANNELS, array_tensor, lay_on_white, to_bytes
 from imprint.data.seeds import generator_of
 from imprint.data.source import ReadOptions, Source
 from imprint.data.splits import stratified_split
@@ -111,12 +111,13 @@ def image_tensor(array: npt.NDArray[np.generic], name: str) -> Tensor:
     """Bring an array of images to the library's layout.
 
     Args:
-        array: `(N, H, W)`; `(N, H, W, C)`, which it is where the last axis has 1 or 3 entries;
-            otherwise `(N, C, H, W)`, C of 1 or 3. Integers in `0 … 255` or floats in [0, 1].
+        array: `(N, H, W)`; `(N, H, W, C)`, which it is where the last axis has 1, 3 or 4
+            entries; otherwise `(N, C, H, W)`, C of 1, 3 or 4 (RGBA). Integers in `0 … 255` or
+            floats in [0, 1].
         name: what an error calls it.
 
     Returns:
-        `(N, C, H, W)`, uint8.
+        `(N, C, H, W)`, uint8, C of 1 or 3; transparency is laid on white.
 
     Raises:
         InvalidValueError: for another shape or kind, no image, or pixels out of range.
@@ -126,15 +127,15 @@ def image_tensor(array: npt.NDArray[np.generic], name: str) -> Tensor:
         torch.Size([2, 3, 8, 9])
     """
     shape = array.shape
-    last = len(shape) == 4 and shape[3] in (1, 3)
-    first = len(shape) == 4 and shape[1] in (1, 3) and not last
+    last = len(shape) == 4 and shape[3] in CHANNELS
+    first = len(shape) == 4 and shape[1] in CHANNELS and not last
     if not (len(shape) == 3 or last or first) or 0 in shape:
-        expected = "(N, H, W), (N, H, W, C) or (N, C, H, W), 1 or 3 channels, no axis empty"
+        expected = "(N, H, W), (N, H, W, C) or (N, C, H, W), 1, 3 or 4 channels, no axis empty"
         raise InvalidValueError(f"{name}: expected {expected}, got {shape}")
     images = to_bytes(array_tensor(array, name), name)
     if last:
-        return images.permute(0, 3, 1, 2).contiguous()
-    return images if first else images.unsqueeze(1)
+        return lay_on_white(images.permute(0, 3, 1, 2)).contiguous()
+    return lay_on_white(images) if first else images.unsqueeze(1)
 
 
 def _accepts(path: Path) -> bool:

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
+    "CHANNELS",
     "array_tensor",
     "image_pixels",
     "is_grey",
+    "lay_on_white",
     "opened",
     "read_header",
     "to_bytes",
@@ -32,6 +34,9 @@ PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 PNG_GREY = (0, 4)
 """The colour types of grey, without and with alpha. To read PNG headers here and not with Pillow
 takes a second off CIFAR-10's six."""
+
+CHANNELS = (1, 3, 4)
+"""Of arrays: grey, RGB, RGBA."""
 
 GREY_MODES = ("1", "L", "La", "LA", "I", "I;16", "I;16L", "I;16B", "I;16N")
 
@@ -231,12 +236,12 @@ def to_pixels(image: Any, name: str) -> Tensor:
 
     Args:
         image: a Pillow image; a tensor `(H, W)` or `(C, H, W)`; or a numpy array `(H, W)`,
-            `(H, W, C)` or `(C, H, W)`, its last axis being C where it has 1 or 3 entries. Integers
-            in `0 … 255`, or floats in [0, 1].
+            `(H, W, C)` or `(C, H, W)`, C of 1, 3 or 4 (RGBA), its last axis being C where it has so
+            many entries. Integers in `0 … 255`, or floats in [0, 1].
         name: what an error calls it.
 
     Returns:
-        `(C, H, W)`, uint8, C of 1 or 3.
+        `(C, H, W)`, uint8, C of 1 or 3; transparency is laid on white.
 
     Raises:
         InvalidValueError: for another type, shape or range.
@@ -253,9 +258,32 @@ def to_pixels(image: Any, name: str) -> Tensor:
         raise InvalidValueError(f"{name}: expected {expected}, got {type(image).__name__}")
     pixels = array_tensor(image, name) if is_array else image
     pixels = pixels.unsqueeze(0) if pixels.ndim == 2 else pixels
-    if is_array and image.ndim == 3 and image.shape[-1] in (1, 3):
+    if is_array and image.ndim == 3 and image.shape[-1] in CHANNELS:
         pixels = pixels.permute(2, 0, 1)
-    if pixels.ndim != 3 or pixels.shape[0] not in (1, 3):
-        expected = "(H, W) or (C, H, W) with 1 or 3 channels"
+    if pixels.ndim != 3 or pixels.shape[0] not in CHANNELS:
+        expected = "(H, W) or (C, H, W) with 1, 3 or 4 channels"
         raise InvalidValueError(f"{name}: expected {expected}, got {tuple(image.shape)}")
-    return to_bytes(pixels, name)
+    return lay_on_white(to_bytes(pixels, name))
+
+
+def lay_on_white(images: Tensor) -> Tensor:
+    """Lay RGBA images on white; others stay as they are.
+
+    Args:
+        images: `(…, C, H, W)`, uint8; four channels are RGBA.
+
+    Returns:
+        `(…, C, H, W)`, uint8, three channels where there were four.
+
+    Examples:
+        >>> lay_on_white(torch.tensor([255, 0, 0, 51], dtype=torch.uint8).view(4, 1, 1)).flatten()
+        tensor([255, 204, 204], dtype=torch.uint8)
+    """
+    if images.shape[-3] != 4:
+        return images
+    laid = torch.empty_like(images[..., :3, :, :])
+    alpha = images[..., 3, :, :].int()
+    for channel in range(3):
+        colour = images[..., channel, :, :].int()
+        laid[..., channel, :, :] = (colour * alpha + 255 * (255 - alpha) + 127) // 255
+    return laid
