@@ -18,7 +18,7 @@ from imprint.memory import ClassMemory
 from imprint.models import build_model
 from imprint.signatures import signature
 from imprint.skipping.probe import LinearProbe
-from imprint.skipping.rules import hardest
+from imprint.skipping.rules import draw
 from imprint.taps import maps_at
 
 REPEATS = 7
@@ -56,7 +56,7 @@ def gate_share() -> dict[str, object]:
         signatures = signature(maps)
         memory.match(signatures, labels)
         memory.update(signatures, labels)
-        hardest(probe.step(signatures, labels), BATCH // 2)
+        draw(probe.step(signatures, labels).sqrt(), BATCH // 2, generator)
 
     steps, decisions = seconds(step, 5), seconds(decide, 15)
     share = median(decisions) / median(steps)

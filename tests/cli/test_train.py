@@ -81,7 +81,8 @@ EPOCH_KEYS = {
 def test_prints_a_table_and_writes_whole_files(imprint, npz, tmp_path):
     code, out, err = imprint("train", npz, *FAST, "--skip", "imprint", "--out", "run")
     assert code == 0, err
-    assert "test accuracy" in out
+    assert "accuracy" in out
+    assert "time saved" not in out
     assert "run/report.html" in out
     assert max(len(line) for line in out.splitlines()) <= 80
     assert err.count("epoch") == 2  # a line an epoch, where there is no terminal
@@ -100,6 +101,20 @@ def test_compares_and_prints_json_alone(imprint, npz):
     assert result["plain"].keys() >= RUN_KEYS <= result["skip"].keys()
     assert {"time_saved", "accuracy_difference"} <= result.keys()
     assert (result["plain"]["skip"], result["skip"]["skip"]) == ("none", "imprint")
+
+
+def test_a_comparison_ends_in_a_table(imprint, npz, tmp_path):
+    code, out, _ = imprint("train", npz, *FAST, "--compare", "--out", "run")
+    head, plain, skipping, said = out.splitlines()[:4]
+    assert code == 0
+    for name in ("accuracy", "images trained", "seconds", "time saved"):
+        assert name in head
+    assert plain.startswith("plain ")
+    assert skipping.startswith("imprint ")
+    saved = read_json(tmp_path / "run/result.json")["time_saved"]
+    assert skipping.rstrip().endswith(f"{saved:.1%}")
+    assert f"{abs(saved):.1%}" in said
+    assert max(len(line) for line in out.splitlines()) <= 80
 
 
 def test_writes_to_a_new_folder_by_default(imprint, npz, tmp_path):

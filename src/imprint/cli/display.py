@@ -105,12 +105,15 @@ def show_result(result: Mapping[str, Any], paths: list[Path]) -> None:
 
 
 def _table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("run")
-    for name in ("test accuracy", "worst class", "images trained", "skipped", "seconds"):
+    columns = ["accuracy", "worst class", "images trained", "skipped", "seconds"]
+    for name in [*columns, *(["time saved"] if len(runs) == 2 else [])]:
         table.add_column(name, justify="right")
+    plain = next(iter(runs.values()))
     for name, run in runs.items():
         seen, worst = run["images_seen"], run["worst_class"]
+        saved = 1 - run["train_seconds"] / plain["train_seconds"]
         table.add_row(
             name,
             f"{run['test_accuracy']:.2%}",
@@ -118,5 +121,6 @@ def _table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
             f"{run['images_trained']:,}",
             f"{run['images_skipped'] / seen:.0%}",
             f"{run['train_seconds']:.1f}",
+            *([f"{saved:.1%}" if run is not plain else ""] if len(runs) == 2 else []),
         )
     return table
