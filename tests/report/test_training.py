@@ -97,7 +97,7 @@ def test_a_large_picture_is_made_smaller():
 def test_the_verdict_says_more_or_less():
     runs = {"plain": {}, "skip": {}}
     assert verdict(runs | {"time_saved": 0.25, "accuracy_difference": -0.001}).startswith(
-        "25.0% less time than plain training, accuracy -0.10 points"
+        "25.0% less time than plain, accuracy -0.10 points"
     )
     one = {"test_accuracy": 0.5, "images_skipped": 1, "images_seen": 4}
     assert verdict(one) == "50.00% of the test images right, 25% of the training skipped."

@@ -103,14 +103,14 @@ def verdict(result: Mapping[str, Any]) -> str:
     Examples:
         >>> runs = {"plain": {"test_accuracy": 0.9}, "skip": {"test_accuracy": 0.91}}
         >>> verdict(runs | {"time_saved": -0.1, "accuracy_difference": 0.01})
-        '10.0% more time than plain training, accuracy +1.00 points. One seed: chance moves both.'
+        '10.0% more time than plain, accuracy +1.00 points. One seed: chance moves both.'
     """
     if "plain" not in result:
         accuracy, skipped = result["test_accuracy"], result["images_skipped"]
         share = skipped / max(1, result["images_seen"])
         return f"{accuracy:.2%} of the test images right, {share:.0%} of the training skipped."
     saved, gained = result["time_saved"], 100 * result["accuracy_difference"]
-    time = f"{abs(saved):.1%} {'less' if saved > 0 else 'more'} time than plain training"
+    time = f"{abs(saved):.1%} {'less' if saved > 0 else 'more'} time than plain"
     return f"{time}, accuracy {gained:+.2f} points. One seed: chance moves both."
 
 
