@@ -87,11 +87,16 @@ def loader_share() -> dict[str, object]:
 
 
 def import_seconds() -> dict[str, object]:
-    """`import imprint` after `import torch`, each time in a new process."""
-    code = "import time, torch; t = time.perf_counter(); import imprint; "
-    code += "print(time.perf_counter() - t)"
-    times = [float(_python(code)) for _ in range(REPEATS)]
-    return {"seconds": times, "median": median(times), "to_reach": 0.05}
+    """`import imprint` after `import torch`, each time in a new process.
+
+    Names load when they are first used; beside it, what it takes to load them all.
+    """
+    times, all_names = (
+        [float(_python(_IMPORT.format(statement))) for _ in range(REPEATS)]
+        for statement in ("import imprint", "from imprint import *")
+    )
+    figure = {"seconds": times, "median": median(times), "to_reach": 0.05}
+    return figure | {"all_names_seconds": all_names, "all_names_median": median(all_names)}
 
 
 def memory_megabytes() -> dict[str, object]:
@@ -102,6 +107,13 @@ def memory_megabytes() -> dict[str, object]:
     peaks = [int(_python(_PEAK)) / 1e6 for _ in range(3)]
     return {"megabytes": peaks, "median": median(peaks), "to_reach": 200}
 
+
+_IMPORT = """
+import time, torch
+start = time.perf_counter()
+{}
+print(time.perf_counter() - start)
+"""
 
 _PEAK = """
 from pathlib import Path

@@ -16,6 +16,7 @@ from typing import Any
 from record import record
 
 from imprint.data import load
+from imprint.models import default_layer
 from imprint.training import TrainSettings
 from imprint.training.job import build_trainer
 from imprint.types import DataSplits
@@ -79,7 +80,7 @@ def _against(rows: list[dict[str, Any]], plain: list[dict[str, Any]]) -> dict[st
 
 
 def main() -> None:
-    """Run all seeds and write `results/skip_rules_<data>.json`."""
+    """Run all seeds and write `results/skip_rules_<data>_<model>_<layer>.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="?", default="fashion-mnist")
     parser.add_argument("--model", default="conv4")
@@ -90,12 +91,13 @@ def main() -> None:
     parser.add_argument("--precision", default="32")
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
+    layer = options.layer or default_layer(options.model)
     data = load(options.data)
     rows: list[dict[str, Any]] = []
     for seed in range(options.seeds):
         base = TrainSettings(
             model=options.model,
-            layer=options.layer,
+            layer=layer,
             keep=options.keep,
             epochs=options.epochs,
             precision=options.precision,
@@ -107,7 +109,7 @@ def main() -> None:
             "rows": rows,
             "summary": summary(rows),
         }
-        path = record(f"skip_rules_{options.data}", figures)
+        path = record(f"skip_rules_{options.data}_{options.model}_{layer}", figures)
         print(f"seed {seed} done", flush=True)
     for name, line in figures["summary"].items():
         print(

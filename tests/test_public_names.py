@@ -88,8 +88,8 @@ def test_functions_show_an_example(name):
     assert [k for k, text in docs.items() if ">>> " not in text.partition("Examples:\n")[2]] == []
 
 
-def test_importing_loads_nothing_heavy():
-    code = "import sys, json, imprint; print(json.dumps(sorted(sys.modules)))"
+def test_importing_every_name_loads_nothing_heavy():
+    code = "import sys, json; from imprint import *; print(json.dumps(sorted(sys.modules)))"
     command = [sys.executable, "-c", code]
     loaded = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
     assert sorted(set(loaded) & set(HEAVY)) == []

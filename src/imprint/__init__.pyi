@@ -1,0 +1,14 @@
+from .data import indexed as indexed
+from .data import load as load
+from .errors import ImprintError as ImprintError
+from .memory import ClassMemory as ClassMemory
+from .signatures import signature as signature
+from .similarity import cosine_similarity as cosine_similarity
+from .skipping import SkipGate as SkipGate
+from .taps import Tap as Tap
+from .training import TrainSettings as TrainSettings
+from .training import train as train
+from .types import DataSplits as DataSplits
+from .types import ImageSet as ImageSet
+
+__version__: str
