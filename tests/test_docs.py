@@ -4,6 +4,7 @@ A block of python that is not to be run is marked by a comment on the line befor
 page does not show: `<!-- not run: needs a GPU -->`. The blocks of a page share their names.
 """
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -97,6 +98,15 @@ def test_commands_and_their_options_exist(page):
     assert {command for command, _ in uses} <= set(COMMANDS)
     wrong = [(c, o) for c, rest in uses for o in OPTION.findall(rest) if o not in options_of(c)]
     assert wrong == []
+
+
+def test_the_benchmarks_page_shows_the_committed_results():
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "benchmarks" / "tables.py")
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    text = (ROOT / "docs" / "benchmarks.md").read_text()
+    assert text == tables.filled(text)
+    assert tables.tables().keys() == {place["name"] for place in tables.PLACE.finditer(text)}
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
