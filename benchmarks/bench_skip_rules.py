@@ -10,7 +10,7 @@ to fit, such that it trains on at least as many images as the rules do.
 import argparse
 import math
 from dataclasses import replace
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Any
 
 from record import record
@@ -49,6 +49,7 @@ def run_seed(data: DataSplits, base: TrainSettings, rules: list[str]) -> list[di
             "accuracy": trainer.epochs[-1]["test_accuracy"],
             "worst_class": min(value for value in trainer.class_accuracy if value is not None),
             "seconds": sum(row["train_seconds"] for row in trainer.epochs),
+            "epoch_seconds": [row["train_seconds"] for row in trainer.epochs],
             "images_trained": sum(row["images_trained"] for row in trainer.epochs),
         }
         for name, trainer in trainers.items()
@@ -74,7 +75,7 @@ def _against(rows: list[dict[str, Any]], plain: list[dict[str, Any]]) -> dict[st
         "accuracy_difference": mean(differences),
         "accuracy_difference_low": mean(differences) - half,
         "accuracy_difference_high": mean(differences) + half,
-        "time_saved": mean(saved),
+        "time_saved": median(saved),
         "images_trained_mean": mean(row["images_trained"] for row in rows),
     }
 

@@ -21,7 +21,10 @@ PLACE = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.
 
 def tables() -> dict[str, str]:
     """Give each table in Markdown, by its name."""
-    named = {"overhead": _overhead(_read("overhead"), _read("mnist_to_99"))}
+    named = {
+        "overhead": _overhead(_read("overhead"), _read("mnist_to_99")),
+        "step-time": _step_time(_read("step_time")),
+    }
     for path in sorted(RESULTS.glob("skip_rules_*.json")):
         named[re.sub(r"[^a-z0-9]+", "-", path.stem)] = _skip_rules(json.loads(path.read_text()))
     return named
@@ -58,6 +61,16 @@ def _overhead(parts: dict[str, Any], race: dict[str, Any]) -> str:
     lines = ["| what | measured | to reach |", "|---|---|---|"]
     lines += [f"| {what} | {measured} | {goal} |" for what, measured, goal in rows]
     return "\n".join([*lines, "", _stamp(parts), _stamp(race), ""])
+
+
+def _step_time(figures: dict[str, Any]) -> str:
+    lines = ["| network | step | milliseconds | share of a plain step |", "|---|---|---|---|"]
+    lines += [
+        f"| {network} | {name} | {1000 * step['median_seconds']:.0f} | {step['ratio']:.0%} |"
+        for network, steps in figures["networks"].items()
+        for name, step in steps.items()
+    ]
+    return "\n".join([*lines, "", _stamp(figures), ""])
 
 
 def _skip_rules(figures: dict[str, Any]) -> str:

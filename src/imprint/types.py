@@ -69,12 +69,34 @@ class DataSplits:
         train: the training images.
         test: the test images, of the same classes, in the same order.
         augmentations: names of the augmentations that fit this set (`crop`, `flip`).
+
+    Raises:
+        InvalidValueError: where a part is empty, or the two differ in classes or image shape.
+
+    Examples:
+        >>> images = torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
+        >>> pair = ImageSet(images, torch.tensor([0, 1]), ("cat", "dog"))
+        >>> DataSplits("pets", pair, pair).num_classes
+        2
     """
 
     name: str
     train: ImageSet
     test: ImageSet
     augmentations: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        train, test = self.train, self.test
+        for part, images in (("train", train), ("test", test)):
+            if not len(images):
+                raise InvalidValueError(f"{part}: expected at least one image, got none")
+        if test.class_names != train.class_names:
+            expected = f"the {len(train.class_names)} classes of train, in the same order"
+            names = ", ".join(test.class_names[:12])
+            raise InvalidValueError(f"test: expected {expected}; got {names}")
+        if test.images.shape[1:] != train.images.shape[1:]:
+            like, got = (tuple(part.images.shape[1:]) for part in (train, test))
+            raise InvalidValueError(f"test: expected images {like} as train has, got {got}")
 
     @property
     def num_classes(self) -> int:

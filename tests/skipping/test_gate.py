@@ -244,6 +244,14 @@ def test_state_makes_the_same_gate(model, rule):
     assert torch.equal(*kept)
 
 
+def test_a_state_without_its_random_generator_is_refused(model):
+    gate = gate_of(model)
+    state = gate.state_dict()
+    del state["generator"]
+    with pytest.raises(InvalidValueError, match="state: expected a generator"):
+        gate.load_state_dict(state)
+
+
 def test_works_under_automatic_mixed_precision(model):
     images, labels = batch()
     gate = gate_of(model)

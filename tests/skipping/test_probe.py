@@ -75,6 +75,12 @@ def test_rows_that_are_not_finite_teach_nothing():
     assert dirty.step(torch.full((2, 10), torch.nan), labels[:2]).isnan().all()
 
 
+def test_no_rows_teach_nothing():
+    probe = LinearProbe(2)
+    assert probe.step(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64)).shape == (0,)
+    assert not probe.state_dict()["weight"].numel()
+
+
 def test_state_makes_the_same_probe():
     probe, other = LinearProbe(4), LinearProbe(4)
     probe.step(*sample())

@@ -191,6 +191,8 @@ class SkipGate:
             start = f"{name}."
             return {key.removeprefix(start): state[key] for key in state if key.startswith(start)}
 
+        if "generator" not in state:
+            raise InvalidValueError(f"state: expected a generator, got {', '.join(state) or '{}'}")
         self.memory.load_state_dict(part("memory"))
         if self._probe is not None:
             self._probe.load_state_dict(part("probe"))

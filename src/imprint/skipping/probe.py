@@ -93,7 +93,7 @@ class LinearProbe:
             `(N,)`, cross-entropy in nats, from before the step.
         """
         finite = signatures.isfinite().all(1)
-        if not bool(finite.all()):
+        if not len(finite) or not bool(finite.all()):
             losses = torch.full_like(signatures[:, 0], torch.nan)
             if bool(finite.any()):
                 losses[finite] = self.step(signatures[finite], labels[finite])

@@ -1,0 +1,42 @@
+"""The small types refuse what does not fit together."""
+
+import pytest
+import torch
+
+from imprint.errors import InvalidValueError
+from imprint.types import DataSplits, ImageSet
+
+
+def images(rows=4, channels=1, names=("a", "b")):
+    pixels = torch.zeros(rows, channels, 8, 8, dtype=torch.uint8)
+    return ImageSet(pixels, torch.arange(rows) % len(names), names)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        (images(rows=0), images(), "train: expected at least one image"),
+        (images(), images(rows=0), "test: expected at least one image"),
+        (images(), images(channels=3), r"test: expected images \(1, 8, 8\) as train has, got \(3"),
+        (images(), images(names=("a", "b", "c")), "test: expected the 2 classes of train"),
+        (images(), images(names=("b", "a")), "test: expected the 2 classes of train"),
+    ],
+)
+def test_splits_that_do_not_fit_are_refused(train, test, message):
+    with pytest.raises(InvalidValueError, match=message):
+        DataSplits("pair", train, test)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "labels", "message"),
+    [
+        (torch.zeros(2, 1, 8, 8), torch.tensor([0, 1]), "images: expected"),
+        (torch.zeros(2, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]), "images: expected"),
+        (torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0]), r"labels: expected \(2,\)"),
+        (torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 2]), "got 0 … 2"),
+        (torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([-1, 0]), "got -1 … 0"),
+    ],
+)
+def test_images_and_labels_that_do_not_fit_are_refused(pixels, labels, message):
+    with pytest.raises(InvalidValueError, match=message):
+        ImageSet(pixels, labels, ("a", "b"))
