@@ -17,6 +17,7 @@ PUBLIC = [
     "ImageSet",
     "ImprintError",
     "SkipGate",
+    "SkipPlan",
     "Tap",
     "TrainSettings",
     "cosine_similarity",

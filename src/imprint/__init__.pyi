@@ -5,6 +5,7 @@ from .memory import ClassMemory as ClassMemory
 from .signatures import signature as signature
 from .similarity import cosine_similarity as cosine_similarity
 from .skipping import SkipGate as SkipGate
+from .skipping import SkipPlan as SkipPlan
 from .taps import Tap as Tap
 from .training import TrainSettings as TrainSettings
 from .training import train as train

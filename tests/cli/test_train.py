@@ -167,6 +167,8 @@ def fails(result, *parts):
     ("options", "parts"),
     [
         (["--layer", "blokc1", "--skip", "imprint"], ["layer", "blokc1", "block1"]),
+        (["--skip", "cosine", "--tier", "plan"], ["tier", "gate", "cosine", "plan"]),
+        (["--skip", "imprint", "--batch-size", "200"], ["batch_size", "128", "200"]),
         (["--keep", "0"], ["keep", "(0, 1]", "0"]),
         (["--keep", "1.5"], ["keep", "1.5"]),
         (["--keep", "half"], ["keep", "number"]),
@@ -200,13 +202,21 @@ def test_a_model_of_the_wrong_number_of_classes(imprint, npz, tmp_path):
     fails(imprint("train", npz, *FAST, "--model", "net.py:build"), "(2, 3)", "(2, 5)")
 
 
-def test_a_users_model_needs_a_layer_to_skip_at(imprint, npz, tmp_path):
+def test_a_users_model_needs_a_layer_for_a_gate_and_none_for_a_plan(imprint, npz, tmp_path):
     (tmp_path / "net.py").write_text(
         "from torch import nn\ndef build(): return nn.Sequential(nn.Flatten(), nn.Linear(144, 3))\n"
     )
-    fails(imprint("train", npz, *FAST, "--model", "net.py:build", "--compare"), "--layer")
-    code, *_ = imprint("train", npz, *FAST, "--model", "net.py:build", "--compare", "--layer", "1")
-    assert code == 0
+    mine = ["train", npz, *FAST, "--model", "net.py:build", "--compare"]
+    fails(imprint(*mine, "--tier", "gate"), "--layer")
+    assert imprint(*mine, "--tier", "gate", "--layer", "1", "--out", "gate")[0] == 0
+    assert imprint(*mine, "--layer", "1", "--out", "tapped")[0] == 0
+    assert imprint(*mine, "--out", "planned")[0] == 0
+    results = {n: read_json(tmp_path / n / "result.json") for n in ("gate", "tapped", "planned")}
+    assert [run["skip"]["tier"] for run in results.values()] == ["gate", "plan", "plan"]
+    assert [run["skip"]["layer"] for run in results.values()] == ["1", "1", None]
+    assert results["planned"]["skip"]["similarity"] is None
+    for file in ("model.safetensors", "model-plain.safetensors"):
+        assert same(weights(tmp_path / "tapped", file), weights(tmp_path / "planned", file))
 
 
 def bad_folder(tmp_path, kind):

@@ -40,9 +40,9 @@ def loader_batches(image_set, *args, **settings) -> Batches:
 kinds = pytest.mark.parametrize("make", [tensor_batches, loader_batches])
 
 
-def flat(batches, epoch=0):
+def flat(batches, epoch=0, kept=None):
     """Everything that an epoch gives, as three tensors."""
-    return [torch.cat(parts) for parts in zip(*batches.epoch(epoch), strict=True)]
+    return [torch.cat(parts) for parts in zip(*batches.epoch(epoch, kept), strict=True)]
 
 
 @kinds
@@ -84,8 +84,25 @@ def test_both_kinds_give_the_same_batches():
     kept, loaded = (
         make(small_set(), 4, PLAIN, **settings) for make in (tensor_batches, loader_batches)
     )
-    for a, b in zip(flat(kept, 2), flat(loaded, 2), strict=True):
-        assert torch.equal(a, b)
+    some = torch.arange(len(small_set())) % 3 > 0
+    for rows in (None, some):
+        for a, b in zip(flat(kept, 2, rows), flat(loaded, 2, rows), strict=True):
+            assert torch.equal(a, b)
+
+
+@kinds
+@given(st.integers(1, 30), st.integers(1, 8), st.booleans(), st.data())
+def test_an_epoch_of_some_rows_has_them_in_the_order_of_all(make, count, size, drop_last, data):
+    kept = torch.tensor(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)))
+    batches = make(small_set(count), min(size, count), PLAIN, drop_last=drop_last)
+    whole = make(small_set(count), count, PLAIN)
+    order = [row for row in flat(whole)[0].tolist() if kept[row]]
+    full = len(order) // min(size, count) * min(size, count)
+    if not (full if drop_last else order):
+        with pytest.raises(InvalidValueError, match="batch_size"):
+            flat(batches, 0, kept)
+        return
+    assert flat(batches, 0, kept)[0].tolist() == order[: full if drop_last else None]
 
 
 @kinds

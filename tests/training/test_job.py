@@ -16,7 +16,9 @@ from imprint.errors import (
 from imprint.models import build_model, default_layer
 from imprint.runs import read_tensors
 from imprint.skipping import SkipGate
+from imprint.skipping.plan import loss_of_level
 from imprint.training import TrainSettings, train
+from imprint.training.job import build_trainer
 from imprint.types import DataSplits, ImageSet
 
 QUICK = {"model": "conv4", "epochs": 3, "batch_size": 64, "device": "cpu", "lr": 0.1}
@@ -37,11 +39,21 @@ def without_times(value):
     return [without_times(v) for v in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("skip", ["none", "imprint", "paper", "cosine", "random"])
-def test_learns_and_accounts_for_every_image(splits, tmp_path, skip):
-    result = train(
-        splits, TrainSettings(skip=skip, **{**QUICK, "epochs": 12}), out=tmp_path / "run"
-    )
+@pytest.mark.parametrize(
+    ("skip", "tier"),
+    [
+        ("none", None),
+        ("imprint", "plan"),
+        ("imprint", "gate"),
+        ("random", "plan"),
+        ("random", "gate"),
+        ("paper", None),
+        ("cosine", None),
+    ],
+)
+def test_learns_and_accounts_for_every_image(splits, tmp_path, skip, tier):
+    settings = TrainSettings(skip=skip, tier=tier, **{**QUICK, "epochs": 12})
+    result = train(splits, settings, out=tmp_path / "run")
     assert result["test_accuracy"] > (0.4 if skip == "paper" else 0.6)  # chance is 0.25
     assert result["images_seen"] == 12 * 512 == result["images_trained"] + result["images_skipped"]
     assert len(result["epochs"]) == 12
@@ -67,9 +79,34 @@ def test_a_set_beyond_memory_trains_alike_through_a_loader(splits, tmp_path, mon
     assert same(weights(tmp_path / "small"), weights(tmp_path / "large"))
 
 
-def test_keeps_the_exact_share(splits):
-    result = train(splits, TrainSettings(skip="imprint", keep=0.25, dense_start=0.3, **QUICK))
+@pytest.mark.parametrize("skip", ["imprint", "random"])
+@pytest.mark.parametrize("tier", ["plan", "gate"])
+def test_keeps_the_exact_share(splits, skip, tier):
+    settings = TrainSettings(skip=skip, tier=tier, keep=0.25, dense_start=0.3, **QUICK)
+    result = train(splits, settings)
     assert [row["images_trained"] for row in result["epochs"]] == [512, 128, 128]
+
+
+def test_a_plan_compresses_the_schedule_to_the_steps_that_are_left(splits):
+    settings = TrainSettings(skip="imprint", keep=0.25, **QUICK)
+    places = []
+    result = train(splits, settings, on_step=places.append)
+    assert [(place.step, place.steps) for place in places[-2:]] == [(1, 2), (2, 2)]
+    trainer = build_trainer(splits, settings)
+    while not trainer.finished:
+        trainer.train_epoch()
+    assert result["epochs"][0]["learning_rate"] == pytest.approx(settings.rate / 25)
+    assert trainer.state()[1]["schedule"]["_last_lr"][0] < settings.rate / 100
+
+
+def test_a_plan_learns_the_losses_of_the_images_without_the_smoothing(splits):
+    settings = TrainSettings(skip="imprint", label_smoothing=0.5, **{**QUICK, "epochs": 8})
+    trainer = build_trainer(splits, settings)
+    while not trainer.finished:
+        trainer.train_epoch()
+    losses = loss_of_level(trainer.plan.state_dict()["levels"])
+    assert losses.isfinite().all()
+    assert losses.median() < 0.6  # smoothing alone would put a floor of 1.0 under each
 
 
 def test_paper_counts_what_it_skips_as_hits(splits):
@@ -79,10 +116,12 @@ def test_paper_counts_what_it_skips_as_hits(splits):
     assert result["keep"] is None
 
 
-def test_at_keep_one_a_run_is_plain_to_the_bit(splits, tmp_path):
+@pytest.mark.parametrize("tier", ["plan", "gate"])
+def test_at_keep_one_a_run_is_plain_to_the_bit(splits, tmp_path, tier):
     train(splits, TrainSettings(**QUICK), out=tmp_path / "plain")
-    train(splits, TrainSettings(skip="imprint", keep=1.0, **QUICK), out=tmp_path / "gated")
-    assert same(weights(tmp_path / "plain"), weights(tmp_path / "gated"))
+    settings = TrainSettings(skip="imprint", tier=tier, keep=1.0, **QUICK)
+    train(splits, settings, out=tmp_path / "skipping")
+    assert same(weights(tmp_path / "plain"), weights(tmp_path / "skipping"))
 
 
 def test_a_comparison_is_two_runs_that_take_turns(splits, tmp_path):
@@ -122,9 +161,12 @@ def build(num_classes):
 """
 
 
-@pytest.mark.parametrize("moment", range(1, 6))
+@pytest.mark.parametrize("tier", ["plan", "gate"])
+@pytest.mark.parametrize("moment", [3, 11, 19, 26, 38])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_an_interrupted_comparison_ends_as_if_it_had_not_been(splits, tmp_path, moment, optimizer):
+def test_an_interrupted_comparison_ends_as_if_it_had_not_been(
+    splits, tmp_path, moment, optimizer, tier
+):
     (tmp_path / "net.py").write_text(DROPOUT)
     changes = {
         "model": f"{tmp_path}/net.py:build",
@@ -132,12 +174,12 @@ def test_an_interrupted_comparison_ends_as_if_it_had_not_been(splits, tmp_path, 
         "optimizer": optimizer,
         "lr": 0.01,
     }
-    settings = TrainSettings(skip="imprint", **{**QUICK, **changes})
+    settings = TrainSettings(skip="imprint", tier=tier, **{**QUICK, **changes})
     whole = train(splits, settings, compare=True, out=tmp_path / "whole")
     steps = itertools.count(1)
 
     def interrupt(_):
-        if next(steps) == moment * 8 + 3:  # in the midst of an epoch
+        if next(steps) == moment:  # in the midst of an epoch
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -173,8 +215,10 @@ def test_stops_at_the_target(splits):
     assert result["test_accuracy"] >= 0.5
 
 
-@pytest.mark.parametrize("skip", ["none", "imprint"])
-def test_a_loss_that_is_no_number_stops_the_run_and_says_where(splits, tmp_path, skip):
+@pytest.mark.parametrize(
+    ("skip", "tier"), [("none", None), ("imprint", "gate"), ("imprint", "plan")]
+)
+def test_a_loss_that_is_no_number_stops_the_run_and_says_where(splits, tmp_path, skip, tier):
     (tmp_path / "net.py").write_text(
         "import torch\nfrom torch import nn\n"
         "class Fails(nn.Module):\n"
@@ -185,7 +229,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_where(splits, tmp_path,
         "                         nn.Linear(784, num_classes))\n"
     )
     settings = TrainSettings(
-        **{**QUICK, "model": f"{tmp_path}/net.py:build", "layer": "0", "skip": skip}
+        **{**QUICK, "model": f"{tmp_path}/net.py:build", "layer": "0", "skip": skip, "tier": tier}
     )
     with pytest.raises(
         DivergedError, match=r"loss became nan in epoch 1 .* output is 2; dead ReLUs: 1 \d+ %"

@@ -11,7 +11,8 @@ from imprint.training import TrainSettings
         ("lr", 0), ("lr", -1.0), ("momentum", 1), ("weight_decay", -1), ("clip", 0),
         ("label_smoothing", 1), ("seed", -1), ("target", 0), ("target", 99), ("dense_start", 2),
         ("dense_end", -0.1), ("memory_decay", 0), ("skip", "magic"), ("optimizer", "lbfgs"),
-        ("schedule", "linear"), ("precision", "8"), ("device", "tpu"), ("threshold_reading", "?"),
+        ("schedule", "linear"), ("precision", "8"), ("device", "tpu"),
+        ("tier", "attic"), ("threshold_reading", "?"),
     ],
 )  # fmt: skip
 def test_a_value_out_of_range_is_named_before_any_work(name, value):
@@ -24,3 +25,13 @@ def test_each_optimizer_has_its_own_default_rate():
     assert TrainSettings().rate == 0.2
     assert TrainSettings(optimizer="adamw").rate == 0.005
     assert TrainSettings(lr=0.01).rate == 0.01
+
+
+def test_only_rules_with_a_plan_plan():
+    assert TrainSettings(skip="imprint").planned
+    assert TrainSettings(skip="random", tier="plan").planned
+    assert not TrainSettings(skip="imprint", tier="gate").planned
+    assert not TrainSettings(skip="cosine").planned
+    assert not TrainSettings(tier="plan").planned
+    with pytest.raises(InvalidValueError, match="tier: expected gate for the rule paper"):
+        TrainSettings(skip="paper", tier="plan")

@@ -61,7 +61,7 @@ class TrainDisplay:
         self._bar.update(
             self._task,
             description=f"{step.run} {step.epoch + 1}/{self._epochs}",
-            total=step.steps * self._epochs * self._runs,
+            total=self._epochs * self._runs,
             completed=self._position(step),
             state=f"loss {step.loss:.3f}{self._accuracy} trained {step.trained:,}{skipped}",
         )
@@ -81,10 +81,10 @@ class TrainDisplay:
             f"{skipped}{row['train_seconds']:.1f} s"
         )
 
-    def _position(self, step: Step) -> int:
-        """Steps done by all runs, which take turns, plain first."""
+    def _position(self, step: Step) -> float:
+        """Epochs done by all runs, which take turns, plain first."""
         turns = step.epoch * self._runs + (self._runs == 2 and step.run == "skip")
-        return turns * step.steps + step.step
+        return turns + step.step / step.steps
 
 
 def show_result(result: Mapping[str, Any], paths: list[Path]) -> None:

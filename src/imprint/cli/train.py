@@ -42,8 +42,14 @@ def train(
             help="none, imprint, paper, cosine or random. [default: none; imprint with --compare]"
         ),
     ] = None,
+    tier: Annotated[
+        str | None,
+        typer.Option(
+            help="plan, before images are loaded, or gate, in the network. [default: the rule's]"
+        ),
+    ] = None,
     keep: Annotated[
-        float, typer.Option(help="Share of each batch that is trained.")
+        float, typer.Option(help="Share of the images that is trained.")
     ] = DEFAULTS.keep,
     threshold_reading: Annotated[
         str, typer.Option(help="The paper's threshold: text or formula.")

@@ -12,7 +12,7 @@ from imprint.data.seeds import generator_of
 from imprint.errors import InvalidValueError
 from imprint.types import ImageSet, Normalisation
 
-__all__ = ["Batch", "Batches", "TensorBatches", "count_batches", "epoch_order"]
+__all__ = ["Batch", "Batches", "TensorBatches", "count_batches", "epoch_order", "split_order"]
 
 
 class Batch(NamedTuple):
@@ -34,11 +34,12 @@ class Batches(Protocol):
 
     def __len__(self) -> int: ...
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
+    def epoch(self, epoch: int, kept: Tensor | None = None) -> Iterator[Batch]:
         """Give the batches of an epoch, the same ones each time it is asked for.
 
         Args:
             epoch: from 0.
+            kept: `(N,)`, bool, the samples to load; None loads all. The order stays.
 
         Returns:
             An iterator over the batches.
@@ -91,7 +92,7 @@ class TensorBatches:
         self._batch_size, self._normalisation = batch_size, normalisation
         self._augmentations = check_augmentations(augmentations)
         self._device, self._seed, self._shuffle = torch.device(device), seed, shuffle
-        self._channels_last = channels_last
+        self._channels_last, self._drop_last = channels_last, drop_last
         self._images = image_set.images.to(self._device).contiguous()
         self._labels = image_set.labels.to(self._device)
         normalise(self._images[:1], normalisation)  # a misfit shows now, not in the first epoch
@@ -99,21 +100,22 @@ class TensorBatches:
     def __len__(self) -> int:
         return self._len
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
+    def epoch(self, epoch: int, kept: Tensor | None = None) -> Iterator[Batch]:
         """Give the batches of an epoch.
 
         Args:
             epoch: from 0.
+            kept: `(N,)`, bool, the samples to load; None loads all. The order stays.
 
         Yields:
-            `len(self)` batches on the device.
+            `len(self)` batches on the device, or as many as `kept` fills.
 
         Raises:
-            InvalidValueError: for a negative epoch.
+            InvalidValueError: for a negative epoch, or where nothing would be loaded.
         """
         generator = generator_of(self._seed, epoch)
         order = epoch_order(len(self._labels), generator if self._shuffle else None)
-        for rows in torch.split(order, self._batch_size)[: self._len]:
+        for rows in split_order(order, self._batch_size, kept, drop_last=self._drop_last):
             index = rows.to(self._device)
             images = self._images.index_select(0, index)
             images = augment(images, self._augmentations, generator=generator)
@@ -136,6 +138,33 @@ def epoch_order(count: int, generator: torch.Generator | None) -> Tensor:
         tensor([0, 1, 2])
     """
     return torch.arange(count) if generator is None else torch.randperm(count, generator=generator)
+
+
+def split_order(
+    order: Tensor, batch_size: int, kept: Tensor | None, *, drop_last: bool
+) -> tuple[Tensor, ...]:
+    """Split an epoch's order into batches.
+
+    Args:
+        order: `(N,)`, int64, each row of the data set once.
+        batch_size: rows of a batch.
+        kept: `(N,)`, bool, by row: those to load; None for all.
+        drop_last: whether only full batches count.
+
+    Returns:
+        the rows of each batch, in the order given.
+
+    Raises:
+        InvalidValueError: where there is not one batch.
+
+    Examples:
+        >>> kept = torch.tensor([True, False, True, True])
+        >>> split_order(torch.tensor([3, 1, 0, 2]), 2, kept, drop_last=True)
+        (tensor([3, 0]),)
+    """
+    rows = order if kept is None else order[kept[order]]
+    count = count_batches(len(rows), batch_size, drop_last=drop_last)
+    return torch.split(rows, batch_size)[:count]
 
 
 def count_batches(count: int, batch_size: int, *, drop_last: bool) -> int:

@@ -88,8 +88,8 @@ def _fetch(url: str, file: Path) -> None:
             HTTPDownloader(progressbar=bar or False, chunk_size=1 << 16)(url, str(file), None)
         except OSError as error:
             if error.errno is None:  # those of requests have none
-                text = f"{url}: expected a download, got {type(error).__name__}: {error}"
-                raise MissingFileError(text) from error
+                cause = str(error).rpartition("Caused by ")[2].rstrip(")")
+                raise MissingFileError(f"{url}: expected a download, got {cause}") from error
             raise StorageError(f"{file}: expected to write a download, got {error}") from error
 
 

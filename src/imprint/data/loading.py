@@ -10,7 +10,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from imprint.data.augmentation import augment, check_augmentations
-from imprint.data.batches import Batch, Batches, TensorBatches, count_batches, epoch_order
+from imprint.data.batches import (
+    Batch,
+    Batches,
+    TensorBatches,
+    count_batches,
+    epoch_order,
+    split_order,
+)
 from imprint.data.datasets import MapStyle, indexed, stack_images, to_pair
 from imprint.data.decoding import MEMORY_BUDGET
 from imprint.data.scaling import normalise
@@ -135,25 +142,29 @@ class LoaderBatches:
         self._augmentations = check_augmentations(augmentations)
         self._device, self._seed, self._shuffle = torch.device(device), seed, shuffle
         self._channels_last, self._num_workers = channels_last, num_workers
+        self._drop_last = drop_last
 
     def __len__(self) -> int:
         return self._len
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
+    def epoch(self, epoch: int, kept: Tensor | None = None) -> Iterator[Batch]:
         """Give the batches of an epoch.
 
         Args:
             epoch: from 0.
+            kept: `(N,)`, bool, the samples to load; None loads all. The order stays.
 
         Yields:
-            `len(self)` batches on the device.
+            `len(self)` batches on the device, or as many as `kept` fills.
 
         Raises:
-            InvalidValueError: for a negative epoch, or an item that is not as it should be.
+            InvalidValueError: for a negative epoch, an item that is not as it should be, or where
+                nothing would be loaded.
         """
         generator = generator_of(self._seed, epoch)
         order = epoch_order(len(self._dataset), generator if self._shuffle else None)
-        for loaded in self._loader(order, epoch):
+        batches = split_order(order, self._batch_size, kept, drop_last=self._drop_last)
+        for loaded in self._loader(batches, epoch):
             if isinstance(loaded, ImprintError):
                 raise loaded
             index, images, labels = loaded
@@ -166,8 +177,8 @@ class LoaderBatches:
                 labels.to(self._device, non_blocking=True),
             )
 
-    def _loader(self, order: Tensor, epoch: int) -> DataLoader[Any]:
-        rows = [part.tolist() for part in torch.split(order, self._batch_size)[: self._len]]
+    def _loader(self, batches: Iterable[Tensor], epoch: int) -> DataLoader[Any]:
+        rows = [batch.tolist() for batch in batches]
         return DataLoader(
             self._dataset,
             batch_sampler=rows,

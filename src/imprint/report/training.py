@@ -16,6 +16,8 @@ from imprint.types import ImageSet
 
 __all__ = ["train_report", "verdict"]
 
+_WHERE = {"plan": "an epoch, before it was loaded", "gate": "a training step, at the tapped layer"}
+
 MOST_CLASSES = 20
 """Classes whose pictures are shown."""
 
@@ -166,25 +168,26 @@ def _memory(run: Run, class_sizes: Sequence[int]) -> list[Chart]:
         return []
     return [
         Chart(
-            "Hits",
-            class_epoch_map(run, "hits_per_class", class_sizes, "hits"),
-            "An image is a hit where the nearest prototype is its own class's and its similarity "
-            "passes the threshold.",
-        ),
-        Chart(
             "Skipped",
             class_epoch_map(run, "skipped_per_class", class_sizes, "skipped"),
-            f"What the rule {run['skip']} left out of a training step.",
+            f"What the rule {run['skip']} left out of {_WHERE[run['tier']]}.",
         ),
-        *_similarity(run),
+        *_similarity(run, class_sizes),
     ]
 
 
-def _similarity(run: Run) -> list[Chart]:
+def _similarity(run: Run, class_sizes: Sequence[int]) -> list[Chart]:
+    """What the memory said of the images that were loaded; nothing where no layer was tapped."""
     if run["similarity"] is None:
         return []
-    caption = "Each class's images against its own prototype, as the gate saw them in epoch {}."
-    return [
+    caption = "Each class's images against its own prototype, as the tap saw them in epoch {}."
+    hits = Chart(
+        "Hits",
+        class_epoch_map(run, "hits_per_class", class_sizes, "hits"),
+        "An image is a hit where the nearest prototype is its own class's and its similarity "
+        "passes the threshold. What was not loaded is none.",
+    )
+    return [hits] + [
         Chart(
             f"Familiarity, {when}",
             similarity_by_class(run, when),
@@ -236,8 +239,8 @@ def _times(count: int) -> str:
 def _settings(run: Run) -> dict[str, Any]:
     """What was run, for the table; what does not apply is left out."""
     names = (
-        "data", "model", "layer", "parameters", "skip", "keep", "threshold_reading", "batch_size",
-        "optimizer", "lr", "schedule", "precision", "seed", "device", "threads",
+        "data", "model", "layer", "parameters", "skip", "tier", "keep", "threshold_reading",
+        "batch_size", "optimizer", "lr", "schedule", "precision", "seed", "device", "threads",
     )  # fmt: skip
     given = {name.replace("_", " "): run[name] for name in names if run[name] is not None}
     return given | {f"{name} version": number for name, number in run["versions"].items()}

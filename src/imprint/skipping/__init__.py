@@ -1,7 +1,8 @@
-"""Skip what is familiar: rules, the gate that applies them, and schedules of the keep ratio."""
+"""Skip what is familiar: the gate within a network, the plan before an epoch, and their rules."""
 
 from imprint.skipping.gate import SkipGate
+from imprint.skipping.plan import PLANS, SkipPlan
 from imprint.skipping.rules import RULES
 from imprint.skipping.schedules import keep_at
 
-__all__ = ["RULES", "SkipGate", "keep_at"]
+__all__ = ["PLANS", "RULES", "SkipGate", "SkipPlan", "keep_at"]

@@ -17,8 +17,8 @@ __all__ = ["RULES", "Evidence", "Rule", "draw", "find_rule", "hardest", "kept_co
 FEWEST = 2
 """Rows that always stay, where there are as many: batch norm cannot train on one."""
 
-TINY = 1e-300
-"""Stands for 0 where a logarithm is taken."""
+TINY, HUGE = 1e-300, 1e300
+"""Stand for 0 and infinity where a logarithm is taken."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def draw(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """
     uniform = torch.rand(len(weights), generator=generator, dtype=torch.float64)
     gumbel = -(-uniform.clamp_min(TINY).log()).log()
-    return hardest(weights.double().clamp_min(TINY).log() + gumbel.to(weights.device), count)
+    return hardest(weights.double().clamp(TINY, HUGE).log() + gumbel.to(weights.device), count)
 
 
 def _draw_by_probe_loss(evidence: Evidence) -> Tensor:

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from imprint.models import default_layer
 from imprint.training.trainer import Trainer
 
 __all__ = ["comparison_result", "run_result", "versions"]
@@ -53,8 +52,8 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
         64
     """
     s, epochs = trainer.settings, trainer.epochs
-    skipping = trainer.gate is not None
-    rule_is_exact = trainer.gate is not None and trainer.gate.rule.exact
+    skipping = s.skip != "none"
+    exact = skipping and (trainer.gate is None or trainer.gate.rule.exact)
     most, counts = trainer.tally.most_skipped()
     return {
         "test_accuracy": epochs[-1]["test_accuracy"],
@@ -69,11 +68,12 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
         "never_skipped": trainer.tally.never_skipped() if skipping else None,
         "parameters": sum(weight.numel() for weight in trainer.model.parameters()),
         "model": s.model,
-        "layer": (s.layer or default_layer(s.model)) if skipping else None,
+        "layer": None if trainer.gate is None else trainer.gate.layer,
         "data": data,
         "skip": s.skip,
-        "keep": s.keep if rule_is_exact else None,
-        "threshold_reading": s.threshold_reading if skipping else None,
+        "tier": ("plan" if s.planned else "gate") if skipping else None,
+        "keep": s.keep if exact else None,
+        "threshold_reading": None if trainer.gate is None else s.threshold_reading,
         "batch_size": s.batch_size,
         "optimizer": s.optimizer,
         "lr": s.rate,

@@ -5,11 +5,12 @@ from typing import Literal, get_args
 
 from imprint.errors import InvalidValueError
 from imprint.memory import ThresholdReading
-from imprint.skipping import RULES
+from imprint.skipping import PLANS, RULES
 
-__all__ = ["Device", "Optimizer", "Precision", "Schedule", "Skip", "TrainSettings"]
+__all__ = ["Device", "Optimizer", "Precision", "Schedule", "Skip", "Tier", "TrainSettings"]
 
 Skip = Literal["none", "imprint", "paper", "cosine", "random"]
+Tier = Literal["plan", "gate"]
 Optimizer = Literal["sgd", "adamw"]
 Schedule = Literal["one-cycle", "cosine", "step", "constant"]
 Precision = Literal["32", "bf16", "16"]
@@ -26,8 +27,10 @@ class TrainSettings:
     Args:
         model: a built-in name, `module:factory` or `file.py:factory`.
         layer: the layer to tap; None takes a built-in network's own.
-        skip: the rule by which samples leave a step, or `none`.
-        keep: the share of each batch that stays, in (0, 1]; `paper` decides that by itself.
+        skip: the rule by which samples are left out, or `none`.
+        tier: where they are left out: `plan`, before an epoch loads them, or `gate`, within the
+            network; None takes the plan for the rules that have one, else the gate.
+        keep: the share of all samples that stays, in (0, 1]; `paper` decides that by itself.
         threshold_reading: the paper's threshold by its `text` or its `formula`.
         memory_decay: how the class memory fades with each batch, in (0, 1].
         dense_start: the share of the epochs, at the start, in which nothing is skipped; `paper`
@@ -61,6 +64,7 @@ class TrainSettings:
     model: str = "conv4"
     layer: str | None = None
     skip: Skip = "none"
+    tier: Tier | None = None
     keep: float = 0.5
     threshold_reading: ThresholdReading = "formula"
     memory_decay: float = 1.0
@@ -84,7 +88,7 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
-                expected = ", ".join(choices)
+                expected = ", ".join(str(choice) for choice in choices if choice)
                 raise InvalidValueError(
                     f"{name}: expected one of {expected}, got {getattr(self, name)!r}"
                 )
@@ -92,6 +96,14 @@ class TrainSettings:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise InvalidValueError(f"{name}: expected a value {text}, got {value}")
+        if self.tier == "plan" and self.skip not in ("none", *PLANS):
+            expected = f"gate for the rule {self.skip}; those with a plan are {', '.join(PLANS)}"
+            raise InvalidValueError(f"tier: expected {expected}; got plan")
+
+    @property
+    def planned(self) -> bool:
+        """Whether samples are left out before an epoch loads them."""
+        return self.skip in PLANS and self.tier != "gate"
 
     @property
     def rate(self) -> float:
@@ -99,8 +111,9 @@ class TrainSettings:
         return DEFAULT_RATES[self.optimizer] if self.lr is None else self.lr
 
 
-_CHOICES: dict[str, tuple[str, ...]] = {
+_CHOICES: dict[str, tuple[str | None, ...]] = {
     "skip": ("none", *RULES),
+    "tier": (None, *get_args(Tier)),
     "threshold_reading": get_args(ThresholdReading),
     "optimizer": get_args(Optimizer),
     "schedule": get_args(Schedule),

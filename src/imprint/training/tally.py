@@ -35,15 +35,19 @@ class SkipTally:
         self._epochs = torch.zeros(2, dtype=torch.int64)
         self.begin_epoch(0)
 
-    def begin_epoch(self, epoch: int) -> None:
+    def begin_epoch(self, epoch: int, kept: Tensor | None = None) -> None:
         """Start the counts of an epoch afresh.
 
         Args:
             epoch: its number, from 0.
+            kept: `(N,)`, bool, the samples that it loads; None for all.
         """
         self._epoch = epoch
+        self._late.fill_(torch.nan)
+        left = torch.zeros_like(self._labels, dtype=torch.bool) if kept is None else ~kept
+        self._skips += left
+        self.skipped = self._labels[left].bincount(minlength=self._num_classes)
         self.hits = torch.zeros(self._num_classes, dtype=torch.int64)
-        self.skipped = torch.zeros(self._num_classes, dtype=torch.int64)
 
     def record(self, index: Tensor, labels: Tensor, gate: SkipGate) -> None:
         """Count what the gate did with a batch.

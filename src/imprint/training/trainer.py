@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imprint.data import Batch, Batches
-from imprint.errors import DivergedError, LayerError
+from imprint.errors import DivergedError, InvalidValueError, LayerError
 from imprint.models import build_model, default_layer
-from imprint.skipping import SkipGate, keep_at
+from imprint.skipping import SkipGate, SkipPlan, keep_at
 from imprint.taps import first_tensor
 from imprint.training.diagnosis import diagnose
 from imprint.training.engine import build_fabric
@@ -91,11 +91,13 @@ class Trainer:
         self.model = build_model(settings.model, shape, num_classes, seed=settings.seed)
         check_fit(self.model, settings.model, shape, num_classes)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.plan = self._build_plan(len(train_labels))
         self.gate = self._build_gate(shape)
         self.tally = SkipTally(train_labels, num_classes)
         optimizer = build_optimizer(self.model, settings)
         self._model, self._optimizer = self._fabric.setup(self.model, optimizer)
-        self._schedule = build_schedule(optimizer, settings, settings.epochs * len(train))
+        steps = sum(self._steps(epoch) for epoch in range(settings.epochs))
+        self._schedule = build_schedule(optimizer, settings, steps)
 
     @property
     def epoch(self) -> int:
@@ -125,38 +127,30 @@ class Trainer:
         Raises:
             DivergedError: as soon as a loss is not finite; it says where that came from.
         """
-        if self.gate is not None:
-            self.gate.keep = self._keep()
-        self.tally.begin_epoch(self.epoch)
         rate = float(self._schedule.get_last_lr()[0])
         start = time.perf_counter()
+        kept = self._choose()
+        self.tally.begin_epoch(self.epoch, kept)
         with self._own_randomness():
-            counts = self._train_batches()
+            counts = self._train_batches(kept)
         seconds = time.perf_counter() - start
+        if self.plan is not None and kept is not None:
+            self.plan.advance(kept)
         if self.gate is not None:
             self.tally.end_epoch(self.gate)
-        row = {
-            "epoch": self.epoch + 1,
-            "test_accuracy": self._judge(),
-            "train_loss": counts.loss / counts.trained,
-            "train_seconds": seconds,
-            "images_seen": counts.seen,
-            "images_trained": counts.trained,
-            "images_skipped": counts.seen - counts.trained,
-            "hits": int(self.tally.hits.sum()),
-            "hits_per_class": self.tally.hits.tolist(),
-            "skipped_per_class": self.tally.skipped.tolist(),
-            "learning_rate": rate,
-        }
-        self.epochs.append(row)
-        return row
+        self.epochs.append({"epoch": self.epoch + 1, "test_accuracy": self._judge()})
+        self.epochs[-1] |= self._account(counts) | {"train_seconds": seconds, "learning_rate": rate}
+        return self.epochs[-1]
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Give all that the run needs to continue exactly: tensors, and a note for JSON."""
         tensors, groups = flatten_optimizer(self._optimizer)
         parts = {"model": dict(self.model.state_dict()), "optimizer": tensors}
         if self.gate is not None:
-            parts |= {"gate": self.gate.state_dict(), "tally": self.tally.state_dict()}
+            parts["gate"] = self.gate.state_dict()
+        if self.plan is not None:
+            parts["plan"] = self.plan.state_dict()
+        parts["tally"] = self.tally.state_dict()
         note = {
             "epochs": self.epochs,
             "class_accuracy": self.class_accuracy,
@@ -180,18 +174,28 @@ class Trainer:
             device = self._fabric.device
             gate = {k: v if k == "generator" else v.to(device) for k, v in parts["gate"].items()}
             self.gate.load_state_dict(gate)
-            self.tally.load_state_dict(parts["tally"])
+        if self.plan is not None:
+            self.plan.load_state_dict(parts["plan"])
+        self.tally.load_state_dict(parts["tally"])
         self.epochs, self.class_accuracy = note["epochs"], note["class_accuracy"]
 
-    def _train_batches(self) -> "_Counts":
+    def _choose(self) -> Tensor | None:
+        """Set what the epoch that begins keeps: the plan gives rows, the gate takes a share."""
+        if self.plan is not None:
+            return self.plan.kept()
+        if self.gate is not None:
+            self.gate.keep = self._keep()
+        return None
+
+    def _train_batches(self, kept: Tensor | None) -> "_Counts":
         """One epoch: for each batch, a step on the rows that stay."""
         self._model.train()
-        counts = _Counts()
-        for step, batch in enumerate(self._train.epoch(self.epoch), 1):
+        counts = _Counts(seen=0 if kept is None else int((~kept).sum()))
+        for step, batch in enumerate(self._train.epoch(self.epoch, kept), 1):
             loss, trained = self._step(batch)
             counts.add(loss, trained, len(batch.labels))
             skipped = counts.seen - counts.trained
-            place = (self.epoch, step, len(self._train))
+            place = (self.epoch, step, self._steps(self.epoch))
             self._on_step(Progress(self.name, *place, loss, counts.trained, skipped))
         return counts
 
@@ -211,6 +215,9 @@ class Trainer:
         self._optimizer.step()
         self._schedule.step()
         self._optimizer.zero_grad()
+        if self.plan is not None:
+            losses = F.cross_entropy(logits.detach(), labels, reduction="none")
+            self.plan.record(batch.index, losses)
         if self.gate is not None and self.gate.rule.remember == "after":
             self.gate.remember(batch.images, batch.labels)
         return value, len(labels)
@@ -224,8 +231,26 @@ class Trainer:
         self.tally.record(batch.index, batch.labels, gate)
         return logits, gate.labels
 
+    def _account(self, counts: "_Counts") -> dict[str, Any]:
+        """What an epoch did, as `result.json` has it."""
+        return {
+            "train_loss": counts.loss / counts.trained,
+            "images_seen": counts.seen,
+            "images_trained": counts.trained,
+            "images_skipped": counts.seen - counts.trained,
+            "hits": int(self.tally.hits.sum()),
+            "hits_per_class": self.tally.hits.tolist(),
+            "skipped_per_class": self.tally.skipped.tolist(),
+        }
+
+    def _steps(self, epoch: int) -> int:
+        """Optimizer steps of an epoch."""
+        if self.plan is None:
+            return len(self._train)
+        return self.plan.count(epoch) // self.settings.batch_size
+
     def _keep(self) -> float:
-        """The keep ratio of the epoch that begins."""
+        """The keep ratio of the epoch that begins, at the gate."""
         s = self.settings
         done = self.epoch / s.epochs
         return keep_at(done, keep=s.keep, dense_start=s.dense_start, dense_end=s.dense_end)
@@ -249,11 +274,33 @@ class Trainer:
             torch.random.manual_seed(self.settings.seed * 100_003 + self.epoch)
             yield
 
+    def _build_plan(self, count: int) -> SkipPlan | None:
+        s = self.settings
+        if not s.planned:
+            return None
+        plan = SkipPlan(
+            count,
+            keep=s.keep,
+            epochs=s.epochs,
+            rule=s.skip,
+            dense_start=s.dense_start,
+            dense_end=s.dense_end,
+            seed=s.seed,
+        )
+        fewest = min(plan.count(epoch) for epoch in range(s.epochs))
+        if fewest < s.batch_size:
+            expected = f"1 … {fewest}, the images that an epoch keeps"
+            raise InvalidValueError(f"batch_size: expected {expected}; got {s.batch_size}")
+        return plan
+
     def _build_gate(self, shape: tuple[int, int, int]) -> SkipGate | None:
+        """The gate; beside a plan it keeps every row, and only reads how familiar each is."""
         s = self.settings
         if s.skip == "none":
             return None
         layer = s.layer or default_layer(s.model)
+        if layer is None and self.plan is not None:
+            return None
         if layer is None:
             names = ", ".join([name for name, _ in self.model.named_modules() if name][:12])
             raise LayerError(
@@ -263,7 +310,8 @@ class Trainer:
             self.model,
             layer=layer,
             num_classes=self._num_classes,
-            rule=s.skip,
+            keep=1.0,
+            rule="cosine" if self.plan is not None else s.skip,
             reading=s.threshold_reading,
             decay=s.memory_decay,
             seed=s.seed,

@@ -1,0 +1,181 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader, TensorDataset
+
+from imprint.data import indexed, load
+from imprint.errors import InvalidValueError
+from imprint.skipping import PLANS, SkipPlan
+from imprint.skipping.plan import loss_of_level, loss_to_level
+
+
+def loaded(plan):
+    """One epoch's rows, as a loader would ask for them."""
+    return list(plan)
+
+
+@given(losses=st.lists(st.floats(1e-6, 100), min_size=1, max_size=20))
+def test_a_loss_in_a_byte_is_right_to_four_percent(losses):
+    given = torch.tensor(losses)
+    back = loss_of_level(loss_to_level(given))
+    assert ((back / given).log().abs() <= math.log(1e8) / 254 / 2 + 1e-4).all()
+
+
+def test_levels_keep_the_order_and_know_the_unknown():
+    losses = torch.tensor([0.0, 1e-9, 1e-3, 1.0, 1e5, torch.inf, torch.nan])
+    levels = loss_to_level(losses)
+    assert levels.tolist() == sorted(levels.tolist())
+    assert loss_of_level(levels).isinf().tolist() == [False] * 6 + [True]
+
+
+@pytest.mark.parametrize("rule", PLANS)
+@given(
+    count=st.integers(1, 300),
+    keep=st.floats(0.02, 1),
+    seed=st.integers(0, 5),
+    values=st.lists(st.sampled_from([0.0, 1e-3, 0.5, 3.0, math.inf, math.nan]), min_size=1),
+)
+@settings(max_examples=60, deadline=None)
+def test_an_epoch_loads_exactly_its_share_each_sample_once(rule, count, keep, seed, values):
+    plan = SkipPlan(count, keep=keep, epochs=8, rule=rule, dense_start=0, seed=seed)
+    for _ in range(4):
+        expected = len(plan)
+        assert expected == max(1, round(keep * count))
+        rows = loaded(plan)
+        assert len(rows) == len(set(rows)) == expected
+        assert set(rows) <= set(range(count))
+        losses = np.resize(np.array(values), len(rows))
+        plan.record(torch.tensor(rows), torch.tensor(losses))
+
+
+def test_dense_epochs_load_everything():
+    plan = SkipPlan(50, keep=0.2, epochs=10, dense_start=0.2, dense_end=0.1)
+    assert [len(loaded(plan)) for _ in range(10)] == [50, 50, *[10] * 7, 50]
+
+
+@pytest.mark.parametrize("rule", PLANS)
+@pytest.mark.parametrize(("keep", "readmit"), [(0.5, 4), (0.5, None), (0.1, 20), (0.3, 8)])
+def test_each_sample_comes_back_in_time_however_well_it_is_known(rule, keep, readmit):
+    """Half of the samples have a loss of nothing: without turns they would not come back."""
+    plan = SkipPlan(100, keep=keep, epochs=200, rule=rule, readmit=readmit, dense_start=0)
+    seen = dict.fromkeys(range(100), 0)
+    longest = 0
+    for epoch in range(1, 101):
+        rows = loaded(plan)
+        plan.record(torch.tensor(rows), torch.tensor([float(row % 2) * 9 for row in rows]))
+        longest = max(longest, *(epoch - seen[row] for row in rows))
+        seen |= dict.fromkeys(rows, epoch)
+    longest = max(longest, *(101 - last for last in seen.values()))
+    assert longest <= (readmit or max(16, 2 * math.ceil(1 / keep)))
+
+
+def test_what_is_not_known_is_loaded_before_what_is():
+    plan = SkipPlan(100, keep=0.5, epochs=10, dense_start=0)
+    first = loaded(plan)
+    plan.record(torch.tensor(first), torch.full((50,), 1e-5))
+    assert set(loaded(plan)) == set(range(100)) - set(first)
+
+
+def test_the_control_does_not_look_at_losses():
+    rows = []
+    for loss in (0.0, 9.0):
+        plan = SkipPlan(100, keep=0.3, epochs=5, rule="random", seed=3)
+        plan.record(torch.arange(100), torch.arange(100) * loss)
+        loaded(plan)
+        rows.append(loaded(plan))
+    assert rows[0] == rows[1]
+
+
+def test_state_makes_the_same_plan():
+    plan, other = (SkipPlan(64, keep=0.25, epochs=9, seed=1) for _ in range(2))
+    for _ in range(3):
+        rows = torch.tensor(loaded(plan))
+        plan.record(rows, torch.rand(len(rows), generator=torch.Generator().manual_seed(2)))
+    other.load_state_dict(plan.state_dict())
+    assert other.epoch == 3
+    assert [loaded(plan) for _ in range(3)] == [loaded(other) for _ in range(3)]
+
+
+def test_a_pass_that_was_cut_off_is_begun_again():
+    plan = SkipPlan(20, keep=0.5, epochs=4, dense_start=0)
+    cut = [row for row, _ in zip(plan, range(5), strict=False)]
+    assert plan.epoch == 0
+    assert loaded(plan)[:5] == cut
+    assert plan.epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"count": 0}, "count, epochs: expected at least 1 each, got 0, 3"),
+        ({"epochs": 0}, "count, epochs"),
+        ({"keep": 0.0}, "keep"),
+        ({"keep": 1.1}, "keep"),
+        ({"rule": "magic"}, "rule: expected one of imprint, random, got 'magic'"),
+        ({"dense_start": -1}, "dense_start"),
+        ({"readmit": 3}, "readmit: expected at least 4 epochs at keep 0.5, got 3"),
+    ],
+)
+def test_values_out_of_range_are_refused(arguments, message):
+    with pytest.raises(InvalidValueError, match=message):
+        SkipPlan(**{"count": 10, "keep": 0.5, "epochs": 3, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("index", "losses", "message"),
+    [
+        (torch.tensor([10]), torch.ones(1), "places in 0 … 9, got 10 … 10"),
+        (torch.tensor([-1]), torch.ones(1), "got -1"),
+        (torch.tensor([1, 2]), torch.ones(1), r"\(2,\) of torch.int64 and \(1,\)"),
+        (torch.tensor([1.0]), torch.ones(1), "whole numbers"),
+        (torch.tensor(1), torch.tensor(1.0), r"expected \(B,\)"),
+    ],
+)
+def test_a_record_that_does_not_fit_is_refused_and_changes_nothing(index, losses, message):
+    plan = SkipPlan(10, keep=0.5, epochs=3)
+    before = plan.state_dict()
+    with pytest.raises(InvalidValueError, match=message):
+        plan.record(index, losses)
+    assert all(torch.equal(before[key], value) for key, value in plan.state_dict().items())
+    with pytest.raises(InvalidValueError, match="state: expected"):
+        plan.load_state_dict(SkipPlan(11, keep=0.5, epochs=3).state_dict())
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_serves_any_data_loader(num_workers):
+    dataset = TensorDataset(torch.arange(40.0)[:, None], torch.arange(40) % 2)
+    plan = SkipPlan(len(dataset), keep=0.4, epochs=4)
+    loader = DataLoader(
+        indexed(dataset), sampler=plan, batch_size=8, num_workers=num_workers, drop_last=True
+    )
+    for expected in (40, 16, 16):
+        assert len(loader) == expected // 8
+        rows = []
+        for index, (values, _) in loader:
+            assert torch.equal(values[:, 0], index.float())
+            plan.record(index, values[:, 0])
+            rows += index.tolist()
+        assert len(rows) == len(set(rows)) == expected
+
+
+def test_what_it_leaves_out_of_mnist_is_what_the_network_knows():
+    """The point of the plan: what it leaves out, the network gets right, and better than chance."""
+    data = load("mnist").train
+    rows = torch.arange(0, 60_000, 10)
+    images, labels = data.images[rows].flatten(1).float() / 255, data.labels[rows]
+    weight = torch.zeros(784, 10, requires_grad=True)
+    plan = SkipPlan(len(rows), keep=0.3, epochs=6)
+    for _ in range(5):
+        for index in torch.tensor(loaded(plan)).split(50):
+            losses = F.cross_entropy(images[index] @ weight, labels[index], reduction="none")
+            plan.record(index, losses)
+            (gradient,) = torch.autograd.grad(losses.mean(), weight)
+            weight = (weight - 0.5 * gradient).detach().requires_grad_()
+    right = (images @ weight).argmax(1) == labels
+    kept = plan.kept()
+    assert right[~kept].double().mean() > right[kept].double().mean() + 0.1
