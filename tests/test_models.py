@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -50,6 +52,34 @@ def test_a_users_own_factory(tmp_path):
     ):
         with pytest.raises(InvalidValueError, match=message):
             build_model(f"{path}:{factory}", (1, 28, 28), 3)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("def build(:\n", "expected .*net.py to give a network, got SyntaxError"),
+        ("import nowhere_at_all\n", "got ModuleNotFoundError: .*nowhere_at_all"),
+        ("def build(depth):\n    pass\n", "got TypeError: .*'depth'"),
+        ("def build():\n    return 1 / 0\n", "got ZeroDivisionError"),
+    ],
+)
+def test_a_factory_that_fails_is_told_in_one_line(tmp_path, code, message):
+    (tmp_path / "net.py").write_text(code)
+    before = sys.path.copy()
+    with pytest.raises(InvalidValueError, match=message):
+        build_model(f"{tmp_path}/net.py:build", (1, 8, 8), 2)
+    assert sys.path == before
+
+
+def test_a_factory_finds_its_neighbours_and_may_take_all_there_is(tmp_path, monkeypatch):
+    (tmp_path / "lower_part_of_net.py").write_text("WIDTH = 7\n")
+    (tmp_path / "upper_part_of_net.py").write_text(
+        "from torch import nn\nfrom lower_part_of_net import WIDTH\n"
+        "def build(**given):\n    return nn.Linear(WIDTH, given['num_classes'])\n"
+    )
+    assert build_model(f"{tmp_path}/upper_part_of_net.py:build", (1, 8, 8), 3).out_features == 3
+    monkeypatch.chdir(tmp_path)
+    assert build_model("upper_part_of_net:build", (1, 8, 8), 4).in_features == 7
 
 
 def test_a_model_that_is_not_there():

@@ -164,3 +164,16 @@ def test_keeps_the_type_of_structures():
     assert type(map_tensors(found, torch.neg)) is type(found)
     with pytest.raises(LayerError, match="expected a tensor as output, got str"):
         first_tensor("text", "layer1")
+
+
+def test_maps_that_a_later_layer_changed_in_place_are_not_passed_off_as_the_layers():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True))
+    with torch.no_grad(), Tap(model, "0") as tap:
+        model(IMAGES)
+    with pytest.raises(LayerError, match=r"'0': expected its output as it was.*in place"):
+        _ = tap.maps
+    assert maps_at(model, "0", IMAGES).min() < 0  # cut there, the next layer does not run
+    with torch.inference_mode(), Tap(model, "0") as tap:
+        model(IMAGES)
+    assert tap.maps.min() < 0  # a copy: such tensors do not count their changes
+    check_carries_all_data(model, "0", IMAGES[:2])

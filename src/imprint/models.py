@@ -5,7 +5,8 @@ import importlib.util
 import inspect
 import sys
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imprint.errors import InvalidValueError, MissingFileError
+from imprint.errors import ImprintError, InvalidValueError, MissingFileError
 
 __all__ = ["BUILT_IN", "build_model", "conv4", "default_layer", "paper", "resnet"]
 
@@ -216,7 +217,7 @@ def build_model(name: str, shape: Shape, num_classes: int, *, seed: int = 0) -> 
         >>> type(build_model("paper", (1, 28, 28), 10)).__name__
         'Sequential'
     """
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         model = _construct(name, shape, num_classes)
     if not isinstance(model, nn.Module):
@@ -242,25 +243,56 @@ def _construct(name: str, shape: Shape, num_classes: int) -> nn.Module:
         "image_size": shape[1],
         "num_classes": num_classes,
     }
-    wanted = inspect.signature(factory).parameters
-    result: nn.Module = factory(**{key: offered[key] for key in offered if key in wanted})
-    return result
+    with _told_as_mistake(name):
+        wanted = inspect.signature(factory).parameters
+        takes_all = any(p.kind is p.VAR_KEYWORD for p in wanted.values())
+        given = {key: offered[key] for key in offered if key in wanted or takes_all}
+        result: nn.Module = factory(**given)
+        return result
+
+
+@contextmanager
+def _told_as_mistake(name: str) -> Iterator[None]:
+    """Turn whatever a user's own code raises into one line that names it."""
+    try:
+        yield
+    except ImprintError:
+        raise
+    except Exception as error:
+        got = f"{type(error).__name__}: {error}"
+        raise InvalidValueError(f"model: expected {name} to give a network, got {got}") from error
 
 
 def _import(origin: str) -> ModuleType:
-    """Import a module by its dotted name, or a `.py` file by its path."""
-    if not origin.endswith(".py"):
-        try:
-            return importlib.import_module(origin)
-        except ModuleNotFoundError as error:
-            raise MissingFileError(f"model: expected a module {origin!r}, {error}") from error
+    """Import a module by its dotted name, or a `.py` file by its path, and what lies beside it."""
     path = Path(origin)
-    if not path.is_file():
-        raise MissingFileError(f"model: expected a file {origin}, found none")
-    name = f"imprint_model_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - a .py has a loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and the like look their module up
-    spec.loader.exec_module(module)
-    return module
+    folder = path.parent if origin.endswith(".py") else Path()
+    with _told_as_mistake(origin), _importable(folder.resolve()):
+        if not origin.endswith(".py"):
+            return _import_module(origin)
+        if not path.is_file():
+            raise MissingFileError(f"model: expected a file {origin}, found none")
+        name = f"imprint_model_{path.stem}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - a .py has a loader
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # dataclasses and the like look their module up
+        spec.loader.exec_module(module)
+        return module
+
+
+def _import_module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise MissingFileError(f"model: expected a module {name!r}, {error}") from error
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Let modules in a folder be imported while the block runs, as `python file.py` does."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))

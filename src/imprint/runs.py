@@ -137,7 +137,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raise MissingFileError(f"expected a file {path}, found none")
     try:
         value: dict[str, Any] = json.loads(path.read_text())
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, OSError) as error:
         raise DamagedFileError(f"{path}: expected JSON, {error}") from error
     return value
 

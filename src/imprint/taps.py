@@ -50,6 +50,7 @@ class Tap:
         self.calls = 0
         self._module = find_layer(model, layer)
         self._maps: Tensor | None = None
+        self._seen_version = 0
         self._handle: Any = None
 
     @property
@@ -57,10 +58,16 @@ class Tap:
         """The layer's last output: the tensor itself, or the first one within a tuple or dict.
 
         Raises:
-            LayerError: where the layer has not run inside the `with` block.
+            LayerError: where the layer has not run inside the `with` block, or a later layer has
+                changed its output in place.
         """
         if self._maps is None:
             raise LayerError(f"layer {self.layer!r}: did not run in the model's forward pass")
+        if _version(self._maps) != self._seen_version:
+            raise LayerError(
+                f"layer {self.layer!r}: expected its output as it was, got one that a later layer "
+                "changed in place, as nn.ReLU(inplace=True) does; tap that layer instead"
+            )
         return self._maps
 
     def __enter__(self) -> Self:
@@ -72,8 +79,15 @@ class Tap:
         self._handle.remove()
 
     def _read(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
-        self._maps = first_tensor(output, self.layer)
+        maps = first_tensor(output, self.layer)
+        self._maps = maps.clone() if maps.is_inference() else maps  # those count no changes
+        self._seen_version = _version(self._maps)
         self.calls += 1
+
+
+def _version(maps: Tensor) -> int:
+    """How often a tensor was changed in place; inference tensors do not tell."""
+    return 0 if maps.is_inference() else maps._version  # noqa: SLF001
 
 
 def find_layer(model: nn.Module, layer: str) -> nn.Module:
@@ -220,16 +234,21 @@ def carries_all_data(model: nn.Module, layer: str, *args: Any, **kwargs: Any) ->
         >>> carries_all_data(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), "0", torch.zeros(2, 3))
         True
     """
+    shapes: list[torch.Size] = []
     second = torch.tensor([1])
-    with guest(model), Tap(model, layer) as tap:
+
+    def look(maps: Tensor) -> None:
+        shapes.append(maps.shape)
+
+    with guest(model), row_filter(model, layer, look):
         whole = first_tensor(model(*args, **kwargs), "the model")
-        if tap.calls != 1 or tap.maps.ndim not in (2, 3, 4) or len(tap.maps) != 2:
+    if len(shapes) != 1 or len(shapes[0]) not in (2, 3, 4) or shapes[0][0] != 2:
+        return False
+    with guest(model), row_filter(model, layer, lambda _maps: second):
+        try:
+            part = first_tensor(model(*args, **kwargs), "the model")
+        except Exception:  # noqa: BLE001 - rows of two sizes met further on, in a user's code
             return False
-        with row_filter(model, layer, lambda _maps: second):
-            try:
-                part = first_tensor(model(*args, **kwargs), "the model")
-            except (RuntimeError, ValueError, IndexError):
-                return False  # rows of two sizes met further on
     return part.shape == whole[1:].shape and _close(part, whole[1:])
 
 

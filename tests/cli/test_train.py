@@ -16,8 +16,10 @@ import torch
 from PIL import Image
 
 from imprint.cli import main
+from imprint.data import load
 from imprint.data.idx import IDX_FILES
 from imprint.runs import read_json, read_tensors
+from imprint.training import TrainSettings, train
 
 FAST = ["--model", "conv4", "--epochs", "2", "--batch-size", "32", "--device", "cpu", "--lr", "0.1"]
 
@@ -359,3 +361,31 @@ def test_a_killed_run_resumes_to_the_bit(undisturbed, tmp_path, name):
     subprocess.run(resume, check=True, capture_output=True, env=ONE_THREAD)
     for file in ("model.safetensors", "model-plain.safetensors"):
         assert same(weights(out, file), weights(whole, file))
+
+
+def test_alone_it_shows_its_help_and_no_error(imprint):
+    code, out, err = imprint()
+    assert code == 2
+    assert "train" in out + err
+    assert "error" not in out + err
+
+
+def test_finishes_what_python_began(imprint, npz, tmp_path):
+    settings = TrainSettings(epochs=2, batch_size=32, device="cpu", lr=0.1)
+    steps = []
+
+    def interrupt(step):
+        steps.append(step)
+        if len(steps) == 9:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(load(npz), settings, out=tmp_path / "run", on_step=interrupt)
+    assert imprint("train", npz, "--out", "run", "--resume")[0] == 0
+    assert (tmp_path / "run/report.html").exists()
+
+
+def test_what_was_read_may_not_change_on_resume(imprint, npz):
+    assert imprint("train", npz, *FAST, "--out", "run")[0] == 0
+    again = imprint("train", npz, "--out", "run", "--resume", "--image-size", "16")
+    fails(again, "image_size", "None", "16")

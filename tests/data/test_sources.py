@@ -1,3 +1,4 @@
+import pathlib
 import subprocess
 import sys
 
@@ -7,7 +8,8 @@ from PIL import Image
 
 import imprint.data
 from imprint.data import SOURCES, load
-from imprint.errors import InvalidValueError, MissingFileError
+from imprint.data.idx import IDX_FILES
+from imprint.errors import DamagedFileError, InvalidValueError, MissingFileError
 
 from .conftest import write_idx_folder
 
@@ -77,3 +79,24 @@ def test_importing_the_package_is_light():
 
 def test_the_images_hold_no_more_memory_than_their_bytes():
     assert load("mnist").train.images.untyped_storage().nbytes() == 60_000 * 28 * 28
+
+
+@pytest.mark.parametrize("kind", ["npz", "idx", "folder", "parquet"])
+def test_what_may_not_be_read_is_damage_in_one_line(tmp_path, monkeypatch, kind):
+    """Root may read everything, so that the refusal is played."""
+    path = tmp_path / ("a.npz" if kind == "npz" else "a.parquet" if kind == "parquet" else "a")
+    if kind in {"npz", "parquet"}:
+        path.write_bytes(b"PK")
+    else:
+        path.mkdir()
+    for name in IDX_FILES if kind == "idx" else ():
+        (path / name).write_bytes(b"\0\0\x08\1")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(pathlib.Path, "open", refuse)
+    if kind == "folder":
+        monkeypatch.setattr(pathlib.Path, "iterdir", refuse)
+    with pytest.raises(DamagedFileError, match=f"{path}.*: expected"):
+        load(path)

@@ -131,8 +131,9 @@ def test_values_out_of_range_are_refused(arguments, message):
     [
         (torch.tensor([10]), torch.ones(1), "places in 0 … 9, got 10 … 10"),
         (torch.tensor([-1]), torch.ones(1), "got -1"),
-        (torch.tensor([1, 2]), torch.ones(1), r"\(2,\) of torch.int64 and \(1,\)"),
-        (torch.tensor([1.0]), torch.ones(1), "whole numbers"),
+        (torch.tensor([1, 2]), torch.ones(1), r"got \(2,\) of torch.int64 and \(1,\)"),
+        (torch.tensor([1.0]), torch.ones(1), "expected .* torch.int64 .* got .* torch.float32"),
+        (torch.tensor([True] * 10), torch.ones(10), "got .* torch.bool"),
         (torch.tensor(1), torch.tensor(1.0), r"expected \(B,\)"),
     ],
 )
@@ -179,3 +180,21 @@ def test_what_it_leaves_out_of_mnist_is_what_the_network_knows():
     right = (images @ weight).argmax(1) == labels
     kept = plan.kept()
     assert right[~kept].double().mean() > right[kept].double().mean() + 0.1
+
+
+@given(
+    count=st.integers(20, 300),
+    keep=st.floats(0.1, 0.99),
+    batch_size=st.integers(1, 40),
+)
+@settings(max_examples=60, deadline=None)
+def test_with_a_batch_size_what_is_chosen_fills_batches(count, keep, batch_size):
+    kept = round(keep * count)
+    arguments = {"keep": keep, "epochs": 5, "dense_start": 0.2, "batch_size": batch_size}
+    if batch_size > max(1, kept):
+        with pytest.raises(InvalidValueError, match="batch_size: expected 1"):
+            SkipPlan(count, **arguments)
+        return
+    plan = SkipPlan(count, **arguments)
+    sizes = [len(loaded(plan)) for _ in range(7)]
+    assert sizes == [count, *[max(1, kept) // batch_size * batch_size] * 6]  # past the end as well

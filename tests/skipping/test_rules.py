@@ -91,6 +91,10 @@ def test_schedule_is_dense_at_its_ends():
     values = [keep_at(i / 10, keep=0.3, dense_start=0.1, dense_end=0.2) for i in range(10)]
     assert values == [1.0] + [0.3] * 7 + [1.0] * 2
     assert keep_at(0, keep=0.3) == 0.3
+    whole = [keep_at(i / 10, keep=0.3, dense_start=0.3, dense_end=0.7) for i in range(10)]
+    assert whole == [1.0] * 10  # though 3 / 10 < 1 - 0.7
+    few = [keep_at(i / 10, keep=0.3, dense_start=0.1 * 3) for i in range(10)]
+    assert few == [1.0] * 3 + [0.3] * 7  # though 0.1 * 3 > 3 / 10
     for arguments in (
         {"keep": 0},
         {"keep": 1.2},

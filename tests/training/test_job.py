@@ -313,3 +313,54 @@ def test_what_the_gate_keeps_of_mnist_is_what_the_network_finds_hard():
             F.cross_entropy(logits, gate.labels).backward()
             optimizer.step()
     assert torch.stack(kept).mean() > 1.5 * torch.stack(left).mean()
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "step", "constant"])
+def test_a_resumed_run_keeps_to_its_schedule(splits, tmp_path, schedule):
+    settings = TrainSettings(**{**QUICK, "epochs": 4}, schedule=schedule)
+    whole = train(splits, settings, out=tmp_path / "whole")
+    steps = itertools.count(1)
+
+    def interrupt(_):
+        if next(steps) == 11:  # before the step schedule's first drop, at 16 of 32
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(splits, settings, out=str(tmp_path / "cut"), on_step=interrupt)
+    resumed = train(splits, settings, out=tmp_path / "cut", resume=True)
+    assert without_times(resumed) == without_times(whole)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+    assert len({row["learning_rate"] for row in whole["epochs"]}) == {
+        "one-cycle": 4, "cosine": 4, "step": 3, "constant": 1
+    }[schedule]  # fmt: skip
+
+
+def test_the_largest_seed_trains_too(splits):
+    largest = TrainSettings(skip="imprint", **{**QUICK, "epochs": 1}, seed=2**63 - 1)
+    assert train(splits, largest)["seed"] == 2**63 - 1
+
+
+def test_hits_are_the_more_familiar_ones_but_where_the_paper_says_otherwise(splits):
+    for skip, threshold_reading in (("imprint", None), ("cosine", None), ("paper", "formula")):
+        settings = TrainSettings(skip=skip, **{**QUICK, "epochs": 1})
+        result = train(splits, settings)
+        assert result["threshold_reading"] == threshold_reading
+        assert build_trainer(splits, settings).gate.memory.reading == (threshold_reading or "text")
+
+
+def test_what_only_a_first_step_costs_is_paid_before_a_comparison_is_timed(splits, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "import time\nfrom torch import nn\n"
+        "class SlowOnce(nn.Module):\n"
+        "    slow = 2\n"
+        "    def forward(self, x):\n"
+        "        if self.training and SlowOnce.slow:\n"
+        "            SlowOnce.slow -= 1\n"
+        "            time.sleep(0.5)\n"
+        "        return x\n"
+        "def build(num_classes):\n"
+        "    return nn.Sequential(SlowOnce(), nn.Flatten(), nn.Linear(256, num_classes))\n"
+    )
+    settings = TrainSettings(**{**QUICK, "epochs": 1, "model": f"{tmp_path}/net.py:build"})
+    result = train(splits, settings, compare=True)
+    assert result["plain"]["train_seconds"] < 0.5

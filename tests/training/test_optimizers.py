@@ -60,3 +60,11 @@ def test_biases_and_frozen_weights_are_not_decayed():
     assert rest["weight_decay"] == 0
     assert len(rest["params"]) == 3
     assert isinstance(build_optimizer(model, TrainSettings(optimizer="adamw")), torch.optim.AdamW)
+
+
+def test_a_fused_optimizer_gives_way_where_scaled_gradients_are_clipped():
+    model = nn.Linear(2, 2)
+    for optimizer in ("sgd", "adamw"):
+        for precision, clip, fused in (("32", 1.0, True), ("16", None, True), ("16", 1.0, False)):
+            settings = TrainSettings(optimizer=optimizer, precision=precision, clip=clip)
+            assert build_optimizer(model, settings).defaults["fused"] == fused

@@ -12,7 +12,7 @@ from imprint.errors import ImprintError
 __all__ = ["app", "main"]
 
 _INTERRUPTED = 130
-_KEPT = "imprint: interrupted; the last checkpoint is kept, --resume continues from there"
+_KEPT = "imprint: interrupted; where an epoch was done, --resume with --out continues from there"
 
 app = typer.Typer(
     name="imprint",
@@ -58,12 +58,13 @@ def main() -> None:
         if not hasattr(error, "exit_code"):
             raise
         text = error.format_message() if hasattr(error, "format_message") else str(error)
-        _leave(f"imprint: error: {text}", 2)
+        _leave(f"imprint: error: {text}" if text.strip() else "", 2)  # `imprint` alone shows help
     if code == _INTERRUPTED:
         _leave(_KEPT, _INTERRUPTED)
 
 
 def _leave(message: str, code: int) -> None:
     sys.stdout.flush()
-    typer.echo(" ".join(message.split()), err=True)
+    if message:
+        typer.echo(" ".join(message.split()), err=True)
     sys.exit(code)

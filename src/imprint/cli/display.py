@@ -27,7 +27,7 @@ class TrainDisplay:
     def __init__(self, epochs: int, runs: int) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._epochs, self._runs = epochs, runs
-        self._accuracy = ""
+        self._accuracy: dict[str, str] = {}
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -58,12 +58,13 @@ class TrainDisplay:
             step: where the run stands.
         """
         skipped = f" skipped {step.skipped:,}" if step.run == "skip" else ""
+        accuracy = self._accuracy.get(step.run, "")
         self._bar.update(
             self._task,
             description=f"{step.run} {step.epoch + 1}/{self._epochs}",
             total=self._epochs * self._runs,
             completed=self._position(step),
-            state=f"loss {step.loss:.3f}{self._accuracy} trained {step.trained:,}{skipped}",
+            state=f"loss {step.loss:.3f}{accuracy} trained {step.trained:,}{skipped}",
         )
 
     def on_epoch(self, name: str, row: Mapping[str, Any]) -> None:
@@ -73,7 +74,7 @@ class TrainDisplay:
             name: `plain` or `skip`.
             row: the epoch's row of `result.json`.
         """
-        self._accuracy = f" acc {row['test_accuracy']:.2%}"
+        self._accuracy[name] = f" acc {row['test_accuracy']:.2%}"
         skipped = f"{row['images_skipped']:>7,} skipped  " if name == "skip" else " " * 17
         self._console.print(
             f"{name:5} epoch {row['epoch']:>{len(str(self._epochs))}}/{self._epochs}  "
@@ -101,7 +102,7 @@ def show_result(result: Mapping[str, Any], paths: list[Path]) -> None:
     if both:
         console.print(verdict(result))
     for path in paths:
-        console.print(str(path), soft_wrap=True)
+        console.print(str(path), soft_wrap=True, markup=False)
 
 
 def _table(runs: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -4,6 +4,8 @@ import shlex
 import sys
 import time
 from dataclasses import fields
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +23,11 @@ __all__ = ["train"]
 
 DEFAULTS = TrainSettings()
 
+_what = partial(typer.Option, rich_help_panel="What to train")
+_skip = partial(typer.Option, rich_help_panel="What to skip")
+_how = partial(typer.Option, rich_help_panel="How to train")
+_where = partial(typer.Option, rich_help_panel="Where to write")
+
 
 def train(
     context: typer.Context,
@@ -31,83 +38,82 @@ def train(
     *,
     model: Annotated[
         str,
-        typer.Option(help="conv4, paper, resnet20, resnet18, module:factory or file.py:factory."),
+        _what(help="conv4, paper, resnet20, resnet18, module:factory or file.py:factory."),
     ] = DEFAULTS.model,
     layer: Annotated[
-        str | None, typer.Option(help="Where maps are read; a built-in model has a default.")
+        str | None,
+        _what(help="Where maps are read.", show_default="a built-in network's own"),
     ] = None,
+    test_share: Annotated[
+        float, _what(help="Share held out where the data have no test part.")
+    ] = 0.2,
+    image_size: Annotated[
+        int | None,
+        _what(help="Side in pixels that images are brought to.", show_default="their own"),
+    ] = None,
+    augment: Annotated[bool, _what(help="Random crops and flips, as fit the set.")] = True,
     skip: Annotated[
         str | None,
-        typer.Option(
-            help="none, imprint, paper, cosine or random. [default: none; imprint with --compare]"
+        _skip(
+            help="none, imprint, paper, cosine or random.",
+            show_default="none; with --compare, imprint",
         ),
     ] = None,
     tier: Annotated[
         str | None,
-        typer.Option(
-            help="plan, before images are loaded, or gate, in the network. [default: the rule's]"
+        _skip(
+            help="plan, before images are loaded, or gate, in the network.",
+            show_default="plan where the rule has one",
         ),
     ] = None,
-    keep: Annotated[
-        float, typer.Option(help="Share of the images that is trained.")
-    ] = DEFAULTS.keep,
+    keep: Annotated[float, _skip(help="Share of the images that is trained.")] = DEFAULTS.keep,
     threshold_reading: Annotated[
-        str, typer.Option(help="The paper's threshold: text or formula.")
+        str, _skip(help="The paper's threshold: text or formula.")
     ] = DEFAULTS.threshold_reading,
     memory_decay: Annotated[
-        float, typer.Option(help="How the class memory fades with each batch.")
+        float, _skip(help="How the class memory fades with each batch.")
     ] = DEFAULTS.memory_decay,
     dense_start: Annotated[
-        float, typer.Option(help="Share of epochs at the start without skipping.")
+        float, _skip(help="Share of epochs at the start without skipping.")
     ] = DEFAULTS.dense_start,
     dense_end: Annotated[
-        float, typer.Option(help="Share of epochs at the end without skipping.")
+        float, _skip(help="Share of epochs at the end without skipping.")
     ] = DEFAULTS.dense_end,
-    epochs: Annotated[int, typer.Option(help="Passes over the data.")] = DEFAULTS.epochs,
-    batch_size: Annotated[int, typer.Option(help="Images a step.")] = DEFAULTS.batch_size,
-    optimizer: Annotated[str, typer.Option(help="sgd or adamw.")] = DEFAULTS.optimizer,
-    lr: Annotated[
-        float | None, typer.Option(help="Highest learning rate. [default: 0.2 sgd, 0.005 adamw]")
-    ] = None,
-    momentum: Annotated[float, typer.Option(help="Of sgd.")] = DEFAULTS.momentum,
-    weight_decay: Annotated[float, typer.Option(help="On weights.")] = DEFAULTS.weight_decay,
-    schedule: Annotated[
-        str, typer.Option(help="one-cycle, cosine, step or constant.")
-    ] = DEFAULTS.schedule,
-    precision: Annotated[str, typer.Option(help="32, bf16 or 16.")] = DEFAULTS.precision,
-    clip: Annotated[float | None, typer.Option(help="Largest norm of the gradients.")] = None,
-    label_smoothing: Annotated[
-        float, typer.Option(help="Share spread over all classes.")
-    ] = DEFAULTS.label_smoothing,
-    augment: Annotated[bool, typer.Option(help="Random crops and flips, as fit the set.")] = True,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = DEFAULTS.device,
-    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = DEFAULTS.seed,
-    target: Annotated[
-        float | None, typer.Option(help="Stop at this test accuracy, in (0, 1].")
-    ] = None,
-    test_share: Annotated[
-        float, typer.Option(help="Share held out where the data have no test part.")
-    ] = 0.2,
-    image_size: Annotated[
-        int | None, typer.Option(help="Side in pixels to which images of a folder are brought.")
-    ] = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Train plainly as well, an epoch each in turn.")
+        bool, _skip("--compare", help="Train plainly as well, an epoch each in turn.")
     ] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out exactly.")
-    ] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="A new folder. [default: runs/train-<time>]")
+    epochs: Annotated[int, _how(help="Passes over the data.")] = DEFAULTS.epochs,
+    batch_size: Annotated[int, _how(help="Images a step.")] = DEFAULTS.batch_size,
+    optimizer: Annotated[str, _how(help="sgd or adamw.")] = DEFAULTS.optimizer,
+    lr: Annotated[
+        float | None,
+        _how(help="Highest learning rate.", show_default="0.2 for sgd, 0.005 for adamw"),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print result.json alone on stdout.")
-    ] = False,
+    momentum: Annotated[float, _how(help="Of sgd.")] = DEFAULTS.momentum,
+    weight_decay: Annotated[float, _how(help="On weights.")] = DEFAULTS.weight_decay,
+    schedule: Annotated[str, _how(help="one-cycle, cosine, step or constant.")] = DEFAULTS.schedule,
+    precision: Annotated[str, _how(help="32, bf16 or 16.")] = DEFAULTS.precision,
+    clip: Annotated[
+        float | None, _how(help="Largest norm of the gradients.", show_default="none")
+    ] = None,
+    label_smoothing: Annotated[
+        float, _how(help="Share spread over all classes.")
+    ] = DEFAULTS.label_smoothing,
+    device: Annotated[str, _how(help="auto, cpu, cuda or mps.")] = DEFAULTS.device,
+    seed: Annotated[int, _how(help="Of weights, order and augmentation.")] = DEFAULTS.seed,
+    target: Annotated[
+        float | None, _how(help="Stop at this test accuracy, in (0, 1].", show_default="none")
+    ] = None,
+    out: Annotated[
+        Path | None, _where(help="A new folder.", show_default="runs/train-<time>")
+    ] = None,
+    resume: Annotated[bool, _where("--resume", help="Continue the run in --out exactly.")] = False,
+    as_json: Annotated[bool, _where("--json", help="Print result.json alone on stdout.")] = False,
 ) -> None:
     """Train a network, skipping what it already knows."""
     given = _given(context)
     settings = TrainSettings(**{field.name: given[field.name] for field in fields(TrainSettings)})
-    folder = Path(given["out"] or f"runs/train-{time.strftime('%Y-%m-%d-%H%M%S')}")
+    folder = given["out"] or _new_folder()
     if not resume:
         check_vacant(folder)
     splits = load(
@@ -128,7 +134,7 @@ def train(
             note=_note(given),
         )
     config = read_json(folder / "config.json")
-    page = train_report(result, splits.train, config["command_line"])
+    page = train_report(result, splits.train, config.get("command_line", ""))
     report = write_text(folder / "report.html", page)
     if as_json:
         typer.echo((folder / "result.json").read_text(), nl=False)
@@ -150,6 +156,13 @@ def _given(context: typer.Context) -> dict[str, Any]:
     elif given["skip"] is None:
         given["skip"] = "imprint" if given["compare"] else "none"
     return given
+
+
+def _new_folder() -> Path:
+    """A name by the time; runs that start in the same second are told apart by a number."""
+    name = f"runs/train-{time.strftime('%Y-%m-%d-%H%M%S')}"
+    names = (Path(name if k == 1 else f"{name}-{k}") for k in count(1))
+    return next(folder for folder in names if not folder.exists())
 
 
 def _note(given: dict[str, Any]) -> dict[str, Any]:

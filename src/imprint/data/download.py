@@ -88,7 +88,7 @@ def _fetch(url: str, file: Path) -> None:
             HTTPDownloader(progressbar=bar or False, chunk_size=1 << 16)(url, str(file), None)
         except OSError as error:
             if error.errno is None:  # those of requests have none
-                cause = str(error).rpartition("Caused by ")[2].rstrip(")")
+                cause = str(error).rpartition("Caused by ")[2].removesuffix(")")
                 raise MissingFileError(f"{url}: expected a download, got {cause}") from error
             raise StorageError(f"{file}: expected to write a download, got {error}") from error
 

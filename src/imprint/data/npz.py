@@ -93,7 +93,14 @@ def _read_arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
             text = f"{path}: expected numbers and strings, got an array of Python objects"
             raise InvalidValueError(text) from error
         raise DamagedFileError(f"{path}: expected an .npz file, got {error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, AttributeError, TypeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        AttributeError,
+        TypeError,
+        RuntimeError,
+    ) as error:
         raise DamagedFileError(f"{path}: expected an .npz file, got {error}") from error
 
 

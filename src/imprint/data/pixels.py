@@ -97,7 +97,12 @@ def read_header(data: Path | bytes, name: str) -> tuple[int, int, bool]:
         >>> read_header(buffer.getvalue(), "row 0")
         (2, 3, True)
     """
-    if isinstance(data, bytes) and data[:8] == PNG_MAGIC and data[12:16] == b"IHDR":
+    if (
+        isinstance(data, bytes)
+        and data[:8] == PNG_MAGIC
+        and data[12:16] == b"IHDR"
+        and len(data) > 26
+    ):
         width, height, _, colour = struct.unpack_from(">IIBB", data, 16)
         return height, width, colour in PNG_GREY
     with opened(data, name) as image:

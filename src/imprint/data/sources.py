@@ -9,7 +9,7 @@ from imprint.data.known import KNOWN, read_known
 from imprint.data.places import data_folder
 from imprint.data.scaling import resize
 from imprint.data.source import ReadOptions
-from imprint.errors import InvalidValueError, MissingFileError
+from imprint.errors import DamagedFileError, ImprintError, InvalidValueError, MissingFileError
 from imprint.types import DataSplits, ImageSet
 
 __all__ = ["SOURCES", "load"]
@@ -60,9 +60,15 @@ def _read(source: str | Path, options: ReadOptions) -> DataSplits:
     if isinstance(source, str) and source in KNOWN:
         return read_known(KNOWN[source])
     path = _existing(source)
-    for kind in SOURCES:
-        if kind.accepts(path):
-            return kind.read(path, options)
+    try:
+        for kind in SOURCES:
+            if kind.accepts(path):
+                return kind.read(path, options)
+    except OSError as error:
+        if isinstance(error, ImprintError):
+            raise
+        text = f"{error.filename or path}: expected to be able to read it, {error.strerror}"
+        raise DamagedFileError(text) from error
     raise InvalidValueError(f"data: expected {_forms()}; got {path}")
 
 

@@ -105,7 +105,7 @@ def verdict(result: Mapping[str, Any]) -> str:
     Examples:
         >>> runs = {"plain": {"test_accuracy": 0.9}, "skip": {"test_accuracy": 0.91}}
         >>> verdict(runs | {"time_saved": -0.1, "accuracy_difference": 0.01})
-        '10.0% more time than plain, accuracy +1.00 points. One seed: chance moves both.'
+        '10.0% more time than plain, accuracy +1.00 points. One seed, no controls.'
     """
     if "plain" not in result:
         accuracy, skipped = result["test_accuracy"], result["images_skipped"]
@@ -113,7 +113,7 @@ def verdict(result: Mapping[str, Any]) -> str:
         return f"{accuracy:.2%} of the test images right, {share:.0%} of the training skipped."
     saved, gained = result["time_saved"], 100 * result["accuracy_difference"]
     time = f"{abs(saved):.1%} {'less' if saved > 0 else 'more'} time than plain"
-    return f"{time}, accuracy {gained:+.2f} points. One seed: chance moves both."
+    return f"{time}, accuracy {gained:+.2f} points. One seed, no controls."
 
 
 def _runs(result: Mapping[str, Any]) -> dict[str, Run]:
@@ -239,8 +239,10 @@ def _times(count: int) -> str:
 def _settings(run: Run) -> dict[str, Any]:
     """What was run, for the table; what does not apply is left out."""
     names = (
-        "data", "model", "layer", "parameters", "skip", "tier", "keep", "threshold_reading",
-        "batch_size", "optimizer", "lr", "schedule", "precision", "seed", "device", "threads",
+        "data", "model", "layer", "parameters", "skip", "tier", "keep", "dense_start", "dense_end",
+        "threshold_reading", "batch_size", "optimizer", "lr", "momentum", "weight_decay",
+        "schedule", "precision", "clip", "label_smoothing", "augment", "target", "seed", "device",
+        "threads",
     )  # fmt: skip
     given = {name.replace("_", " "): run[name] for name in names if run[name] is not None}
     return given | {f"{name} version": number for name, number in run["versions"].items()}

@@ -86,7 +86,8 @@ class SkipPlan(Sampler[int]):
 
     What the network last knew a sample by, its loss when it was last trained on, costs nothing to
     know and one byte to keep. An epoch loads exactly `round(keep·N)` samples; each sample is loaded
-    at least once in `readmit` epochs, however well it is known.
+    at least once in `readmit` epochs, however well it is known. Past the last epoch the plan goes
+    on as in it.
 
     Args:
         count: N, the samples of the data set.
@@ -97,6 +98,8 @@ class SkipPlan(Sampler[int]):
         dense_end: likewise at the end.
         readmit: epochs within which each sample is loaded again, at least about `2 / keep`; None
             takes that or 16, whichever is more.
+        batch_size: for a loader that drops the last batch where it is not full: an epoch that
+            leaves samples out then loads a whole multiple of it.
         seed: of order and choice.
 
     Attributes:
@@ -126,6 +129,7 @@ class SkipPlan(Sampler[int]):
         dense_start: float = 0.1,
         dense_end: float = 0.0,
         readmit: int | None = None,
+        batch_size: int = 1,
         seed: int = 0,
     ) -> None:
         if count < 1 or epochs < 1:
@@ -135,15 +139,19 @@ class SkipPlan(Sampler[int]):
         if rule not in PLANS:
             raise InvalidValueError(f"rule: expected one of {', '.join(PLANS)}, got {rule!r}")
         keep_at(0, keep=keep, dense_start=dense_start, dense_end=dense_end)  # checks its arguments
+        kept = max(1, round(keep * count))
+        if not 1 <= batch_size <= kept:
+            expected = f"1 … {kept}, the samples that an epoch keeps"
+            raise InvalidValueError(f"batch_size: expected {expected}; got {batch_size}")
         # In each epoch the turns of N / period samples come; there must be room for them.
-        fewest = 2 * math.ceil(count / max(1, round(keep * count)))
+        fewest = 2 * math.ceil(count / (kept // batch_size * batch_size))
         readmit = max(16, fewest) if readmit is None else readmit
         if readmit < fewest:
             raise InvalidValueError(
                 f"readmit: expected at least {fewest} epochs at keep {keep}, got {readmit}"
             )
         self.epoch = 0
-        self._keep, self._dense = keep, (dense_start, dense_end)
+        self._keep, self._dense, self._batch_size = keep, (dense_start, dense_end), batch_size
         self._epochs, self._period, self._seed = epochs, readmit // 2, seed
         self._choose = PLANS[rule]
         self._levels = torch.full((count,), UNKNOWN, dtype=torch.uint8)
@@ -166,11 +174,13 @@ class SkipPlan(Sampler[int]):
             epoch: from 0.
 
         Returns:
-            `round(keep·N)`, at least 1; N in the dense epochs.
+            `round(keep·N)`, at least 1, down to full batches; N in the dense epochs.
         """
-        start, end = self._dense
-        share = keep_at(epoch / self._epochs, keep=self._keep, dense_start=start, dense_end=end)
-        return max(1, round(share * len(self._levels)))
+        total, (start, end) = len(self._levels), self._dense
+        progress = min(epoch, self._epochs - 1) / self._epochs
+        share = keep_at(progress, keep=self._keep, dense_start=start, dense_end=end)
+        kept = max(1, round(share * total))
+        return total if share == 1 else kept // self._batch_size * self._batch_size
 
     def kept(self) -> Tensor:
         """Choose the samples of the epoch at hand.
@@ -197,9 +207,10 @@ class SkipPlan(Sampler[int]):
             InvalidValueError: where shapes or places do not fit.
         """
         total = len(self._levels)
-        if index.ndim != 1 or losses.shape != index.shape or index.is_floating_point():
+        if index.ndim != 1 or losses.shape != index.shape or index.dtype != torch.int64:
+            expected = "(B,) of torch.int64 and (B,)"
             got = f"{tuple(index.shape)} of {index.dtype} and {tuple(losses.shape)}"
-            raise InvalidValueError(f"index, losses: expected (B,) whole numbers and (B,), {got}")
+            raise InvalidValueError(f"index, losses: expected {expected}, got {got}")
         if len(index) and not 0 <= index.min() <= index.max() < total:
             got = f"{int(index.min())} … {int(index.max())}"
             raise InvalidValueError(f"index: expected places in 0 … {total - 1}, got {got}")
@@ -229,11 +240,12 @@ class SkipPlan(Sampler[int]):
         Raises:
             InvalidValueError: where one is missing or of another number of samples.
         """
-        shapes = {name: tuple(value.shape) for name, value in state.items()}
-        expected = {"levels": (len(self._levels),), "ages": (len(self._ages),), "epoch": ()}
-        if shapes != expected:
-            raise InvalidValueError(f"state: expected {expected}, got {shapes}")
-        self._levels, self._ages = state["levels"].clone(), state["ages"].clone()
+        kinds = {name: (tuple(value.shape), value.dtype) for name, value in state.items()}
+        bytes_ = ((len(self._levels),), torch.uint8)
+        expected = {"levels": bytes_, "ages": bytes_, "epoch": ((), torch.int64)}
+        if kinds != expected:
+            raise InvalidValueError(f"state: expected {expected}, got {kinds}")
+        self._levels, self._ages = state["levels"].cpu().clone(), state["ages"].cpu().clone()
         self.epoch = int(state["epoch"])
 
     def _overdue(self) -> Tensor:

@@ -116,7 +116,8 @@ def draw(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """
     uniform = torch.rand(len(weights), generator=generator, dtype=torch.float64)
     gumbel = -(-uniform.clamp_min(TINY).log()).log()
-    return hardest(weights.double().clamp(TINY, HUGE).log() + gumbel.to(weights.device), count)
+    scores = weights.cpu().double().clamp(TINY, HUGE).log() + gumbel  # not every GPU has float64
+    return hardest(scores, count).to(weights.device)
 
 
 def _draw_by_probe_loss(evidence: Evidence) -> Tensor:

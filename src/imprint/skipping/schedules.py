@@ -4,6 +4,8 @@ from imprint.errors import InvalidValueError
 
 __all__ = ["keep_at"]
 
+ROUNDING = 1e-9
+
 
 def keep_at(
     progress: float, *, keep: float, dense_start: float = 0.0, dense_end: float = 0.0
@@ -31,5 +33,6 @@ def keep_at(
     for name, share in (("dense_start", dense_start), ("dense_end", dense_end)):
         if not 0 <= share <= 1:
             raise InvalidValueError(f"{name}: expected a share in [0, 1], got {share}")
-    dense = progress < dense_start or progress >= 1 - dense_end
+    # Shares such as 0.3 and 1 - 0.7 differ in their last bit, and mean the same epoch.
+    dense = progress < dense_start - ROUNDING or progress >= 1 - dense_end - ROUNDING
     return 1.0 if dense else keep

@@ -25,7 +25,7 @@ def train(
     settings: TrainSettings,
     *,
     compare: bool = False,
-    out: Path | None = None,
+    out: Path | str | None = None,
     resume: bool = False,
     on_step: Callable[[Progress], None] = lambda _: None,
     on_epoch: Callable[[str, dict[str, Any]], None] = lambda _name, _row: None,
@@ -33,7 +33,8 @@ def train(
 ) -> dict[str, Any]:
     """Train a network; with `compare`, plain and skipping in turn, an epoch each.
 
-    Both runs of a comparison start from the same weights and see the same batches.
+    Both runs of a comparison start from the same weights and see the images in the same order. What
+    only the first steps of a process cost is paid before either is timed.
 
     Args:
         data: what to train and to test on.
@@ -63,6 +64,7 @@ def train(
         >>> train(DataSplits("pair", pair, pair), settings)["images_trained"]
         64
     """
+    out = None if out is None else Path(out)
     trainers = _trainers(data, settings, on_step, compare=compare)
     config = _config(data, settings, compare=compare)
     if out is not None:
@@ -71,6 +73,8 @@ def train(
             return read_json(out / "result.json")
         for trainer in trainers:
             _load(trainer, out)
+    if compare:
+        trainers[0].warm_up()
     while any(not trainer.finished for trainer in trainers):
         trainer = min((t for t in trainers if not t.finished), key=lambda t: t.epoch)
         on_epoch(trainer.name, trainer.train_epoch())
@@ -164,9 +168,9 @@ def _open_folder(
         write_json(claim(out) / "config.json", {**config, **note})
         return
     stored = read_json(out / "config.json")
-    for key, got in config.items():
-        expected = stored.get(key)
-        if expected != got:
+    for key, got in {**note, **config}.items():
+        expected = stored.get(key, got)
+        if expected != got and key != "command_line":
             raise InvalidValueError(
                 f"{key}: expected {expected!r} as the run in {out} has, got {got!r}"
             )

@@ -35,10 +35,12 @@ def build_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
+    # A fused optimizer unscales its gradients by itself, too late for them to be clipped.
+    fused = settings.precision != "16" or settings.clip is None
     if settings.optimizer == "adamw":
-        return AdamW(groups, lr=settings.rate, fused=True)
+        return AdamW(groups, lr=settings.rate, fused=fused)
     momentum = settings.momentum
-    return SGD(groups, lr=settings.rate, momentum=momentum, nesterov=momentum > 0, fused=True)
+    return SGD(groups, lr=settings.rate, momentum=momentum, nesterov=momentum > 0, fused=fused)
 
 
 def build_schedule(optimizer: Optimizer, settings: TrainSettings, steps: int) -> LRScheduler:

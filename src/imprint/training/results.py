@@ -1,6 +1,7 @@
 """The rows of `result.json`, flat and with stable keys."""
 
 import platform
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -67,19 +68,13 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
         "most_skipped_counts": counts if skipping else None,
         "never_skipped": trainer.tally.never_skipped() if skipping else None,
         "parameters": sum(weight.numel() for weight in trainer.model.parameters()),
-        "model": s.model,
-        "layer": None if trainer.gate is None else trainer.gate.layer,
         "data": data,
-        "skip": s.skip,
+        **{name: value for name, value in asdict(s).items() if name != "epochs"},
+        "layer": None if trainer.gate is None else trainer.gate.layer,
         "tier": ("plan" if s.planned else "gate") if skipping else None,
         "keep": s.keep if exact else None,
-        "threshold_reading": None if trainer.gate is None else s.threshold_reading,
-        "batch_size": s.batch_size,
-        "optimizer": s.optimizer,
+        "threshold_reading": s.threshold_reading if s.skip == "paper" else None,
         "lr": s.rate,
-        "schedule": s.schedule,
-        "precision": s.precision,
-        "seed": s.seed,
         "device": str(trainer.device),
         "threads": torch.get_num_threads(),
         "versions": versions(),

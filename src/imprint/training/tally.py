@@ -61,7 +61,9 @@ class SkipTally:
         left = torch.ones(len(index), dtype=torch.bool)
         left[gate.index.cpu()] = False
         self._skips[index[left]] += 1
-        self._late[index] = gate.match.familiarity.float().cpu()
+        familiarity = gate.match.familiarity.float().cpu()
+        # The similarity to a class not yet seen is exactly 0, and no similarity.
+        self._late[index] = familiarity.where(familiarity != 0, torch.nan)
         self.hits += labels[gate.match.hit.cpu()].bincount(minlength=self._num_classes)
         self.skipped += labels[left].bincount(minlength=self._num_classes)
 
@@ -120,11 +122,11 @@ class SkipTally:
     def state_dict(self) -> dict[str, Tensor]:
         """Copy the state as flat tensors."""
         return {
-            "skips": self._skips,
-            "early": self._early,
-            "late": self._late,
-            "thresholds": self._thresholds,
-            "epochs": self._epochs,
+            "skips": self._skips.clone(),
+            "early": self._early.clone(),
+            "late": self._late.clone(),
+            "thresholds": self._thresholds.clone(),
+            "epochs": self._epochs.clone(),
         }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:

@@ -1,5 +1,6 @@
 """The trainer: a loop that reads as pseudo-code, on Lightning Fabric."""
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imprint.data import Batch, Batches
-from imprint.errors import DivergedError, InvalidValueError, LayerError
+from imprint.data.seeds import generator_of
+from imprint.errors import DivergedError, LayerError
 from imprint.models import build_model, default_layer
 from imprint.skipping import SkipGate, SkipPlan, keep_at
 from imprint.taps import first_tensor
@@ -26,6 +28,9 @@ from imprint.training.states import flatten_optimizer, join_parts, restore_optim
 from imprint.training.tally import SkipTally
 
 __all__ = ["Progress", "Trainer"]
+
+SCHEDULE_STATE = ("last_epoch", "_step_count", "_last_lr")
+"""What moves in a schedule; all else is made anew from the settings, and may not survive JSON."""
 
 
 class Progress(NamedTuple):
@@ -86,7 +91,7 @@ class Trainer:
         self.epochs: list[dict[str, Any]] = []
         self.class_accuracy: list[float | None] = []
         self._train, self._test, self._on_step = train, test, on_step
-        self._num_classes = num_classes
+        self._num_classes, self._shape = num_classes, shape
         self._fabric = build_fabric(settings)
         self.model = build_model(settings.model, shape, num_classes, seed=settings.seed)
         check_fit(self.model, settings.model, shape, num_classes)
@@ -117,6 +122,21 @@ class Trainer:
         return self.epoch >= self.settings.epochs or (
             reached and self.epochs[-1]["test_accuracy"] >= target
         )
+
+    def warm_up(self, steps: int = 5) -> None:
+        """Run forward and backward on a copy: what comes but once is then not timed.
+
+        Args:
+            steps: how often, on a batch of noise.
+        """
+        model = copy.deepcopy(self.model)
+        shape = (self.settings.batch_size, *self._shape)
+        for _ in range(steps):
+            noise = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(self.device)
+            noise = noise.contiguous(memory_format=torch.channels_last)
+            with self._own_randomness(), self._fabric.autocast():
+                loss = first_tensor(model(noise), "the model's output").sum()
+            torch.autograd.backward(loss)
 
     def train_epoch(self) -> dict[str, Any]:
         """Train for one epoch, then judge on the test images.
@@ -155,7 +175,8 @@ class Trainer:
             "epochs": self.epochs,
             "class_accuracy": self.class_accuracy,
             "optimizer": groups,
-            "schedule": self._schedule.state_dict(),
+            "schedule": {key: self._schedule.state_dict()[key] for key in SCHEDULE_STATE},
+            "precision": self._fabric.strategy.precision.state_dict(),
         }
         return join_parts(parts), note
 
@@ -170,6 +191,7 @@ class Trainer:
         self.model.load_state_dict(parts["model"])
         restore_optimizer(self._optimizer, parts.get("optimizer", {}), note["optimizer"])
         self._schedule.load_state_dict(note["schedule"])
+        self._fabric.strategy.precision.load_state_dict(note["precision"])
         if self.gate is not None:
             device = self._fabric.device
             gate = {k: v if k == "generator" else v.to(device) for k, v in parts["gate"].items()}
@@ -264,34 +286,40 @@ class Trainer:
     def _explain(self, batch: Batch, loss: float) -> str:
         place = f"epoch {self.epoch + 1} of the {self.name} run"
         remedy = "a lower --lr, --clip 1 or --precision 32 may help"
-        return f"loss became {loss} in {place}: {diagnose(self.model, batch.images)}; {remedy}"
+        with self._fabric.autocast():
+            diagnosis = diagnose(self.model, batch.images)
+        return f"loss became {loss} in {place}: {diagnosis}; {remedy}"
 
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:
         """Draw dropout and the like from (seed, epoch) alone; put the global state back after."""
-        device = self._fabric.device
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.random.manual_seed(self.settings.seed * 100_003 + self.epoch)
-            yield
+        seed = generator_of(self.settings.seed, self.epoch).initial_seed()
+        gpu = None if self.device.type == "cpu" else getattr(torch, self.device.type)
+        state = None if gpu is None else gpu.get_rng_state()
+        with torch.random.fork_rng(devices=[]):
+            try:
+                torch.default_generator.manual_seed(seed)
+                if gpu is not None:
+                    gpu.manual_seed(seed)
+                yield
+            finally:
+                if gpu is not None:
+                    gpu.set_rng_state(state)
 
     def _build_plan(self, count: int) -> SkipPlan | None:
         s = self.settings
         if not s.planned:
             return None
-        plan = SkipPlan(
+        return SkipPlan(
             count,
             keep=s.keep,
             epochs=s.epochs,
             rule=s.skip,
             dense_start=s.dense_start,
             dense_end=s.dense_end,
+            batch_size=s.batch_size,
             seed=s.seed,
         )
-        fewest = min(plan.count(epoch) for epoch in range(s.epochs))
-        if fewest < s.batch_size:
-            expected = f"1 … {fewest}, the images that an epoch keeps"
-            raise InvalidValueError(f"batch_size: expected {expected}; got {s.batch_size}")
-        return plan
 
     def _build_gate(self, shape: tuple[int, int, int]) -> SkipGate | None:
         """The gate; beside a plan it keeps every row, and only reads how familiar each is."""
@@ -312,10 +340,10 @@ class Trainer:
             num_classes=self._num_classes,
             keep=1.0,
             rule="cosine" if self.plan is not None else s.skip,
-            reading=s.threshold_reading,
+            reading=s.threshold_reading if s.skip == "paper" else "text",
             decay=s.memory_decay,
             seed=s.seed,
-            example=torch.zeros(2, *shape),
+            example=torch.rand(2, *shape, generator=torch.Generator().manual_seed(0)),
         )
 
 
