@@ -42,6 +42,7 @@ def run_seed(data: DataSplits, base: TrainSettings, names: list[str]) -> list[di
     trainers = {
         name: build_trainer(data, settings, name) for name, settings in methods(base, names).items()
     }
+    trainers["plain"].warm_up()
     while waiting := [trainer for trainer in trainers.values() if not trainer.finished]:
         for trainer in waiting:
             trainer.train_epoch()

@@ -9,12 +9,9 @@ from imprint.taps import (
     carries_all_data,
     check_carries_all_data,
     find_layer,
-    first_tensor,
     guest,
-    map_tensors,
     maps_at,
     row_filter,
-    select_rows,
 )
 
 IMAGES = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -92,6 +89,19 @@ def test_a_guest_is_left_as_it_was(model, action, planted):
     assert trace_of(model) == before
 
 
+@pytest.mark.parametrize("training", [False, True, None])
+def test_a_guest_that_trains_keeps_its_statistics(model, training):
+    model.layer3.eval()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    modes = [module.training for module in model.modules()]
+    with guest(model, training=training), torch.no_grad():
+        within = [module.training for module in model.modules()]
+        model(IMAGES)
+    assert within == (modes if training is None else [training] * len(modes))
+    assert [module.training for module in model.modules()] == modes
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
 def test_a_missing_layer_is_named_with_its_neighbours(model):
     with pytest.raises(LayerError, match=r"layer1.*got 'layerl'"):
         find_layer(model, "layerl")
@@ -149,21 +159,6 @@ def test_a_layer_used_twice_does_not_carry_all_data():
     model = nn.Sequential(nn.Conv2d(3, 3, 1), relu, nn.Conv2d(3, 3, 1), relu)
     assert not carries_all_data(model, "1", IMAGES[:2])
     assert carries_all_data(model, "0", IMAGES[:2])
-
-
-def test_selects_rows_within_structures():
-    kept = torch.tensor([2, 0])
-    rows = torch.arange(3)
-    result = select_rows({"a": rows, "b": [rows, torch.tensor(1), "text", None]}, kept, 3)
-    assert result["a"].tolist() == [2, 0] == result["b"][0].tolist()
-    assert result["b"][1:] == [torch.tensor(1), "text", None]
-
-
-def test_keeps_the_type_of_structures():
-    found = torch.max(torch.eye(2), dim=1)  # a named tuple of torch's
-    assert type(map_tensors(found, torch.neg)) is type(found)
-    with pytest.raises(LayerError, match="expected a tensor as output, got str"):
-        first_tensor("text", "layer1")
 
 
 def test_maps_that_a_later_layer_changed_in_place_are_not_passed_off_as_the_layers():

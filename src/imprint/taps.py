@@ -5,7 +5,7 @@ modes and random state on exit, also after an error.
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -13,17 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from imprint.errors import InvalidValueError, LayerError
+from imprint.outputs import first_tensor, select_rows
 
 __all__ = [
     "Tap",
     "carries_all_data",
     "check_carries_all_data",
     "find_layer",
-    "first_tensor",
     "guest",
-    "map_tensors",
     "maps_at",
-    "select_rows",
 ]
 
 
@@ -118,12 +116,13 @@ def find_layer(model: nn.Module, layer: str) -> nn.Module:
 
 
 @contextmanager
-def guest(model: nn.Module, *, training: bool = False) -> Iterator[nn.Module]:
-    """Hold a model in train or eval mode, and put back modes and random state afterwards.
+def guest(model: nn.Module, *, training: bool | None = False) -> Iterator[nn.Module]:
+    """Hold a model in train or eval mode, and put back modes, buffers and random state afterwards.
 
     Args:
         model: any `nn.Module`; each submodule's own mode is put back.
-        training: the mode inside the block.
+        training: the mode inside the block, or None for the modes as they are; buffers that
+            training moves, such as the statistics of batch norm, are put back too.
 
     Yields:
         The same model.
@@ -137,12 +136,17 @@ def guest(model: nn.Module, *, training: bool = False) -> Iterator[nn.Module]:
         True
     """
     modes = [(module, module.training) for module in model.modules()]
+    moving = () if training is False else model.buffers()
+    buffers = [(buffer, buffer.clone()) for buffer in moving]
     with torch.random.fork_rng(_cuda_devices(model)):
         try:
-            yield model.train(training)
+            yield model if training is None else model.train(training)
         finally:
             for module, mode in modes:
                 module.training = mode
+            with torch.no_grad():
+                for buffer, before in buffers:
+                    buffer.copy_(before)
 
 
 class _CutError(Exception):
@@ -150,13 +154,16 @@ class _CutError(Exception):
 
 
 @torch.no_grad()
-def maps_at(model: nn.Module, layer: str, images: Tensor) -> Tensor:
+def maps_at(
+    model: nn.Module, layer: str, images: Tensor, *, training: bool | None = False
+) -> Tensor:
     """Read a layer's maps of a batch; nothing after the layer is computed.
 
     Args:
-        model: any `nn.Module`; it runs in eval mode and without gradients.
+        model: any `nn.Module`; it runs without gradients and is left as it was.
         layer: a name out of `model.named_modules()`.
         images: `(N, C, H, W)`, as the model takes them.
+        training: the mode that it runs in, as for `guest`.
 
     Returns:
         The layer's output, in the form that the layer gives.
@@ -173,7 +180,7 @@ def maps_at(model: nn.Module, layer: str, images: Tensor) -> Tensor:
     def cut(_module: nn.Module, _inputs: Any, _output: Any) -> None:
         raise _CutError
 
-    with guest(model), Tap(model, layer) as tap:
+    with guest(model, training=training), Tap(model, layer) as tap:
         handle = find_layer(model, layer).register_forward_hook(cut)
         try:
             model(images)
@@ -277,83 +284,6 @@ def row_filter(
         yield
     finally:
         handle.remove()
-
-
-def first_tensor(output: Any, layer: str) -> Tensor:
-    """Give the tensor that a module puts out, or the first one in its tuple, list or dict.
-
-    Args:
-        output: what the module returned.
-        layer: the module's name, for the error.
-
-    Returns:
-        The tensor.
-
-    Raises:
-        LayerError: where there is none.
-
-    Examples:
-        >>> first_tensor((torch.ones(1), None), "layer1")
-        tensor([1.])
-    """
-    if isinstance(output, Tensor):
-        return output
-    parts = output.values() if isinstance(output, Mapping) else output
-    if isinstance(output, Mapping | tuple | list):
-        for part in parts:
-            if isinstance(part, Tensor):
-                return part
-    raise LayerError(f"layer {layer!r}: expected a tensor as output, got {type(output).__name__}")
-
-
-def select_rows(output: Any, kept: Tensor, rows: int) -> Any:
-    """Keep some rows of every tensor in a module's output that has one row a sample.
-
-    Args:
-        output: a tensor, or tuples, lists and dicts of them.
-        kept: `(M,)`, int64, the rows to keep.
-        rows: how many rows a tensor must have to be cut.
-
-    Returns:
-        The same structure, with M rows where there were `rows`.
-
-    Examples:
-        >>> select_rows((torch.arange(3), None), torch.tensor([2]), 3)
-        (tensor([2]), None)
-    """
-
-    def cut(tensor: Tensor) -> Tensor:
-        fits = tensor.ndim > 0 and len(tensor) == rows
-        return tensor.index_select(0, kept.to(tensor.device)) if fits else tensor
-
-    return map_tensors(output, cut)
-
-
-def map_tensors(structure: Any, function: Callable[[Tensor], Tensor]) -> Any:
-    """Apply a function to each tensor within tuples, lists and dicts, keeping their types.
-
-    Args:
-        structure: a tensor, or tuples, named tuples, lists and dicts of them; others pass as are.
-        function: what each tensor is replaced by.
-
-    Returns:
-        The same structure.
-
-    Examples:
-        >>> map_tensors([torch.ones(1), "text"], torch.neg)
-        [tensor([-1.]), 'text']
-    """
-    if isinstance(structure, Tensor):
-        return function(structure)
-    if isinstance(structure, Mapping):
-        pairs = {key: map_tensors(value, function) for key, value in structure.items()}
-        make: Any = type(structure)  # a dict, or a model output of transformers, made by keywords
-        return make(pairs) if make is dict else make(**pairs)
-    if isinstance(structure, tuple | list):
-        values = [map_tensors(value, function) for value in structure]
-        make = type(structure)
-        return make(*values) if hasattr(structure, "_fields") else make(values)
-    return structure
 
 
 def _is_tensor_layer(module: nn.Module) -> bool:

@@ -103,9 +103,14 @@ def test_the_paper_remembers_after_the_step(model):
     with gate(labels):
         model(images)
     assert not gate.memory.counts.any()
+    before = copy.deepcopy(model.state_dict())
     gate.remember(images, labels)
     assert gate.memory.counts.sum() == 16
     assert model.training
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    as_in_a_step = ClassMemory(10)
+    as_in_a_step.update(signature(model.block1(images)), labels)  # batch norm by the batch
+    torch.testing.assert_close(gate.memory.prototypes, as_in_a_step.prototypes)
 
 
 def test_leaves_the_model_and_global_randomness_as_they_were(model):

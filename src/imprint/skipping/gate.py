@@ -9,18 +9,11 @@ from torch import Tensor, nn
 
 from imprint.errors import InvalidValueError, LayerError
 from imprint.memory import ClassMemory, ThresholdReading
+from imprint.outputs import first_tensor, map_tensors
 from imprint.signatures import signature
 from imprint.skipping.probe import LinearProbe
 from imprint.skipping.rules import Evidence, find_rule, kept_count
-from imprint.taps import (
-    check_carries_all_data,
-    check_rows,
-    find_layer,
-    first_tensor,
-    map_tensors,
-    maps_at,
-    row_filter,
-)
+from imprint.taps import check_carries_all_data, check_rows, find_layer, maps_at, row_filter
 from imprint.types import Match
 
 __all__ = ["SkipGate"]
@@ -159,7 +152,8 @@ class SkipGate:
         """Take a batch's signatures, as the model gives them now, into the memory.
 
         The rule `paper` asks for this after each optimizer step; other rules remember what the
-        step itself computed.
+        step itself computed. The model runs in the modes that it is in, so that batch norm gives
+        what it gives in a step, and is left as it was.
 
         Args:
             images: `(N, C, H, W)`, as the model takes them.
@@ -167,7 +161,8 @@ class SkipGate:
 
         Source: the paper's section 5.1: "generated after the training of that batch".
         """
-        self._remember(signature(maps_at(self._model, self.layer, images)), labels)
+        maps = maps_at(self._model, self.layer, images, training=None)
+        self._remember(signature(maps), labels)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copy the state as flat tensors: memory, probe and random generator."""

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from imprint.taps import guest, map_tensors
+from imprint.outputs import map_tensors
+from imprint.taps import guest
 
 __all__ = ["Diagnosis", "diagnose"]
 
@@ -76,15 +77,12 @@ def diagnose(model: nn.Module, images: Tensor) -> Diagnosis:
             module.register_forward_hook(watch.leaving(name)),
         )
     ]
-    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     try:
         with guest(model, training=True), watch:  # as it failed, batch norm included
             model(images)
     finally:
         for handle in handles:
             handle.remove()
-        for name, buffer in model.named_buffers():
-            buffer.copy_(buffers[name])
     return Diagnosis(not _finite(images), _broken_weights(model), watch.bad_layer, watch.dead_relus)
 
 

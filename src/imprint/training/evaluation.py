@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from imprint.data import Batch
-from imprint.taps import first_tensor, guest
+from imprint.outputs import first_tensor
+from imprint.taps import guest
 
 __all__ = ["class_hits"]
 

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from imprint.errors import InvalidValueError
-from imprint.taps import first_tensor, guest
+from imprint.outputs import first_tensor
+from imprint.taps import guest
 
 __all__ = ["check_fit"]
 

@@ -3,8 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,17 +12,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imprint.data import Batch, Batches
-from imprint.data.seeds import generator_of
-from imprint.errors import DivergedError, LayerError
-from imprint.models import build_model, default_layer
-from imprint.skipping import SkipGate, SkipPlan, keep_at
-from imprint.taps import first_tensor
+from imprint.errors import DivergedError
+from imprint.models import build_model
+from imprint.outputs import first_tensor
+from imprint.skipping import keep_at
 from imprint.training.diagnosis import diagnose
 from imprint.training.engine import build_fabric
 from imprint.training.evaluation import class_hits
 from imprint.training.fit import check_fit
 from imprint.training.optimizers import build_optimizer, build_schedule
+from imprint.training.randomness import drawing_from
 from imprint.training.settings import TrainSettings
+from imprint.training.skips import build_gate, build_plan
 from imprint.training.states import flatten_optimizer, join_parts, restore_optimizer, split_parts
 from imprint.training.tally import SkipTally
 
@@ -96,8 +96,8 @@ class Trainer:
         self.model = build_model(settings.model, shape, num_classes, seed=settings.seed)
         check_fit(self.model, settings.model, shape, num_classes)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.plan = self._build_plan(len(train_labels))
-        self.gate = self._build_gate(shape)
+        self.plan = build_plan(settings, len(train_labels))
+        self.gate = build_gate(settings, self.model, shape, num_classes)
         self.tally = SkipTally(train_labels, num_classes)
         optimizer = build_optimizer(self.model, settings)
         self._model, self._optimizer = self._fabric.setup(self.model, optimizer)
@@ -134,7 +134,7 @@ class Trainer:
         for _ in range(steps):
             noise = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(self.device)
             noise = noise.contiguous(memory_format=torch.channels_last)
-            with self._own_randomness(), self._fabric.autocast():
+            with drawing_from(0, device=self.device), self._fabric.autocast():
                 loss = first_tensor(model(noise), "the model's output").sum()
             torch.autograd.backward(loss)
 
@@ -151,7 +151,7 @@ class Trainer:
         start = time.perf_counter()
         kept = self._choose()
         self.tally.begin_epoch(self.epoch, kept)
-        with self._own_randomness():
+        with drawing_from(self.settings.seed, self.epoch, device=self.device):
             counts = self._train_batches(kept)
         seconds = time.perf_counter() - start
         if self.plan is not None and kept is not None:
@@ -289,62 +289,6 @@ class Trainer:
         with self._fabric.autocast():
             diagnosis = diagnose(self.model, batch.images)
         return f"loss became {loss} in {place}: {diagnosis}; {remedy}"
-
-    @contextmanager
-    def _own_randomness(self) -> Iterator[None]:
-        """Draw dropout and the like from (seed, epoch) alone; put the global state back after."""
-        seed = generator_of(self.settings.seed, self.epoch).initial_seed()
-        gpu = None if self.device.type == "cpu" else getattr(torch, self.device.type)
-        state = None if gpu is None else gpu.get_rng_state()
-        with torch.random.fork_rng(devices=[]):
-            try:
-                torch.default_generator.manual_seed(seed)
-                if gpu is not None:
-                    gpu.manual_seed(seed)
-                yield
-            finally:
-                if gpu is not None:
-                    gpu.set_rng_state(state)
-
-    def _build_plan(self, count: int) -> SkipPlan | None:
-        s = self.settings
-        if not s.planned:
-            return None
-        return SkipPlan(
-            count,
-            keep=s.keep,
-            epochs=s.epochs,
-            rule=s.skip,
-            dense_start=s.dense_start,
-            dense_end=s.dense_end,
-            batch_size=s.batch_size,
-            seed=s.seed,
-        )
-
-    def _build_gate(self, shape: tuple[int, int, int]) -> SkipGate | None:
-        """The gate; beside a plan it keeps every row, and only reads how familiar each is."""
-        s = self.settings
-        if s.skip == "none":
-            return None
-        layer = s.layer or default_layer(s.model)
-        if layer is None and self.plan is not None:
-            return None
-        if layer is None:
-            names = ", ".join([name for name, _ in self.model.named_modules() if name][:12])
-            raise LayerError(
-                f"layer: expected --layer, one of the model's such as {names}; got none"
-            )
-        return SkipGate(
-            self.model,
-            layer=layer,
-            num_classes=self._num_classes,
-            keep=1.0,
-            rule="cosine" if self.plan is not None else s.skip,
-            reading=s.threshold_reading if s.skip == "paper" else "text",
-            decay=s.memory_decay,
-            seed=s.seed,
-            example=torch.rand(2, *shape, generator=torch.Generator().manual_seed(0)),
-        )
 
 
 @dataclass

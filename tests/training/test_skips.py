@@ -1,0 +1,44 @@
+import pytest
+from torch import nn
+
+from imprint.errors import InvalidValueError, LayerError
+from imprint.training import TrainSettings
+from imprint.training.skips import build_gate, build_plan
+
+SHAPE = (1, 4, 4)
+
+
+def network():
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 3))
+
+
+def test_a_plain_run_has_neither():
+    settings = TrainSettings(model="mine.py:build", layer="0")
+    assert build_plan(settings, 1000) is None
+    assert build_gate(settings, network(), SHAPE, 3) is None
+
+
+def test_a_plan_reads_a_layer_and_lets_every_row_pass():
+    settings = TrainSettings(model="mine.py:build", layer="0", skip="imprint", keep=0.3)
+    assert build_plan(settings, 1000).count(1) == 256  # 300, down to a full batch
+    gate = build_gate(settings, network(), SHAPE, 3)
+    assert (gate.keep, gate.rule.needs_probe) == (1.0, False)
+    assert gate.memory.reading == "text"
+
+
+def test_a_gate_has_the_settings_rule_and_reading():
+    settings = TrainSettings(model="mine.py:build", layer="0", skip="paper")
+    assert build_plan(settings, 1000) is None
+    gate = build_gate(settings, network(), SHAPE, 3)
+    assert (gate.rule.exact, gate.memory.reading) == (False, "formula")
+    settings = TrainSettings(model="mine.py:build", layer="0", skip="imprint", tier="gate")
+    assert build_gate(settings, network(), SHAPE, 3).rule.needs_probe
+
+
+def test_what_is_missing_is_told():
+    with pytest.raises(LayerError, match="expected --layer, one of the model's such as 0, 1, 2"):
+        build_gate(TrainSettings(model="mine.py:build", skip="cosine"), network(), SHAPE, 3)
+    planned = TrainSettings(model="mine.py:build", skip="imprint")
+    assert build_gate(planned, network(), SHAPE, 3) is None
+    with pytest.raises(InvalidValueError, match=r"batch_size: expected 1 … 200, .* got 256"):
+        build_plan(planned, 400)
