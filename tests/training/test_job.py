@@ -193,10 +193,14 @@ def test_an_interrupted_comparison_ends_as_if_it_had_not_been(
 def test_a_finished_run_is_not_run_again(splits, tmp_path):
     settings = TrainSettings(**QUICK)
     first = train(splits, settings, out=tmp_path / "run")
+    files = {p.name for p in (tmp_path / "run").iterdir()}
+    for left in (".result.json.123.tmp", "checkpoint-plain.safetensors"):  # by a kill at the end
+        (tmp_path / "run" / left).write_bytes(b"half")
     ran = []
     again = train(splits, settings, out=tmp_path / "run", resume=True, on_step=ran.append)
     assert again == first
     assert not ran
+    assert {p.name for p in (tmp_path / "run").iterdir()} == files
 
 
 def test_another_run_is_not_continued_nor_overwritten(splits, tmp_path):

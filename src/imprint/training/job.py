@@ -70,6 +70,7 @@ def train(
     if out is not None:
         _open_folder(out, config, note, resume=resume)
         if (out / "result.json").is_file():
+            _sweep(out)
             return read_json(out / "result.json")
         for trainer in trainers:
             _load(trainer, out)
@@ -203,5 +204,11 @@ def _close_folder(
         note |= {"shape": list(data.train.images.shape[1:]), "classes": data.train.class_names}
         write_tensors(out / name, trainer.model.state_dict(), note)
     write_json(out / "result.json", result)
-    for trainer in trainers:
-        _checkpoint(out, trainer).unlink(missing_ok=True)
+    _sweep(out)
+
+
+def _sweep(out: Path) -> None:
+    """Drop what a finished run needs no more, and what a killed one may have left half-written."""
+    for pattern in ("checkpoint-*.safetensors", ".*.tmp"):
+        for file in out.glob(pattern):
+            file.unlink(missing_ok=True)
