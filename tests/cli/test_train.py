@@ -154,7 +154,7 @@ def test_help_and_version(imprint):
         assert f"--{option}" in out
 
 
-def fails(result, *parts):
+def check_fails(result, *parts):
     code, out, err = result
     assert code == 2
     assert out == ""
@@ -188,20 +188,20 @@ def fails(result, *parts):
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(imprint, npz, tmp_path, options, parts):
     before = sorted(tmp_path.rglob("*"))
-    fails(imprint("train", npz, *FAST, *options), *parts)
+    check_fails(imprint("train", npz, *FAST, *options), *parts)
     assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_cuda_where_there_is_none(imprint, npz):
-    fails(imprint("train", npz, *FAST, "--device", "cuda"), "device", "cuda", "cpu")
+    check_fails(imprint("train", npz, *FAST, "--device", "cuda"), "device", "cuda", "cpu")
 
 
 def test_a_model_of_the_wrong_number_of_classes(imprint, npz, tmp_path):
     (tmp_path / "net.py").write_text(
         "from torch import nn\ndef build(): return nn.Sequential(nn.Flatten(), nn.Linear(144, 5))\n"
     )
-    fails(imprint("train", npz, *FAST, "--model", "net.py:build"), "(2, 3)", "(2, 5)")
+    check_fails(imprint("train", npz, *FAST, "--model", "net.py:build"), "(2, 3)", "(2, 5)")
 
 
 def test_a_users_model_needs_a_layer_for_a_gate_and_none_for_a_plan(imprint, npz, tmp_path):
@@ -209,7 +209,7 @@ def test_a_users_model_needs_a_layer_for_a_gate_and_none_for_a_plan(imprint, npz
         "from torch import nn\ndef build(): return nn.Sequential(nn.Flatten(), nn.Linear(144, 3))\n"
     )
     mine = ["train", npz, *FAST, "--model", "net.py:build", "--compare"]
-    fails(imprint(*mine, "--tier", "gate"), "--layer")
+    check_fails(imprint(*mine, "--tier", "gate"), "--layer")
     assert imprint(*mine, "--tier", "gate", "--layer", "1", "--out", "gate")[0] == 0
     assert imprint(*mine, "--layer", "1", "--out", "tapped")[0] == 0
     assert imprint(*mine, "--out", "planned")[0] == 0
@@ -238,14 +238,14 @@ def bad_folder(tmp_path, kind):
     ("kind", "part"), [("empty class", "c"), ("one class", "class"), ("unreadable", "broken.png")]
 )
 def test_a_folder_that_will_not_do(imprint, tmp_path, kind, part):
-    fails(imprint("train", bad_folder(tmp_path, kind), *FAST), part)
+    check_fails(imprint("train", bad_folder(tmp_path, kind), *FAST), part)
 
 
 def test_arrays_that_will_not_do(imprint, tmp_path):
     pixels = np.zeros((256, 12, 12), np.float32)
     pixels[7, 3, 3] = np.nan
-    fails(imprint("train", make_npz(tmp_path / "nan.npz", pixels), *FAST), "7")
-    fails(
+    check_fails(imprint("train", make_npz(tmp_path / "nan.npz", pixels), *FAST), "7")
+    check_fails(
         imprint("train", make_npz(tmp_path / "one.npz", labels=np.zeros(256, int)), *FAST), "class"
     )
 
@@ -253,22 +253,22 @@ def test_arrays_that_will_not_do(imprint, tmp_path):
 def test_labels_that_training_does_not_have(imprint, npz):
     arrays = dict(np.load(npz))
     np.savez("seven.npz", **{**arrays, "y_test": arrays["y_test"] + 4})
-    fails(imprint("train", "seven.npz", *FAST), "labels", "training classes", "[4, 5, 6]")
+    check_fails(imprint("train", "seven.npz", *FAST), "labels", "training classes", "[4, 5, 6]")
 
 
 def test_files_that_were_cut_off(imprint, npz, tmp_path):
     path = tmp_path / "bars.npz"
     path.write_bytes(path.read_bytes()[:-2000])
-    fails(imprint("train", path, *FAST), "bars.npz")
+    check_fails(imprint("train", path, *FAST), "bars.npz")
     table = pa.table({"image": [{"bytes": b"x" * 500, "path": ""}] * 9, "label": [0, 1, 2] * 3})
     pq.write_table(table, tmp_path / "train.parquet")
     whole = (tmp_path / "train.parquet").read_bytes()
     (tmp_path / "train.parquet").write_bytes(whole[:-20])
-    fails(imprint("train", "train.parquet", *FAST), "train.parquet")
+    check_fails(imprint("train", "train.parquet", *FAST), "train.parquet")
     (tmp_path / "idx").mkdir()
     for name in IDX_FILES:
         (tmp_path / "idx" / name).write_bytes(b"\0\0\x08\1\0\0\0\x09short")
-    fails(imprint("train", "idx", *FAST), "idx")
+    check_fails(imprint("train", "idx", *FAST), "idx")
 
 
 def test_without_a_network(imprint, monkeypatch, tmp_path):
@@ -276,18 +276,18 @@ def test_without_a_network(imprint, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name in ("http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    fails(imprint("train", "cifar10", *FAST), "cifar10", "IMPRINT_DATA", "cache", "127.0.0.1")
+    check_fails(imprint("train", "cifar10", *FAST), "cifar10", "IMPRINT_DATA", "cache", "127.0.0.1")
 
 
 def test_a_data_set_that_is_not_there(imprint):
-    fails(imprint("train", "nowhere", *FAST), "nowhere", "mnist")
+    check_fails(imprint("train", "nowhere", *FAST), "nowhere", "mnist")
 
 
 def test_an_out_that_holds_another_run(imprint, npz, tmp_path):
     assert imprint("train", npz, *FAST, "--out", "run")[0] == 0
     before = {p: p.read_bytes() for p in (tmp_path / "run").iterdir()}
-    fails(imprint("train", npz, *FAST, "--out", "run"), "run", "--resume")
-    fails(imprint("train", npz, "--out", "run", "--resume", "--seed", "3"), "seed", "0", "3")
+    check_fails(imprint("train", npz, *FAST, "--out", "run"), "run", "--resume")
+    check_fails(imprint("train", npz, "--out", "run", "--resume", "--seed", "3"), "seed", "0", "3")
     assert {p: p.read_bytes() for p in (tmp_path / "run").iterdir()} == before
     assert imprint("train", "--out", "run", "--resume")[0] == 0  # nothing left to do
 
@@ -388,4 +388,4 @@ def test_finishes_what_python_began(imprint, npz, tmp_path):
 def test_what_was_read_may_not_change_on_resume(imprint, npz):
     assert imprint("train", npz, *FAST, "--out", "run")[0] == 0
     again = imprint("train", npz, "--out", "run", "--resume", "--image-size", "16")
-    fails(again, "image_size", "None", "16")
+    check_fails(again, "image_size", "None", "16")

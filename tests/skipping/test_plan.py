@@ -198,3 +198,17 @@ def test_with_a_batch_size_what_is_chosen_fills_batches(count, keep, batch_size)
     plan = SkipPlan(count, **arguments)
     sizes = [len(loaded(plan)) for _ in range(7)]
     assert sizes == [count, *[max(1, kept) // batch_size * batch_size] * 6]  # past the end as well
+
+
+def test_ages_count_the_epochs_since_a_sample_was_loaded():
+    plan = SkipPlan(60, keep=0.5, epochs=400, dense_start=0)
+    ages = torch.zeros(60, dtype=torch.int64)
+    for _ in range(20):
+        rows = loaded(plan)
+        plan.record(torch.tensor(rows), torch.tensor([float(row % 2) for row in rows]))
+        ages += 1
+        ages[rows] = 0
+        assert torch.equal(plan.state_dict()["ages"].long(), ages)
+    for _ in range(300):  # a byte counts no further than 255
+        plan.advance(torch.zeros(60, dtype=torch.bool))
+    assert set(plan.state_dict()["ages"].tolist()) == {255}

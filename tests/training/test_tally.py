@@ -42,3 +42,24 @@ def test_counts_agree_with_a_loop():
 
 def test_without_an_epoch_there_is_no_similarity():
     assert SkipTally(torch.tensor([0, 1]), 2).similarity() is None
+
+
+def test_a_class_not_yet_seen_has_no_similarity_of_zero():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 4))
+    gate = SkipGate(model, layer="1", num_classes=2, rule="cosine", keep=1.0)
+    tally = SkipTally(torch.arange(40) % 2, 2)
+    for index in torch.arange(40).split(10):  # the first batch meets an empty memory
+        with gate(index % 2):
+            model(torch.rand(10, 1, 2, 2, generator=torch.Generator().manual_seed(0)))
+        tally.record(index, index % 2, gate)
+    tally.end_epoch(gate)
+    assert all(spread["low"] > 0.5 for spread in tally.similarity()["early"]["classes"])
+
+
+def test_what_a_plan_does_not_load_is_skipped():
+    tally = SkipTally(torch.tensor([0, 1, 1, 0]), 2)
+    for _ in range(2):
+        tally.begin_epoch(0, torch.tensor([True, False, False, True]))
+    assert tally.skipped.tolist() == [0, 2]
+    assert tally.most_skipped() == ([[], [1, 2]], [[], [2, 2]])
+    assert tally.never_skipped() == [[0, 3], []]
