@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import pytest
+import torch
 from torch import nn
 
 from imprint.errors import InvalidValueError, LayerError
@@ -33,6 +36,29 @@ def test_a_gate_has_the_settings_rule_and_reading():
     assert (gate.rule.exact, gate.memory.reading) == (False, "formula")
     settings = TrainSettings(model="mine.py:build", layer="0", skip="imprint", tier="gate")
     assert build_gate(settings, network(), SHAPE, 3).rule.needs_probe
+
+
+class Branch(nn.Module):
+    """The convolution stands in a branch: data pass around it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.idle, self.head = nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1), nn.Linear(16, 3)
+
+    def forward(self, images):
+        return self.head((images + self.conv(images)).flatten(1))
+
+
+def test_beside_a_plan_any_layer_that_runs_may_be_read():
+    settings = TrainSettings(model="mine.py:build", layer="conv", skip="imprint")
+    gate = build_gate(settings, model := Branch(), SHAPE, 3)
+    with gate(labels := torch.tensor([0, 1, 2])):
+        assert len(model(torch.rand(3, *SHAPE))) == 3
+    assert torch.equal(gate.labels, labels)
+    with pytest.raises(LayerError, match=r"'conv'.*would do: head"):
+        build_gate(replace(settings, tier="gate"), model, SHAPE, 3)
+    with pytest.raises(LayerError, match="'idle': did not run"):
+        build_gate(replace(settings, layer="idle"), model, SHAPE, 3)
 
 
 def test_what_is_missing_is_told():

@@ -30,7 +30,8 @@ class SkipGate:
         layer: a name out of `model.named_modules()` through which all data flow.
         num_classes: K; labels are in `0 … K-1`.
         keep: the share of each batch that stays, in (0, 1]; may be set anew at any time. 1 leaves
-            the training as it would be without a gate. The rule `paper` does not ask for it.
+            the training as it would be without a gate, and lets it stand at any layer that runs
+            once. The rule `paper` does not ask for it.
         rule: `imprint`, `paper`, `cosine` or `random`.
         reading: the paper's threshold by its `text` or its `formula`.
         decay: how the memory fades with each batch, in (0, 1]; 1 does not.
@@ -194,7 +195,8 @@ class SkipGate:
         self._generator.set_state(state["generator"])
 
     def _prove_first(self, _model: nn.Module, args: Any, kwargs: Any) -> None:
-        if not self._proven and not self._proving:
+        cuts = self.keep < 1 or not self.rule.exact  # what lets every row pass may stand anywhere
+        if cuts and not self._proven and not self._proving:
             self._prove(args, kwargs)
 
     def _prove(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

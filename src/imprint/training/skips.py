@@ -5,7 +5,9 @@ from torch import nn
 
 from imprint.errors import LayerError
 from imprint.models import default_layer
+from imprint.signatures import signature
 from imprint.skipping import SkipGate, SkipPlan
+from imprint.taps import check_rows, maps_at
 from imprint.training.settings import TrainSettings
 
 __all__ = ["build_gate", "build_plan"]
@@ -73,6 +75,9 @@ def build_gate(
     if layer is None:
         names = ", ".join([name for name, _ in model.named_modules() if name][:12])
         raise LayerError(f"layer: expected --layer, one of the model's such as {names}; got none")
+    example = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
+    if settings.planned:  # what is only read must run and give maps, and may stand anywhere
+        check_rows(signature(maps_at(model, layer, example)), example, layer)
     return SkipGate(
         model,
         layer=layer,
@@ -82,5 +87,5 @@ def build_gate(
         reading=settings.threshold_reading if settings.skip == "paper" else "text",
         decay=settings.memory_decay,
         seed=settings.seed,
-        example=torch.rand(2, *shape, generator=torch.Generator().manual_seed(0)),
+        example=None if settings.planned else example,
     )
