@@ -61,6 +61,7 @@ def test_a_users_own_factory(tmp_path):
         ("import nowhere_at_all\n", "got ModuleNotFoundError: .*nowhere_at_all"),
         ("def build(depth):\n    pass\n", "got TypeError: .*'depth'"),
         ("def build():\n    return 1 / 0\n", "got ZeroDivisionError"),
+        ("raise SystemExit(3)\n", "got SystemExit: 3"),
     ],
 )
 def test_a_factory_that_fails_is_told_in_one_line(tmp_path, code, message):

@@ -20,7 +20,7 @@ def test_a_folder_is_claimed_once(tmp_path):
     folder = claim(tmp_path / "a" / "b")
     claim(folder)
     write_text(folder / "x", "y")
-    with pytest.raises(RunExistsError, match="holds another run"):
+    with pytest.raises(RunExistsError, match="holds other files"):
         claim(folder)
     with pytest.raises(RunExistsError):
         check_vacant(folder / "x")
@@ -86,3 +86,20 @@ def test_damaged_and_missing_files_say_so(tmp_path):
         read_json(tmp_path / "none.json")
     with pytest.raises(MissingFileError):
         read_tensors(tmp_path / "none")
+
+
+def test_what_is_in_the_way_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("")
+    (tmp_path / "run").mkdir()
+    write_json(tmp_path / "run" / "config.json", {})
+    for name, said in (("file", "is a file"), ("other", "holds other files"), ("run", "--resume")):
+        with pytest.raises(RunExistsError, match=said):
+            check_vacant(tmp_path / name)
+
+
+def test_json_that_is_no_object_is_damage(tmp_path):
+    (tmp_path / "a.json").write_text("[]")
+    with pytest.raises(DamagedFileError, match="expected an object, got list"):
+        read_json(tmp_path / "a.json")

@@ -172,3 +172,27 @@ def test_maps_that_a_later_layer_changed_in_place_are_not_passed_off_as_the_laye
         model(IMAGES)
     assert tap.maps.min() < 0  # a copy: such tensors do not count their changes
     check_carries_all_data(model, "0", IMAGES[:2])
+
+
+def test_an_open_tap_is_not_opened_again(model):
+    tap = Tap(model, "layer1")
+    with tap, pytest.raises(LayerError, match="expected a tap that is not open"):
+        tap.__enter__()
+    with tap:
+        model(IMAGES)
+    assert not any(hooks_of(model))
+
+
+def test_the_proof_leaves_buffers_that_move_in_eval_mode_too():
+    class Counts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("calls", torch.tensor(0))
+
+        def forward(self, images):
+            self.calls += 1
+            return images
+
+    model = nn.Sequential(Counts(), nn.Flatten())
+    assert carries_all_data(model, "0", IMAGES[:2])
+    assert model[0].calls == 0

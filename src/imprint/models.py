@@ -258,7 +258,7 @@ def _told_as_mistake(name: str) -> Iterator[None]:
         yield
     except ImprintError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         got = f"{type(error).__name__}: {error}"
         raise InvalidValueError(f"model: expected {name} to give a network, got {got}") from error
 

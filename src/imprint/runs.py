@@ -64,13 +64,18 @@ def check_vacant(folder: Path) -> None:
     """
     with _storage(folder):
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-            raise RunExistsError(
-                f"out: expected a new or empty folder, {folder} holds another run; "
-                "choose another, or continue it with --resume"
-            )
+            raise RunExistsError(f"out: expected a new or empty folder, {folder} {_kind(folder)}")
         parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         if not parent.is_dir() or not os.access(parent, os.W_OK):
             raise OSError(errno.EACCES, f"{parent} is not a folder that can be written to")
+
+
+def _kind(place: Path) -> str:
+    if place.is_file():
+        return "is a file; choose another"
+    if (place / "config.json").is_file():
+        return "holds another run; choose another, or continue it with --resume"
+    return "holds other files; choose another"
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -139,6 +144,8 @@ def read_json(path: Path) -> dict[str, Any]:
         value: dict[str, Any] = json.loads(path.read_text())
     except (ValueError, OSError) as error:
         raise DamagedFileError(f"{path}: expected JSON, {error}") from error
+    if not isinstance(value, dict):
+        raise DamagedFileError(f"{path}: expected an object, got {type(value).__name__}")
     return value
 
 

@@ -69,12 +69,17 @@ class Tap:
         return self._maps
 
     def __enter__(self) -> Self:
+        if self._handle is not None:
+            raise LayerError(
+                f"layer {self.layer!r}: expected a tap that is not open, got an open one"
+            )
         self._maps, self.calls = None, 0
         self._handle = self._module.register_forward_hook(self._read)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._handle.remove()
+        self._handle = None
 
     def _read(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
         maps = first_tensor(output, self.layer)
@@ -121,8 +126,7 @@ def guest(model: nn.Module, *, training: bool | None = False) -> Iterator[nn.Mod
 
     Args:
         model: any `nn.Module`; each submodule's own mode is put back.
-        training: the mode inside the block, or None for the modes as they are; buffers that
-            training moves, such as the statistics of batch norm, are put back too.
+        training: the mode inside the block, or None for the modes as they are.
 
     Yields:
         The same model.
@@ -136,8 +140,7 @@ def guest(model: nn.Module, *, training: bool | None = False) -> Iterator[nn.Mod
         True
     """
     modes = [(module, module.training) for module in model.modules()]
-    moving = () if training is False else model.buffers()
-    buffers = [(buffer, buffer.clone()) for buffer in moving]
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     with torch.random.fork_rng(_cuda_devices(model)):
         try:
             yield model if training is None else model.train(training)
@@ -256,6 +259,8 @@ def carries_all_data(model: nn.Module, layer: str, *args: Any, **kwargs: Any) ->
             part = first_tensor(model(*args, **kwargs), "the model")
         except Exception:  # noqa: BLE001 - rows of two sizes met further on, in a user's code
             return False
+    if not whole.ndim:  # a loss, of which no row can be told
+        return False
     return part.shape == whole[1:].shape and _close(part, whole[1:])
 
 

@@ -1,5 +1,6 @@
 """`imprint train` as its users meet it."""
 
+import builtins
 import json
 import os
 import resource
@@ -389,3 +390,37 @@ def test_what_was_read_may_not_change_on_resume(imprint, npz):
     assert imprint("train", npz, *FAST, "--out", "run")[0] == 0
     again = imprint("train", npz, "--out", "run", "--resume", "--image-size", "16")
     check_fails(again, "image_size", "None", "16")
+
+
+def test_json_stands_alone_whatever_a_network_prints(imprint, npz, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        "def build():\n"
+        "    print('hello')\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(144, 3))\n"
+    )
+    code, out, err = imprint("train", npz, *FAST, "--model", "net.py:build", "--json")
+    assert code == 0
+    assert json.loads(out)["model"] == "net.py:build"
+    assert "hello" in err
+
+
+def test_a_config_that_is_no_runs_is_named(imprint, npz, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.json").write_text("{}")
+    check_fails(
+        imprint("train", npz, "--out", "run", "--resume"), "config.json", "settings", "model"
+    )
+
+
+def test_ctrl_c_is_heard_while_the_command_is_loaded(monkeypatch):
+    def interrupted(name, *rest, **given):
+        if name == "imprint.cli.app":
+            raise KeyboardInterrupt
+        return load_module(name, *rest, **given)
+
+    load_module = builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 130

@@ -139,3 +139,15 @@ def test_folder_images_read_what_the_whole_set_holds(image_folder):
     assert images[1][0][:, 0, 0].tolist() == [2, 0, 0]
     assert [images[row][1] for row in range(3)] == images.labels.tolist() == [0, 0, 1]
     assert images[2][0].dtype == torch.uint8
+
+
+def test_what_is_hidden_or_no_file_is_passed_over(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name / ".thumbnails").mkdir(parents=True)
+        (tmp_path / name / "folder.png").mkdir()
+        for row in range(3):
+            Image.new("L", (4, 4), row).save(tmp_path / name / f"{row}.png")
+        Image.new("L", (4, 4)).save(tmp_path / name / ".thumbnails" / "0.png")
+        (tmp_path / name / "._0.png").write_bytes(b"AppleDouble")
+    splits = read_folder(tmp_path)
+    assert len(splits.train) + len(splits.test) == 6

@@ -9,7 +9,7 @@ from PIL import Image
 import imprint.data
 from imprint.data import SOURCES, load
 from imprint.data.idx import IDX_FILES
-from imprint.errors import DamagedFileError, InvalidValueError, MissingFileError
+from imprint.errors import DamagedFileError, InvalidValueError, MissingFileError, StorageError
 
 from .conftest import write_idx_folder
 
@@ -100,3 +100,10 @@ def test_what_may_not_be_read_is_damage_in_one_line(tmp_path, monkeypatch, kind)
         monkeypatch.setattr(pathlib.Path, "iterdir", refuse)
     with pytest.raises(DamagedFileError, match=f"{path}.*: expected"):
         load(path)
+
+
+def test_images_beyond_the_memory_are_told(tmp_path):
+    pixels = np.zeros((40, 8, 8), np.uint8)
+    np.savez(tmp_path / "a.npz", x=pixels, y=np.arange(40) % 2)
+    with pytest.raises(StorageError, match=r"a\.npz: expected images that fit the memory"):
+        load(tmp_path / "a.npz", image_size=10_000_000)

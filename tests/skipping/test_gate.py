@@ -264,3 +264,39 @@ def test_works_under_automatic_mixed_precision(model):
         logits = model(images)
     assert logits.dtype == torch.bfloat16
     assert gate.memory.prototypes.dtype == torch.float32
+
+
+def test_a_gate_first_used_in_inference_mode_can_train_later(model):
+    images, labels = batch()
+    gate = gate_of(model)
+    with torch.inference_mode(), gate(labels):
+        model(images)
+    with gate(labels):
+        logits = model(images)
+    F.cross_entropy(logits, gate.labels).backward()
+    assert gate.memory.counts.sum() == 32
+
+
+def test_a_model_that_gives_its_own_loss_is_refused_and_numbers_as_input_are_not():
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.head = nn.Linear(784, 8), nn.Linear(8, 10)
+
+        def forward(self, temperature, images, labels=None):
+            logits = self.head(self.embed(images.flatten(1))) / temperature
+            return logits if labels is None else F.cross_entropy(logits, labels)
+
+    model = Own()
+    images, labels = batch()
+    gate = gate_of(model, layer="embed")
+    with gate(labels):
+        assert len(model(torch.tensor(2.0), images)) == 8
+    with pytest.raises(LayerError, match="'embed'"), gate_of(model, layer="embed")(labels):
+        model(2.0, images, labels)
+
+
+def test_labels_to_remember_must_be_one_a_row(model):
+    images, labels = batch()
+    with pytest.raises(InvalidValueError, match=r"labels: expected one a row .* got 3"):
+        gate_of(model, rule="paper").remember(images, labels[:3])

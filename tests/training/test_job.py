@@ -241,11 +241,12 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_where(splits, tmp_path,
         train(splits, settings)
 
 
-def test_too_high_a_rate_is_told(splits):
+def test_too_high_a_rate_is_told_and_leaves_the_folder_for_another_try(splits, tmp_path):
+    settings = TrainSettings(**{**QUICK, "model": "paper", "lr": 1e20, "schedule": "constant"})
     with pytest.raises(DivergedError, match="non-finite output is conv"):
-        train(
-            splits, TrainSettings(**{**QUICK, "model": "paper", "lr": 1e20, "schedule": "constant"})
-        )
+        train(splits, settings, out=tmp_path / "run")
+    assert not list((tmp_path / "run").iterdir())
+    train(splits, TrainSettings(**QUICK), out=tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -254,6 +255,7 @@ def test_too_high_a_rate_is_told(splits):
         ({"batch_size": 1000}, InvalidValueError, "1000.*512|512.*1000"),
         ({"layer": "nowhere", "skip": "imprint"}, LayerError, "nowhere"),
         ({"model": "nowhere"}, InvalidValueError, "model"),
+        ({"model": "torch.nn:Flatten"}, InvalidValueError, "model"),
         ({"precision": "16"}, DeviceError, "precision"),
     ],
 )

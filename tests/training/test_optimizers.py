@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from imprint.errors import InvalidValueError
 from imprint.training import TrainSettings
 from imprint.training.optimizers import build_optimizer, build_schedule
 
@@ -60,6 +61,11 @@ def test_biases_and_frozen_weights_are_not_decayed():
     assert rest["weight_decay"] == 0
     assert len(rest["params"]) == 3
     assert isinstance(build_optimizer(model, TrainSettings(optimizer="adamw")), torch.optim.AdamW)
+
+
+def test_a_network_with_nothing_to_train_is_told():
+    with pytest.raises(InvalidValueError, match="model: expected at least one parameter to train"):
+        build_optimizer(nn.Flatten(), TrainSettings())
 
 
 def test_a_fused_optimizer_gives_way_where_scaled_gradients_are_clipped():

@@ -12,7 +12,8 @@ from imprint.training import TrainSettings
         ("label_smoothing", 1), ("seed", -1), ("target", 0), ("target", 99), ("dense_start", 2),
         ("dense_end", -0.1), ("memory_decay", 0), ("skip", "magic"), ("optimizer", "lbfgs"),
         ("schedule", "linear"), ("precision", "8"), ("device", "tpu"),
-        ("tier", "attic"), ("threshold_reading", "?"),
+        ("tier", "attic"), ("epochs", 2.5), ("batch_size", "8"), ("seed", 2**63),
+        ("threshold_reading", "?"),
     ],
 )  # fmt: skip
 def test_a_value_out_of_range_is_named_before_any_work(name, value):

@@ -3,6 +3,7 @@
 import shlex
 import sys
 import time
+from contextlib import redirect_stdout
 from dataclasses import fields
 from functools import partial
 from itertools import count
@@ -13,7 +14,7 @@ import typer
 
 from imprint.cli.display import TrainDisplay, show_result
 from imprint.data import load
-from imprint.errors import InvalidValueError
+from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.report import train_report
 from imprint.runs import check_vacant, read_json, write_text
 from imprint.training import TrainSettings
@@ -111,10 +112,20 @@ def train(
     as_json: Annotated[bool, _where("--json", help="Print result.json alone on stdout.")] = False,
 ) -> None:
     """Train a network, skipping what it already knows."""
-    given = _given(context)
+    if as_json:
+        with redirect_stdout(sys.stderr):  # whatever a network of the user's own prints
+            folder = _train(_given(context))[1]
+        typer.echo((folder / "result.json").read_text(), nl=False)
+    else:
+        result, folder = _train(_given(context))
+        show_result(result, [folder / "report.html", folder / "result.json"])
+
+
+def _train(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
+    """Read the data, train, write the report; the result and its folder."""
     settings = TrainSettings(**{field.name: given[field.name] for field in fields(TrainSettings)})
     folder = given["out"] or _new_folder()
-    if not resume:
+    if not given["resume"]:
         check_vacant(folder)
     splits = load(
         given["data"],
@@ -128,18 +139,15 @@ def train(
             settings,
             compare=given["compare"],
             out=folder,
-            resume=resume,
+            resume=given["resume"],
             on_step=display.on_step,
             on_epoch=display.on_epoch,
             note=_note(given),
         )
     config = read_json(folder / "config.json")
     page = train_report(result, splits.train, config.get("command_line", ""))
-    report = write_text(folder / "report.html", page)
-    if as_json:
-        typer.echo((folder / "result.json").read_text(), nl=False)
-    else:
-        show_result(result, [report, folder / "result.json"])
+    write_text(folder / "report.html", page)
+    return result, folder
 
 
 def _given(context: typer.Context) -> dict[str, Any]:
@@ -149,6 +157,9 @@ def _given(context: typer.Context) -> dict[str, Any]:
         if given["out"] is None:
             raise InvalidValueError("resume: expected --out with the folder of a run, got none")
         stored = read_json(given["out"] / "config.json")
+        if lacking := [field.name for field in fields(TrainSettings) if field.name not in stored]:
+            expected = "expected the settings of a run, got none for"
+            raise DamagedFileError(f"{given['out'] / 'config.json'}: {expected} {lacking[0]}")
         for name in given.keys() & stored.keys():
             source = context.get_parameter_source(name)
             if source is None or source.name != "COMMANDLINE":

@@ -136,13 +136,19 @@ def _list_images(path: Path) -> tuple[list[Path], list[str]]:
         raise InvalidValueError(f"{path}: expected one folder per class, got no folder")
     files, values = [], []
     for folder in folders:
-        images = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+        images = sorted(path for path in folder.rglob("*") if _is_image(path, folder))
         if not images:
             suffixes = ", ".join(sorted(SUFFIXES))
             raise InvalidValueError(f"{folder}: expected images ({suffixes}), got none")
         files += images
         values += [folder.name] * len(images)
     return files, values
+
+
+def _is_image(path: Path, folder: Path) -> bool:
+    """Whether a path names an image; what is hidden, as thumbnails are, does not count."""
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
 
 
 def _folders(path: Path) -> list[Path]:

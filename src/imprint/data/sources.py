@@ -9,7 +9,13 @@ from imprint.data.known import KNOWN, read_known
 from imprint.data.places import data_folder
 from imprint.data.scaling import resize
 from imprint.data.source import ReadOptions
-from imprint.errors import DamagedFileError, ImprintError, InvalidValueError, MissingFileError
+from imprint.errors import (
+    DamagedFileError,
+    ImprintError,
+    InvalidValueError,
+    MissingFileError,
+    StorageError,
+)
 from imprint.types import DataSplits, ImageSet
 
 __all__ = ["SOURCES", "load"]
@@ -47,13 +53,15 @@ def load(
         (torch.Size([60000, 1, 28, 28]), 10)
     """
     options = ReadOptions(test_share=test_share, seed=seed, image_size=image_size)
-    splits = _read(source, options)
-    return replace(
-        splits,
-        name=str(source),
-        train=_resized(splits.train, image_size),
-        test=_resized(splits.test, image_size),
-    )
+    try:
+        splits = _read(source, options)
+        train, test = (_resized(part, image_size) for part in (splits.train, splits.test))
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate" not in str(error):
+            raise
+        text = "expected images that fit the memory; pass a smaller image_size"
+        raise StorageError(f"{source}: {text}, got {image_size or 'their own'}") from error
+    return replace(splits, name=str(source), train=train, test=test)
 
 
 def _read(source: str | Path, options: ReadOptions) -> DataSplits:

@@ -163,6 +163,7 @@ class SkipGate:
         Source: the paper's section 5.1: "generated after the training of that batch".
         """
         maps = maps_at(self._model, self.layer, images, training=None)
+        check_rows(maps, labels, self.layer)
         self._remember(signature(maps), labels)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -201,7 +202,8 @@ class SkipGate:
 
     def _prove(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Prove with the first two samples that all data flow through the layer."""
-        rows = len(first_tensor((*args, *kwargs.values()), "the model's input"))
+        given = [v for v in (*args, *kwargs.values()) if getattr(v, "ndim", 1)]  # numbers aside
+        rows = len(first_tensor(given, "the model's input"))
         if rows < 2:
             return  # the next batch may have two
         two = map_tensors((args, kwargs), lambda t: t[:2] if t.ndim and len(t) == rows else t)
@@ -219,7 +221,8 @@ class SkipGate:
             return None
         if self._index is not None:
             raise LayerError(f"layer {self.layer!r}: ran twice within `with gate(labels):`")
-        with torch.autocast(maps.device.type, enabled=False):  # similarities need float32
+        # Similarities need float32, and what is remembered must serve a training step too.
+        with torch.autocast(maps.device.type, enabled=False), torch.inference_mode(mode=False):
             return self._choose_exactly(maps.detach(), self._incoming.to(maps.device))
 
     def _choose_exactly(self, maps: Tensor, labels: Tensor) -> Tensor | None:

@@ -39,7 +39,7 @@ class Diagnosis:
     def __str__(self) -> str:
         parts = ["the images hold non-finite pixels"] if self.bad_input else []
         if self.bad_weights is not None:
-            parts.append(f"{self.bad_weights} has non-finite weights, so an earlier step broke it")
+            parts.append(f"{self.bad_weights} has non-finite weights, from before this step")
         if self.bad_layer is not None:
             parts.append(f"the first layer with a non-finite output is {self.bad_layer}")
         else:

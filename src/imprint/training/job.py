@@ -1,13 +1,14 @@
 """A training job from data to result: one run, or two that take turns."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from imprint.data import batches_of, normalisation
-from imprint.errors import InvalidValueError
+from imprint.errors import DivergedError, InvalidValueError
 from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
 from imprint.training.engine import find_device
 from imprint.training.results import comparison_result, run_result
@@ -78,7 +79,9 @@ def train(
         trainers[0].warm_up()
     while any(not trainer.finished for trainer in trainers):
         trainer = min((t for t in trainers if not t.finished), key=lambda t: t.epoch)
-        on_epoch(trainer.name, trainer.train_epoch())
+        with _leaving_nothing(out):
+            row = trainer.train_epoch()
+        on_epoch(trainer.name, row)
         if out is not None:
             write_tensors(_checkpoint(out, trainer), *trainer.state())
     result = _result(data, trainers)
@@ -205,6 +208,17 @@ def _close_folder(
         write_tensors(out / name, trainer.model.state_dict(), note)
     write_json(out / "result.json", result)
     _sweep(out)
+
+
+@contextmanager
+def _leaving_nothing(out: Path | None) -> Iterator[None]:
+    """Where a run diverges before its first checkpoint, give the folder back for another try."""
+    try:
+        yield
+    except DivergedError:
+        if out is not None and [file.name for file in out.iterdir()] == ["config.json"]:
+            (out / "config.json").unlink()
+        raise
 
 
 def _sweep(out: Path) -> None:

@@ -10,6 +10,7 @@ from torch.optim.lr_scheduler import (
     OneCycleLR,
 )
 
+from imprint.errors import InvalidValueError
 from imprint.training.settings import TrainSettings
 
 __all__ = ["build_optimizer", "build_schedule"]
@@ -25,6 +26,9 @@ def build_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
     Returns:
         SGD with Nesterov momentum, or AdamW.
 
+    Raises:
+        InvalidValueError: where nothing is to be trained.
+
     Examples:
         >>> build_optimizer(nn.Linear(2, 2), TrainSettings(optimizer="adamw")).defaults["lr"]
         0.005
@@ -35,6 +39,8 @@ def build_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
+    if not groups:
+        raise InvalidValueError("model: expected at least one parameter to train, got none")
     # A fused optimizer unscales its gradients by itself, too late for them to be clipped.
     fused = settings.precision != "16" or settings.clip is None
     if settings.optimizer == "adamw":

@@ -92,6 +92,11 @@ class TrainSettings:
                 raise InvalidValueError(
                     f"{name}: expected one of {expected}, got {getattr(self, name)!r}"
                 )
+        for name in ("epochs", "batch_size", "seed"):
+            if not isinstance(getattr(self, name), int):
+                raise InvalidValueError(
+                    f"{name}: expected a whole number, got {getattr(self, name)!r}"
+                )
         for name, (low, high, text) in _RANGES.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
@@ -129,11 +134,11 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "dense_end": (0, 1, "in [0, 1]"),
     "epochs": (1, 10**9, "of at least 1"),
     "batch_size": (1, 10**9, "of at least 1"),
-    "lr": (_TINY, 1e30, "above 0"),
+    "lr": (_TINY, 1e30, "above 0, up to 1e30"),
     "momentum": (0, 1 - _TINY, "in [0, 1)"),
     "weight_decay": (0, 1e9, "of at least 0"),
-    "clip": (_TINY, 1e30, "above 0"),
+    "clip": (_TINY, 1e30, "above 0, up to 1e30"),
     "label_smoothing": (0, 1 - _TINY, "in [0, 1)"),
-    "seed": (0, 2**63 - 1, "of at least 0"),
+    "seed": (0, 2**63 - 1, "in 0 … 2^63 - 1"),
     "target": (_TINY, 1, "in (0, 1]"),
 }
