@@ -18,7 +18,8 @@ from imprint.types import DataSplits
 
 __all__ = ["build_trainer", "train"]
 
-TEST_BATCH = 1000
+TEST_BATCH = 500
+"""Images tested at a time; their maps are the most that a small network ever holds."""
 
 
 def train(
