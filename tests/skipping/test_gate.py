@@ -285,7 +285,7 @@ def test_a_model_that_gives_its_own_loss_is_refused_and_numbers_as_input_are_not
 
         def forward(self, temperature, images, labels=None):
             logits = self.head(self.embed(images.flatten(1))) / temperature
-            return logits if labels is None else F.cross_entropy(logits, labels)
+            return logits if labels is None else logits.square().mean()
 
     model = Own()
     images, labels = batch()
