@@ -354,6 +354,18 @@ def test_hits_are_the_more_familiar_ones_but_where_the_paper_says_otherwise(spli
         assert build_trainer(splits, settings).gate.memory.reading == (threshold_reading or "text")
 
 
+def test_warming_up_leaves_the_run_as_it_was(splits):
+    settings = TrainSettings(skip="imprint", **QUICK)
+    warm, cold = (build_trainer(splits, settings) for _ in range(2))
+    state = torch.get_rng_state()
+    warm.warm_up()
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(weight.grad is None for weight in warm.model.parameters())
+    for trainer in (warm, cold):
+        trainer.train_epoch()
+    assert same(warm.model.state_dict(), cold.model.state_dict())
+
+
 def test_what_only_a_first_step_costs_is_paid_before_a_comparison_is_timed(splits, tmp_path):
     (tmp_path / "net.py").write_text(
         "import time\nfrom torch import nn\n"

@@ -1,6 +1,5 @@
 """The trainer: a loop that reads as pseudo-code, on Lightning Fabric."""
 
-import copy
 import math
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from imprint.errors import DivergedError
 from imprint.models import build_model
 from imprint.outputs import first_tensor
 from imprint.skipping import keep_at
+from imprint.taps import guest
 from imprint.training.diagnosis import diagnose
 from imprint.training.engine import build_fabric
 from imprint.training.evaluation import class_hits
@@ -124,19 +124,20 @@ class Trainer:
         )
 
     def warm_up(self, steps: int = 5) -> None:
-        """Run forward and backward on a copy: what comes but once is then not timed.
+        """Run forward and backward and learn nothing: what comes but once is then not timed.
 
         Args:
             steps: how often, on a batch of noise.
         """
-        model = copy.deepcopy(self.model)
+        trained = [weight for weight in self.model.parameters() if weight.requires_grad]
         shape = (self.settings.batch_size, *self._shape)
-        for _ in range(steps):
-            noise = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(self.device)
-            noise = noise.contiguous(memory_format=torch.channels_last)
-            with drawing_from(0, device=self.device), self._fabric.autocast():
-                loss = first_tensor(model(noise), "the model's output").sum()
-            torch.autograd.backward(loss)
+        noise = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(self.device)
+        noise = noise.contiguous(memory_format=torch.channels_last)
+        with guest(self.model, training=True), drawing_from(0, device=self.device):
+            for _ in range(steps):
+                with self._fabric.autocast():
+                    loss = first_tensor(self.model(noise), "the model's output").sum()
+                torch.autograd.grad(loss, trained, allow_unused=True)
 
     def train_epoch(self) -> dict[str, Any]:
         """Train for one epoch, then judge on the test images.
