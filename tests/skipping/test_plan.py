@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from imprint.data import indexed, load
 from imprint.errors import InvalidValueError
 from imprint.skipping import PLANS, SkipPlan
-from imprint.skipping.plan import loss_of_level, loss_to_level
+from imprint.skipping.levels import loss_of_level, loss_to_level
 
 
 def loaded(plan):
@@ -106,6 +106,7 @@ def test_a_pass_that_was_cut_off_is_begun_again():
     cut = [row for row, _ in zip(plan, range(5), strict=False)]
     assert plan.epoch == 0
     assert loaded(plan)[:5] == cut
+    assert loaded(plan)[:5] != cut  # a whole pass ends its epoch when the next begins
     assert plan.epoch == 1
 
 
@@ -116,7 +117,7 @@ def test_a_pass_that_was_cut_off_is_begun_again():
         ({"epochs": 0}, "count, epochs"),
         ({"keep": 0.0}, "keep"),
         ({"keep": 1.1}, "keep"),
-        ({"rule": "magic"}, "rule: expected one of imprint, random, got 'magic'"),
+        ({"rule": "magic"}, "rule: expected one of imprint, top, random, got 'magic'"),
         ({"dense_start": -1}, "dense_start"),
         ({"readmit": 3}, "readmit: expected at least 4 epochs at keep 0.5, got 3"),
     ],
@@ -209,6 +210,65 @@ def test_ages_count_the_epochs_since_a_sample_was_loaded():
         ages += 1
         ages[rows] = 0
         assert torch.equal(plan.state_dict()["ages"].long(), ages)
-    for _ in range(300):  # a byte counts no further than 255
-        plan.advance(torch.zeros(60, dtype=torch.bool))
-    assert set(plan.state_dict()["ages"].tolist()) == {255}
+
+
+def test_a_byte_counts_no_further_than_255():
+    plan = SkipPlan(60, keep=0.5, epochs=400, dense_start=0)
+    plan.load_state_dict(plan.state_dict() | {"ages": torch.full((60,), 255, dtype=torch.uint8)})
+    kept = plan.kept()
+    plan.advance()
+    assert torch.equal(plan.state_dict()["ages"], torch.where(kept, 0, 255).to(torch.uint8))
+
+
+def test_in_the_middle_of_an_epoch_the_state_goes_on_where_it_was():
+    plan, other = (SkipPlan(64, keep=0.5, epochs=9, seed=1, dense_start=0) for _ in range(2))
+    rows = iter(plan)
+    begun = [next(rows) for _ in range(24)]  # a loader asks for more than was trained on
+    plan.record(torch.tensor(begun[:16]), torch.full((16,), 0.1))
+    other.load_state_dict(plan.state_dict())
+    assert len(other) == 32 - 16
+    assert list(other) == begun[16:] + list(rows)
+    other.record(torch.arange(16), torch.ones(16))
+    assert other.epoch == 1
+
+
+def test_an_epoch_ends_when_its_last_samples_are_recorded_not_when_they_are_asked_for():
+    plan = SkipPlan(20, keep=0.5, epochs=4, dense_start=0)
+    rows = torch.tensor(loaded(plan))
+    plan.record(rows[:6], torch.ones(6))
+    assert plan.epoch == 0
+    plan.record(rows[6:], torch.ones(4))
+    assert plan.epoch == 1
+    assert "bits" not in plan.state_dict()
+
+
+def test_a_class_has_at_least_its_floor_and_the_count_stays_exact():
+    labels = torch.arange(10_000) % 4
+    losses = torch.tensor([1e-4, 1e-3, 1.0, 2.0])[labels]
+    for floor in (0.0, 0.5, 1.0):
+        plan = SkipPlan(10_000, keep=0.4, epochs=9, dense_start=0, labels=labels, class_floor=floor)
+        plan.record(torch.arange(10_000), losses)
+        kept = plan.kept()
+        assert kept.sum() == 4000
+        least = int(labels[kept].bincount(minlength=4).min())
+        assert abs(least - 1000 * floor) < 100  # a draw: about 3 standard deviations
+
+
+def test_a_plan_in_a_file_chooses_as_one_in_memory_and_outlives_its_process(tmp_path):
+    path = tmp_path / "plan.bytes"
+    plan = SkipPlan(5000, keep=0.3, epochs=9, seed=2)
+    filed = SkipPlan(5000, keep=0.3, epochs=9, seed=2, path=path)
+    for _ in range(3):
+        rows = torch.tensor(loaded(plan))
+        assert loaded(filed) == rows.tolist()
+        losses = torch.rand(len(rows), generator=torch.Generator().manual_seed(1))
+        plan.record(rows, losses)
+        filed.record(rows, losses)
+    state = filed.state_dict()
+    assert set(state) == {"epoch"}
+    del filed
+    again = SkipPlan(5000, keep=0.3, epochs=9, seed=2, path=path)
+    again.load_state_dict(state)
+    assert loaded(again) == loaded(plan)
+    with pytest.raises(InvalidValueError, match="path: expected a file of 2 bytes"):
+        SkipPlan(1, keep=0.5, epochs=9, path=path)

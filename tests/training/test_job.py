@@ -16,7 +16,7 @@ from imprint.errors import (
 from imprint.models import build_model, default_layer
 from imprint.runs import read_tensors
 from imprint.skipping import SkipGate
-from imprint.skipping.plan import loss_of_level
+from imprint.skipping.levels import loss_of_level
 from imprint.training import TrainSettings, train
 from imprint.training.job import build_trainer
 from imprint.types import DataSplits, ImageSet

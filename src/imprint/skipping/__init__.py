@@ -1,8 +1,9 @@
 """Skip what is familiar: the gate within a network, the plan before an epoch, and their rules."""
 
 from imprint.skipping.gate import SkipGate
-from imprint.skipping.plan import PLANS, SkipPlan
+from imprint.skipping.plan import SkipPlan
 from imprint.skipping.rules import RULES
 from imprint.skipping.schedules import keep_at
+from imprint.skipping.shares import PLANS
 
 __all__ = ["PLANS", "RULES", "SkipGate", "SkipPlan", "keep_at"]

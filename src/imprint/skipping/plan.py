@@ -1,7 +1,9 @@
 """The plan: which samples an epoch loads at all, so that what is known costs nothing there."""
 
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -9,76 +11,27 @@ from torch.utils.data import Sampler
 
 from imprint.data.seeds import generator_of
 from imprint.errors import InvalidValueError
-from imprint.skipping.rules import draw
+from imprint.skipping.levels import (
+    LEVELS,
+    UNKNOWN,
+    count_levels,
+    draw_levels,
+    flags_at,
+    flags_of,
+    loss_to_level,
+)
+from imprint.skipping.permutation import permuted
 from imprint.skipping.schedules import keep_at
+from imprint.skipping.shares import PLANS, shares_with_floor
+from imprint.skipping.storage import PlanStorage
 
-__all__ = ["PLANS", "SkipPlan", "loss_of_level", "loss_to_level"]
-
-UNKNOWN = 255
-"""Stands for a loss that is not known, or not a number: such a sample is loaded first."""
-
-SMALLEST, LARGEST = 1e-6, 1e2
-"""Losses in nats that the levels reach from and to."""
+__all__ = ["SkipPlan"]
 
 OLDEST = 255
 """Epochs that a byte counts to."""
 
-
-def loss_to_level(losses: Tensor) -> Tensor:
-    """Store losses in a byte each, 255 levels of equal ratio (7.5 %) from 1e-6 to 100 nats.
-
-    Args:
-        losses: `(N,)`, floats, in nats.
-
-    Returns:
-        `(N,)`, uint8; 255 where a loss is not a number.
-
-    Examples:
-        >>> loss_to_level(torch.tensor([0.0, 1e-6, 1.0, 1e9, torch.nan]))
-        tensor([  0,   0, 190, 254, 255], dtype=torch.uint8)
-    """
-    share = (losses.float().clamp(SMALLEST, LARGEST) / SMALLEST).log() / _REACH
-    levels = (share * (UNKNOWN - 1)).round()
-    return levels.where(~losses.isnan(), UNKNOWN).to(torch.uint8)
-
-
-def loss_of_level(levels: Tensor) -> Tensor:
-    """Undo `loss_to_level`, up to 4 %.
-
-    Args:
-        levels: `(N,)`, uint8.
-
-    Returns:
-        `(N,)`, float32, in nats; infinite where it is not known.
-
-    Examples:
-        >>> loss_of_level(loss_to_level(torch.tensor([0.5]))).round(decimals=1)
-        tensor([0.5000])
-    """
-    losses = SMALLEST * (levels.float() / (UNKNOWN - 1) * _REACH).exp()
-    return losses.where(levels != UNKNOWN, torch.inf)
-
-
-_REACH = math.log(LARGEST / SMALLEST)
-
-Draw = Callable[[Tensor, int, torch.Generator], Tensor]
-"""From the last known losses `(N,)` and a count k to the rows to load, `(k,)`, ascending.
-
-A loss is infinite where it is not known, and NaN where a sample's turn has come: it goes first."""
-
-
-def _draw_by_loss(losses: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Ours: a sample's chance to be loaded is in proportion to its last known loss."""
-    return draw(losses, count, generator)
-
-
-def _draw_evenly(losses: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """The control: as many samples, drawn by chance."""
-    return draw(torch.ones_like(losses).where(~losses.isnan(), torch.nan), count, generator)
-
-
-PLANS: dict[str, Draw] = {"imprint": _draw_by_loss, "random": _draw_evenly}
-"""All plans by name; a new one is registered here."""
+CHUNK = 1 << 20
+"""Samples looked at together; a multiple of 8."""
 
 
 class SkipPlan(Sampler[int]):
@@ -89,11 +42,13 @@ class SkipPlan(Sampler[int]):
     at least once in `readmit` epochs, however well it is known. Past the last epoch the plan goes
     on as in it.
 
+    An epoch ends when all that it loaded is recorded, or when the next pass begins.
+
     Args:
         count: N, the samples of the data set.
         keep: the share of them that an epoch loads, in (0, 1].
         epochs: of the whole training.
-        rule: `imprint`, or `random`, the control.
+        rule: `imprint`; `top`, those of the highest loss alone; or `random`, the control.
         dense_start: the share of the epochs, at the start, that load everything.
         dense_end: likewise at the end.
         readmit: epochs within which each sample is loaded again, at least about `2 / keep`; None
@@ -101,9 +56,13 @@ class SkipPlan(Sampler[int]):
         batch_size: for a loader that drops the last batch where it is not full: an epoch that
             leaves samples out then loads a whole multiple of it.
         seed: of order and choice.
+        labels: `(N,)`, integers in `0 … K-1`; only a class floor asks for them.
+        class_floor: the part of the keep ratio that each class has at least, in [0, 1].
+        path: a file to keep the two bytes a sample in, for more samples than memory should hold;
+            one that is there is taken over.
 
     Attributes:
-        epoch: the epoch that the next pass over the sampler belongs to; a whole pass ends it.
+        epoch: the epoch that is under way, or begins next.
 
     Raises:
         InvalidValueError: for a value out of range.
@@ -131,41 +90,33 @@ class SkipPlan(Sampler[int]):
         readmit: int | None = None,
         batch_size: int = 1,
         seed: int = 0,
+        labels: Tensor | None = None,
+        class_floor: float = 0.0,
+        path: Path | str | None = None,
     ) -> None:
-        if count < 1 or epochs < 1:
-            raise InvalidValueError(
-                f"count, epochs: expected at least 1 each, got {count}, {epochs}"
-            )
-        if rule not in PLANS:
-            raise InvalidValueError(f"rule: expected one of {', '.join(PLANS)}, got {rule!r}")
+        check_plan(count, epochs, rule, labels, class_floor)
         keep_at(0, keep=keep, dense_start=dense_start, dense_end=dense_end)  # checks its arguments
-        kept = max(1, round(keep * count))
-        if not 1 <= batch_size <= kept:
-            expected = f"1 … {kept}, the samples that an epoch keeps"
-            raise InvalidValueError(f"batch_size: expected {expected}; got {batch_size}")
-        # In each epoch the turns of N / period samples come; there must be room for them.
-        fewest = 2 * math.ceil(count / (kept // batch_size * batch_size))
-        readmit = max(16, fewest) if readmit is None else readmit
-        if readmit < fewest:
-            raise InvalidValueError(
-                f"readmit: expected at least {fewest} epochs at keep {keep}, got {readmit}"
-            )
+        self._period = check_readmission(count, keep, batch_size, readmit) // 2
         self.epoch = 0
+        self._total, self._epochs, self._seed = count, epochs, seed
         self._keep, self._dense, self._batch_size = keep, (dense_start, dense_end), batch_size
-        self._epochs, self._period, self._seed = epochs, readmit // 2, seed
-        self._choose = PLANS[rule]
-        self._levels = torch.full((count,), UNKNOWN, dtype=torch.uint8)
-        self._ages = torch.zeros(count, dtype=torch.uint8)
+        self._rule, self._floor = PLANS[rule], class_floor
+        self._labels = labels if class_floor else None
+        self._storage = PlanStorage(count, None if path is None else Path(path))
+        self._bits: Tensor | None = None  # what the epoch under way loads
+        self._recorded = self._resumed = 0  # samples of it that are done, here or before
+        self._passed = False
 
     def __len__(self) -> int:
-        return self.count(self.epoch)
+        return self.count(self.epoch + self._passed) - self._resumed
 
     def __iter__(self) -> Iterator[int]:
-        generator = generator_of(self._seed, self.epoch, 1)
-        order = torch.randperm(len(self._levels), generator=generator)
-        kept = self.kept()
-        yield from order[kept[order]].tolist()
-        self.advance(kept)
+        if self._passed:
+            self.advance()
+        start, self._recorded, self._resumed = self._resumed, self._resumed, 0
+        self._begin()
+        yield from itertools.islice(self._order(), start, None)
+        self._passed = self._bits is not None  # unless the last record has ended it already
 
     def count(self, epoch: int) -> int:
         """Say how many samples an epoch loads.
@@ -176,25 +127,19 @@ class SkipPlan(Sampler[int]):
         Returns:
             `round(keep·N)`, at least 1, down to full batches; N in the dense epochs.
         """
-        total, (start, end) = len(self._levels), self._dense
+        start, end = self._dense
         progress = min(epoch, self._epochs - 1) / self._epochs
         share = keep_at(progress, keep=self._keep, dense_start=start, dense_end=end)
-        kept = max(1, round(share * total))
-        return total if share == 1 else kept // self._batch_size * self._batch_size
+        kept = max(1, round(share * self._total))
+        return self._total if share == 1 else kept // self._batch_size * self._batch_size
 
     def kept(self) -> Tensor:
-        """Choose the samples of the epoch at hand.
+        """Say which samples the epoch under way loads; it begins with this where none is.
 
         Returns:
-            `(N,)`, bool, exactly `count(self.epoch)` of them true; the same until `record` or
-            `epoch` changes.
+            `(N,)`, bool, exactly `count(self.epoch)` of them true.
         """
-        count, losses = self.count(self.epoch), loss_of_level(self._levels)
-        rows = torch.arange(len(losses))
-        if count < len(losses):
-            losses[self._overdue()] = torch.nan
-            rows = self._choose(losses, count, generator_of(self._seed, self.epoch, 2))
-        return torch.zeros(len(losses), dtype=torch.bool).index_fill_(0, rows, value=True)
+        return flags_of(self._begin(), self._total)
 
     def record(self, index: Tensor, losses: Tensor) -> None:
         """Note the losses of a batch that was trained on.
@@ -206,33 +151,42 @@ class SkipPlan(Sampler[int]):
         Raises:
             InvalidValueError: where shapes or places do not fit.
         """
-        total = len(self._levels)
-        if index.ndim != 1 or losses.shape != index.shape or index.dtype != torch.int64:
-            expected = "(B,) of torch.int64 and (B,)"
-            got = f"{tuple(index.shape)} of {index.dtype} and {tuple(losses.shape)}"
-            raise InvalidValueError(f"index, losses: expected {expected}, got {got}")
-        if len(index) and not 0 <= index.min() <= index.max() < total:
-            got = f"{int(index.min())} … {int(index.max())}"
-            raise InvalidValueError(f"index: expected places in 0 … {total - 1}, got {got}")
-        self._levels[index.cpu()] = loss_to_level(losses.detach().cpu())
+        _check_record(index, losses, self._total)
+        self._storage.levels[index.cpu()] = loss_to_level(losses.detach().cpu())
+        self._recorded += len(index)
+        if self._bits is not None and self._recorded >= self.count(self.epoch):
+            self.advance()
 
-    def advance(self, kept: Tensor) -> None:
-        """End an epoch; a whole pass over the sampler does so by itself.
-
-        Args:
-            kept: `(N,)`, bool, what the epoch loaded.
-        """
-        older = self._ages.clamp_max(OLDEST - 1) + 1
-        self._ages = older.where(~kept, 0)
+    def advance(self) -> None:
+        """End the epoch under way; a loop that records, or passes over the sampler, need not."""
+        bits = self._begin()
+        for start in range(0, self._total, CHUNK):
+            ages = self._storage.ages[start : start + CHUNK]
+            kept = flags_of(bits[start // 8 : (start + CHUNK) // 8], len(ages))
+            ages.copy_((ages.clamp_max(OLDEST - 1) + 1).where(~kept, 0))
+            self._storage.release()
         self.epoch += 1
+        self._bits, self._recorded, self._resumed, self._passed = None, 0, 0, False
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Copy the state: `levels` and `ages`, `(N,)` each, uint8, and `epoch`."""
-        epoch = torch.tensor(self.epoch)
-        return {"levels": self._levels.clone(), "ages": self._ages.clone(), "epoch": epoch}
+        """Copy the state, also in the middle of an epoch.
+
+        Returns:
+            `levels` and `ages`, `(N,)` each, uint8, but for a plan in a file, which is written
+            instead; `epoch`; and within an epoch `bits`, what it loads, and how many are `done`.
+        """
+        state = {"epoch": torch.tensor(self.epoch)}
+        if self._storage.mapped:
+            self._storage.flush()
+        else:
+            state["levels"] = self._storage.levels.clone()
+            state["ages"] = self._storage.ages.clone()
+        if self._bits is not None:
+            state["bits"], state["done"] = self._bits.clone(), torch.tensor(self._recorded)
+        return state
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take over a state that `state_dict` gave.
+        """Take over a state that `state_dict` gave; the next pass goes on where it was.
 
         Args:
             state: the tensors by name, of as many samples.
@@ -241,17 +195,123 @@ class SkipPlan(Sampler[int]):
             InvalidValueError: where one is missing or of another number of samples.
         """
         kinds = {name: (tuple(value.shape), value.dtype) for name, value in state.items()}
-        bytes_ = ((len(self._levels),), torch.uint8)
-        expected = {"levels": bytes_, "ages": bytes_, "epoch": ((), torch.int64)}
+        bytes_, number = ((self._total,), torch.uint8), ((), torch.int64)
+        expected: dict[str, tuple[tuple[int, ...], torch.dtype]] = {"epoch": number}
+        if not self._storage.mapped:
+            expected |= {"levels": bytes_, "ages": bytes_}
+        if "bits" in state:
+            expected |= {"bits": ((-(-self._total // 8),), torch.uint8), "done": number}
         if kinds != expected:
             raise InvalidValueError(f"state: expected {expected}, got {kinds}")
-        self._levels, self._ages = state["levels"].cpu().clone(), state["ages"].cpu().clone()
-        self.epoch = int(state["epoch"])
+        if not self._storage.mapped:
+            self._storage.levels.copy_(state["levels"])
+            self._storage.ages.copy_(state["ages"])
+        self.epoch, self._passed = int(state["epoch"]), False
+        self._bits = state["bits"].cpu().clone() if "bits" in state else None
+        self._recorded = self._resumed = int(state.get("done", 0))
 
-    def _overdue(self) -> Tensor:
-        """`(N,)`, bool: samples whose turn has come that were not loaded since their last one.
+    def _begin(self) -> Tensor:
+        """The bits of the epoch under way; drawn where it has not begun."""
+        if self._bits is None:
+            self._bits = self._draw(self.count(self.epoch))
+        return self._bits
 
-        Turns go round by place, so that no more than one in a period falls due in an epoch.
-        """
-        turn = torch.arange(len(self._ages)) % self._period == self.epoch % self._period
-        return turn & (self._ages >= min(self._period, OLDEST))
+    def _draw(self, count: int) -> Tensor:
+        groups = 1 if self._labels is None else int(self._labels.max()) + 1
+        if count == self._total:
+            shares = torch.ones(groups * LEVELS)
+        else:
+            counts = count_levels(self._chunks, groups * LEVELS).view(groups, LEVELS)
+            shares = shares_with_floor(self._rule, counts, count, self._floor).flatten()
+        return draw_levels(self._chunks, shares, count, generator_of(self._seed, self.epoch, 2))
+
+    def _chunks(self) -> Iterator[Tensor]:
+        """The levels, piece by piece; a sample whose turn has come counts as not known."""
+        for start in range(0, self._total, CHUNK):
+            piece = slice(start, start + CHUNK)
+            levels = self._storage.levels[piece].clone()
+            turn = slice((self.epoch - start) % self._period, None, self._period)
+            overdue = self._storage.ages[piece][turn] >= min(self._period, OLDEST)
+            levels[turn] = levels[turn].where(~overdue, UNKNOWN)
+            self._storage.release()
+            yield levels if self._labels is None else self._labels[piece].int() * LEVELS + levels
+
+    def _order(self) -> Iterator[int]:
+        """What the epoch under way loads, in a random order."""
+        bits, epoch = self._begin(), self.epoch
+        for places in permuted(self._total, generator_of(self._seed, epoch, 1)):
+            yield from places[flags_at(bits, places)].tolist()
+
+
+def check_plan(
+    count: int, epochs: int, rule: str, labels: Tensor | None, class_floor: float
+) -> None:
+    """Check what a plan is told, before any work.
+
+    Args:
+        count: N.
+        epochs: of the whole training.
+        rule: a key of `PLANS`.
+        labels: `(N,)`, integers, or None.
+        class_floor: in [0, 1].
+
+    Raises:
+        InvalidValueError: for a value out of range.
+
+    Examples:
+        >>> check_plan(10, 3, "imprint", None, 0.5)
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: labels: expected (10,), as class_floor asks for; got None
+    """
+    if count < 1 or epochs < 1:
+        raise InvalidValueError(f"count, epochs: expected at least 1 each, got {count}, {epochs}")
+    if rule not in PLANS:
+        raise InvalidValueError(f"rule: expected one of {', '.join(PLANS)}, got {rule!r}")
+    if not 0 <= class_floor <= 1:
+        raise InvalidValueError(f"class_floor: expected a share in [0, 1], got {class_floor}")
+    shape = None if labels is None else tuple(labels.shape)
+    if class_floor and shape != (count,):
+        raise InvalidValueError(
+            f"labels: expected ({count},), as class_floor asks for; got {shape}"
+        )
+
+
+def check_readmission(count: int, keep: float, batch_size: int, readmit: int | None) -> int:
+    """Settle within how many epochs each sample is loaded again.
+
+    Args:
+        count: N.
+        keep: the keep ratio.
+        batch_size: of which an epoch loads a multiple.
+        readmit: what the user asks for, or None.
+
+    Returns:
+        The epochs; in each, the turns of two in so many samples come, and there is room for them.
+
+    Raises:
+        InvalidValueError: where an epoch keeps less than a batch, or turns come too often.
+
+    Examples:
+        >>> check_readmission(100, 0.1, 1, None)
+        20
+    """
+    kept = max(1, round(keep * count))
+    if not 1 <= batch_size <= kept:
+        expected = f"1 … {kept}, the samples that an epoch keeps"
+        raise InvalidValueError(f"batch_size: expected {expected}; got {batch_size}")
+    fewest = 2 * math.ceil(count / (kept // batch_size * batch_size))
+    if readmit is not None and readmit < fewest:
+        raise InvalidValueError(
+            f"readmit: expected at least {fewest} epochs at keep {keep}, got {readmit}"
+        )
+    return max(16, fewest) if readmit is None else readmit
+
+
+def _check_record(index: Tensor, losses: Tensor, total: int) -> None:
+    if index.ndim != 1 or losses.shape != index.shape or index.dtype != torch.int64:
+        expected = "(B,) of torch.int64 and (B,)"
+        got = f"{tuple(index.shape)} of {index.dtype} and {tuple(losses.shape)}"
+        raise InvalidValueError(f"index, losses: expected {expected}, got {got}")
+    if len(index) and not 0 <= index.min() <= index.max() < total:
+        got = f"{int(index.min())} … {int(index.max())}"
+        raise InvalidValueError(f"index: expected places in 0 … {total - 1}, got {got}")

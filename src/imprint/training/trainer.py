@@ -155,8 +155,8 @@ class Trainer:
         with drawing_from(self.settings.seed, self.epoch, device=self.device):
             counts = self._train_batches(kept)
         seconds = time.perf_counter() - start
-        if self.plan is not None and kept is not None:
-            self.plan.advance(kept)
+        if self.plan is not None and self.plan.epoch == self.epoch:
+            self.plan.advance()  # rows after the last full batch are never recorded
         if self.gate is not None:
             self.tally.end_epoch(self.gate)
         self.epochs.append({"epoch": self.epoch + 1, "test_accuracy": self._judge()})

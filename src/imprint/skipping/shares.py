@@ -1,0 +1,159 @@
+"""Rules of a plan: from how many samples have which loss to the share of each that is loaded.
+
+To add one, write a function from the levels' counts and a number of samples to shares, and enter it
+in `PLANS`. A rule sees 256 counts, never the samples, so it costs the same for any data set.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from imprint.skipping.levels import LEVELS, UNKNOWN, loss_of_level
+
+__all__ = [
+    "PLANS",
+    "Shares",
+    "even_shares",
+    "fill",
+    "shares_by_loss",
+    "shares_with_floor",
+    "top_shares",
+]
+
+Shares = Callable[[Tensor, int], Tensor]
+"""From counts `(256,)`, int64, and k to shares `(256,)`, float64, that load k samples together."""
+
+HALVINGS = 100
+"""Steps of a bisection; each halves what is left, down to the last bit of a float64."""
+
+
+def fill(counts: Tensor, weights: Tensor, count: int) -> Tensor:
+    """Make shares in proportion to weights, none above 1, that sum to a count.
+
+    Args:
+        counts: `(256,)`, int64, the samples of each level; those not known are taken first.
+        weights: `(256,)`, floats above 0.
+        count: k, in 1 … N.
+
+    Returns:
+        `(256,)`, float64, in [0, 1]: `min(1, c · weight)`.
+
+    Examples:
+        >>> counts = torch.zeros(256, dtype=torch.int64)
+        >>> counts[0], counts[100] = 10, 10
+        >>> weights = torch.ones(256).index_fill(0, torch.tensor(100), 3.0)
+        >>> shares = fill(counts, weights, 10)
+        >>> shares[0].item(), shares[100].item()
+        (0.25, 0.75)
+    """
+    sizes, weights = counts.double(), weights.double() / weights.double().max()
+    known = torch.arange(LEVELS) != UNKNOWN
+    left = count - int(counts[UNKNOWN])
+    if left <= 0:
+        return torch.where(known, 0.0, count / sizes[UNKNOWN].clamp_min(1)).double()
+    low, high = 0.0, float(1 / weights.min())
+    for _ in range(HALVINGS):
+        factor = (low + high) / 2
+        enough = float((sizes * (factor * weights).clamp_max(1))[known].sum()) >= left
+        low, high = (low, factor) if enough else (factor, high)
+    return torch.where(known, (high * weights).clamp_max(1), 1.0)
+
+
+def shares_by_loss(counts: Tensor, count: int) -> Tensor:
+    """Load samples in proportion to their last known loss; the worst known for certain.
+
+    Args:
+        counts: `(256,)`, int64, the samples of each level.
+        count: k, in 1 … N.
+
+    Returns:
+        `(256,)`, float64, in [0, 1].
+
+    Examples:
+        >>> counts = torch.zeros(256, dtype=torch.int64)
+        >>> counts[150], counts[200] = 100, 100  # losses 37 times as large
+        >>> shares_by_loss(counts, 100)[[150, 200]].round(decimals=2)
+        tensor([0.0300, 0.9700], dtype=torch.float64)
+    """
+    losses = loss_of_level(torch.arange(LEVELS, dtype=torch.uint8))
+    return fill(counts, losses.nan_to_num(posinf=1.0), count)
+
+
+def top_shares(counts: Tensor, count: int) -> Tensor:
+    """Load the samples of the highest last known losses, and no others.
+
+    Args:
+        counts: `(256,)`, int64, the samples of each level.
+        count: k, in 1 … N.
+
+    Returns:
+        `(256,)`, float64, in [0, 1]: 1 above a level, 0 below it.
+
+    Examples:
+        >>> counts = torch.zeros(256, dtype=torch.int64)
+        >>> counts[150], counts[200] = 100, 100
+        >>> top_shares(counts, 150)[[150, 200]]
+        tensor([0.5000, 1.0000], dtype=torch.float64)
+    """
+    above = counts.flip(0).cumsum(0).flip(0) - counts
+    return ((count - above) / counts.clamp_min(1)).double().clamp(0, 1)
+
+
+def even_shares(counts: Tensor, count: int) -> Tensor:
+    """Load all samples alike: the control.
+
+    Args:
+        counts: `(256,)`, int64, the samples of each level.
+        count: k, in 1 … N.
+
+    Returns:
+        `(256,)`, float64, in [0, 1]; 1 for those whose turn has come.
+
+    Examples:
+        >>> counts = torch.zeros(256, dtype=torch.int64)
+        >>> counts[150], counts[200] = 100, 300
+        >>> even_shares(counts, 100)[[150, 200]]
+        tensor([0.2500, 0.2500], dtype=torch.float64)
+    """
+    return fill(counts, torch.ones(LEVELS), count)
+
+
+def shares_with_floor(shares: Shares, counts: Tensor, count: int, floor: float) -> Tensor:
+    """Give each class at least a part of what it would have if all classes were kept alike.
+
+    Args:
+        shares: the rule.
+        counts: `(K, 256)`, int64, the samples of each class and level.
+        count: k, in 1 … N.
+        floor: the part, in [0, 1]; 0 leaves the rule as it is, 1 keeps as much of each class.
+
+    Returns:
+        `(K, 256)`, float64, in [0, 1].
+
+    Examples:
+        >>> counts = torch.zeros(2, 256, dtype=torch.int64)
+        >>> counts[0, 150], counts[1, 200] = 100, 100
+        >>> shares = shares_with_floor(top_shares, counts, 100, 0.5)
+        >>> shares[0, 150].item(), shares[1, 200].item()
+        (0.25, 0.75)
+    """
+    least = floor * count * counts.sum(1).double() / counts.sum()
+    starved = torch.zeros(len(counts), dtype=torch.bool)
+    while True:
+        free = count - round(float(least[starved].sum()))
+        table = shares(counts[~starved].sum(0), free).expand_as(counts).clone()
+        for k in starved.nonzero()[:, 0].tolist():
+            table[k] = shares(counts[k], max(1, round(float(least[k]))))
+        below = ((table * counts).sum(1) < least - 1) & ~starved
+        if not bool(below.any()):
+            return table
+        starved |= below
+
+
+PLANS: dict[str, Shares] = {
+    "imprint": shares_by_loss,
+    "top": top_shares,
+    "random": even_shares,
+}
+"""All plans by name; a new one is registered here."""
