@@ -1,13 +1,11 @@
 """The plan: which samples an epoch loads at all, so that what is known costs nothing there."""
 
-import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.data import Sampler
 
 from imprint.data.seeds import generator_of
 from imprint.errors import InvalidValueError
@@ -16,11 +14,10 @@ from imprint.skipping.levels import (
     UNKNOWN,
     count_levels,
     draw_levels,
-    flags_at,
     flags_of,
     loss_to_level,
 )
-from imprint.skipping.permutation import permuted
+from imprint.skipping.sampling import EpochSampler
 from imprint.skipping.schedules import keep_at
 from imprint.skipping.shares import PLANS, shares_with_floor
 from imprint.skipping.storage import PlanStorage
@@ -34,7 +31,7 @@ CHUNK = 1 << 20
 """Samples looked at together; a multiple of 8."""
 
 
-class SkipPlan(Sampler[int]):
+class SkipPlan(EpochSampler):
     """Choose for each epoch which samples of a data set are loaded; a sampler for any DataLoader.
 
     What the network last knew a sample by, its loss when it was last trained on, costs nothing to
@@ -97,26 +94,12 @@ class SkipPlan(Sampler[int]):
         check_plan(count, epochs, rule, labels, class_floor)
         keep_at(0, keep=keep, dense_start=dense_start, dense_end=dense_end)  # checks its arguments
         self._period = check_readmission(count, keep, batch_size, readmit) // 2
-        self.epoch = 0
-        self._total, self._epochs, self._seed = count, epochs, seed
+        super().__init__(count, seed)
+        self._epochs = epochs
         self._keep, self._dense, self._batch_size = keep, (dense_start, dense_end), batch_size
         self._rule, self._floor = PLANS[rule], class_floor
         self._labels = labels if class_floor else None
         self._storage = PlanStorage(count, None if path is None else Path(path))
-        self._bits: Tensor | None = None  # what the epoch under way loads
-        self._recorded = self._resumed = 0  # samples of it that are done, here or before
-        self._passed = False
-
-    def __len__(self) -> int:
-        return self.count(self.epoch + self._passed) - self._resumed
-
-    def __iter__(self) -> Iterator[int]:
-        if self._passed:
-            self.advance()
-        start, self._recorded, self._resumed = self._resumed, self._resumed, 0
-        self._begin()
-        yield from itertools.islice(self._order(), start, None)
-        self._passed = self._bits is not None  # unless the last record has ended it already
 
     def count(self, epoch: int) -> int:
         """Say how many samples an epoch loads.
@@ -133,41 +116,6 @@ class SkipPlan(Sampler[int]):
         kept = max(1, round(share * self._total))
         return self._total if share == 1 else kept // self._batch_size * self._batch_size
 
-    def kept(self) -> Tensor:
-        """Say which samples the epoch under way loads; it begins with this where none is.
-
-        Returns:
-            `(N,)`, bool, exactly `count(self.epoch)` of them true.
-        """
-        return flags_of(self._begin(), self._total)
-
-    def record(self, index: Tensor, losses: Tensor) -> None:
-        """Note the losses of a batch that was trained on.
-
-        Args:
-            index: `(B,)`, int64, places in the data set.
-            losses: `(B,)`, floats, each sample's own.
-
-        Raises:
-            InvalidValueError: where shapes or places do not fit.
-        """
-        _check_record(index, losses, self._total)
-        self._storage.levels[index.cpu()] = loss_to_level(losses.detach().cpu())
-        self._recorded += len(index)
-        if self._bits is not None and self._recorded >= self.count(self.epoch):
-            self.advance()
-
-    def advance(self) -> None:
-        """End the epoch under way; a loop that records, or passes over the sampler, need not."""
-        bits = self._begin()
-        for start in range(0, self._total, CHUNK):
-            ages = self._storage.ages[start : start + CHUNK]
-            kept = flags_of(bits[start // 8 : (start + CHUNK) // 8], len(ages))
-            ages.copy_((ages.clamp_max(OLDEST - 1) + 1).where(~kept, 0))
-            self._storage.release()
-        self.epoch += 1
-        self._bits, self._recorded, self._resumed, self._passed = None, 0, 0, False
-
     def state_dict(self) -> dict[str, Tensor]:
         """Copy the state, also in the middle of an epoch.
 
@@ -175,15 +123,11 @@ class SkipPlan(Sampler[int]):
             `levels` and `ages`, `(N,)` each, uint8, but for a plan in a file, which is written
             instead; `epoch`; and within an epoch `bits`, what it loads, and how many are `done`.
         """
-        state = {"epoch": torch.tensor(self.epoch)}
         if self._storage.mapped:
             self._storage.flush()
-        else:
-            state["levels"] = self._storage.levels.clone()
-            state["ages"] = self._storage.ages.clone()
-        if self._bits is not None:
-            state["bits"], state["done"] = self._bits.clone(), torch.tensor(self._recorded)
-        return state
+            return self._progress_state()
+        state = {"levels": self._storage.levels.clone(), "ages": self._storage.ages.clone()}
+        return state | self._progress_state()
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take over a state that `state_dict` gave; the next pass goes on where it was.
@@ -194,29 +138,23 @@ class SkipPlan(Sampler[int]):
         Raises:
             InvalidValueError: where one is missing or of another number of samples.
         """
-        kinds = {name: (tuple(value.shape), value.dtype) for name, value in state.items()}
-        bytes_, number = ((self._total,), torch.uint8), ((), torch.int64)
-        expected: dict[str, tuple[tuple[int, ...], torch.dtype]] = {"epoch": number}
-        if not self._storage.mapped:
-            expected |= {"levels": bytes_, "ages": bytes_}
-        if "bits" in state:
-            expected |= {"bits": ((-(-self._total // 8),), torch.uint8), "done": number}
-        if kinds != expected:
-            raise InvalidValueError(f"state: expected {expected}, got {kinds}")
-        if not self._storage.mapped:
-            self._storage.levels.copy_(state["levels"])
-            self._storage.ages.copy_(state["ages"])
-        self.epoch, self._passed = int(state["epoch"]), False
-        self._bits = state["bits"].cpu().clone() if "bits" in state else None
-        self._recorded = self._resumed = int(state.get("done", 0))
+        held = {} if self._storage.mapped else self._storage.parts()
+        self._load_progress(state, held)
+        for name, part in held.items():
+            part.copy_(state[name])
 
-    def _begin(self) -> Tensor:
-        """The bits of the epoch under way; drawn where it has not begun."""
-        if self._bits is None:
-            self._bits = self._draw(self.count(self.epoch))
-        return self._bits
+    def _note(self, index: Tensor, losses: Tensor) -> None:
+        self._storage.levels[index] = loss_to_level(losses)
 
-    def _draw(self, count: int) -> Tensor:
+    def _close(self, bits: Tensor) -> None:
+        for start in range(0, self._total, CHUNK):
+            ages = self._storage.ages[start : start + CHUNK]
+            kept = flags_of(bits[start // 8 : (start + CHUNK) // 8], len(ages))
+            ages.copy_((ages.clamp_max(OLDEST - 1) + 1).where(~kept, 0))
+            self._storage.release()
+
+    def _draw(self) -> Tensor:
+        count = self.count(self.epoch)
         groups = 1 if self._labels is None else int(self._labels.max()) + 1
         if count == self._total:
             shares = torch.ones(groups * LEVELS)
@@ -235,12 +173,6 @@ class SkipPlan(Sampler[int]):
             levels[turn] = levels[turn].where(~overdue, UNKNOWN)
             self._storage.release()
             yield levels if self._labels is None else self._labels[piece].int() * LEVELS + levels
-
-    def _order(self) -> Iterator[int]:
-        """What the epoch under way loads, in a random order."""
-        bits, epoch = self._begin(), self.epoch
-        for places in permuted(self._total, generator_of(self._seed, epoch, 1)):
-            yield from places[flags_at(bits, places)].tolist()
 
 
 def check_plan(
@@ -305,13 +237,3 @@ def check_readmission(count: int, keep: float, batch_size: int, readmit: int | N
             f"readmit: expected at least {fewest} epochs at keep {keep}, got {readmit}"
         )
     return max(16, fewest) if readmit is None else readmit
-
-
-def _check_record(index: Tensor, losses: Tensor, total: int) -> None:
-    if index.ndim != 1 or losses.shape != index.shape or index.dtype != torch.int64:
-        expected = "(B,) of torch.int64 and (B,)"
-        got = f"{tuple(index.shape)} of {index.dtype} and {tuple(losses.shape)}"
-        raise InvalidValueError(f"index, losses: expected {expected}, got {got}")
-    if len(index) and not 0 <= index.min() <= index.max() < total:
-        got = f"{int(index.min())} … {int(index.max())}"
-        raise InvalidValueError(f"index: expected places in 0 … {total - 1}, got {got}")

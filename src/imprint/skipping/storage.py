@@ -4,6 +4,7 @@ import mmap
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from imprint.errors import InvalidValueError
 from imprint.skipping.levels import UNKNOWN
@@ -53,6 +54,10 @@ class PlanStorage:
     def mapped(self) -> bool:
         """Whether the bytes lie in a file."""
         return self._map is not None
+
+    def parts(self) -> dict[str, Tensor]:
+        """Name the two tensors, as a state has them."""
+        return {"levels": self.levels, "ages": self.ages}
 
     def release(self) -> None:
         """Let go of the memory that a mapped file takes up; its bytes stay as they are."""
