@@ -2,17 +2,16 @@
 
 import shlex
 import sys
-import time
 from contextlib import redirect_stdout
 from dataclasses import fields
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from imprint.cli.display import TrainDisplay, show_result
+from imprint.cli.folders import new_folder
 from imprint.data import load
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.report import train_report
@@ -56,18 +55,23 @@ def train(
     skip: Annotated[
         str | None,
         _skip(
-            help="none, imprint, paper, cosine or random.",
+            help="none, imprint, a control (random, top), the paper's (paper, cosine), or a"
+            " published method: infobatch, orderdp, kakurenbo, early-stopping, selective-backprop,"
+            " partial-forward-blocking.",
             show_default="none; with --compare, imprint",
         ),
     ] = None,
     tier: Annotated[
         str | None,
         _skip(
-            help="plan, before images are loaded, or gate, in the network.",
+            help="plan, before images are loaded; gate, in the network; or both.",
             show_default="plan where the rule has one",
         ),
     ] = None,
     keep: Annotated[float, _skip(help="Share of the images that is trained.")] = DEFAULTS.keep,
+    class_floor: Annotated[
+        float, _skip(help="Part of --keep that a plan leaves each class at least.")
+    ] = DEFAULTS.class_floor,
     threshold_reading: Annotated[
         str, _skip(help="The paper's threshold: text or formula.")
     ] = DEFAULTS.threshold_reading,
@@ -124,7 +128,7 @@ def train(
 def _train(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     """Read the data, train, write the report; the result and its folder."""
     settings = TrainSettings(**{field.name: given[field.name] for field in fields(TrainSettings)})
-    folder = given["out"] or _new_folder()
+    folder = given["out"] or new_folder("train")
     if not given["resume"]:
         check_vacant(folder)
     splits = load(
@@ -167,13 +171,6 @@ def _given(context: typer.Context) -> dict[str, Any]:
     elif given["skip"] is None:
         given["skip"] = "imprint" if given["compare"] else "none"
     return given
-
-
-def _new_folder() -> Path:
-    """A name by the time; runs that start in the same second are told apart by a number."""
-    name = f"runs/train-{time.strftime('%Y-%m-%d-%H%M%S')}"
-    names = (Path(name if k == 1 else f"{name}-{k}") for k in count(1))
-    return next(folder for folder in names if not folder.exists())
 
 
 def _note(given: dict[str, Any]) -> dict[str, Any]:

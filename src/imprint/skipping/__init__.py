@@ -1,9 +1,20 @@
 """Skip what is familiar: the gate within a network, the plan before an epoch, and their rules."""
 
 from imprint.skipping.gate import SkipGate
+from imprint.skipping.history import HISTORY_RULES, HistoryPlan
 from imprint.skipping.plan import SkipPlan
 from imprint.skipping.rules import RULES
+from imprint.skipping.sampling import EpochSampler
 from imprint.skipping.schedules import keep_at
 from imprint.skipping.shares import PLANS
 
-__all__ = ["PLANS", "RULES", "SkipGate", "SkipPlan", "keep_at"]
+__all__ = [
+    "HISTORY_RULES",
+    "PLANS",
+    "RULES",
+    "EpochSampler",
+    "HistoryPlan",
+    "SkipGate",
+    "SkipPlan",
+    "keep_at",
+]

@@ -84,6 +84,7 @@ class SkipGate:
         self._incoming = torch.empty(0, dtype=torch.int64)
         self._index: Tensor | None = None
         self._match: Match | None = None
+        self._scores: Tensor | None = None
         if example is not None:
             self._prove((example,), {})
 
@@ -116,6 +117,11 @@ class SkipGate:
         if self._match is None:
             raise InvalidValueError("gate: expected a forward pass within `with gate(labels):`")
         return self._match
+
+    @property
+    def scores(self) -> Tensor | None:
+        """`(N,)`, the loss in nats that the probe gives each sample of the batch; None without."""
+        return self._scores
 
     @property
     def normaliser(self) -> float:
@@ -232,6 +238,7 @@ class SkipGate:
         if self.rule.remember == "before":
             self._remember(signatures, labels)
         losses = None if self._probe is None else self._probe.step(signatures, labels)
+        self._scores = losses
         count = kept_count(len(labels), self.keep)
         if self.rule.exact and count == len(labels):
             self._index = torch.arange(count, device=maps.device)

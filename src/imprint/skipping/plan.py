@@ -121,7 +121,8 @@ class SkipPlan(EpochSampler):
 
         Returns:
             `levels` and `ages`, `(N,)` each, uint8, but for a plan in a file, which is written
-            instead; `epoch`; and within an epoch `bits`, what it loads, and how many are `done`.
+            instead; `epoch`; and within an epoch `bits`, what it loads, its `size`, and how many
+            are `done`.
         """
         if self._storage.mapped:
             self._storage.flush()
@@ -153,7 +154,7 @@ class SkipPlan(EpochSampler):
             ages.copy_((ages.clamp_max(OLDEST - 1) + 1).where(~kept, 0))
             self._storage.release()
 
-    def _draw(self) -> Tensor:
+    def _draw(self) -> tuple[Tensor, int]:
         count = self.count(self.epoch)
         groups = 1 if self._labels is None else int(self._labels.max()) + 1
         if count == self._total:
@@ -161,7 +162,8 @@ class SkipPlan(EpochSampler):
         else:
             counts = count_levels(self._chunks, groups * LEVELS).view(groups, LEVELS)
             shares = shares_with_floor(self._rule, counts, count, self._floor).flatten()
-        return draw_levels(self._chunks, shares, count, generator_of(self._seed, self.epoch, 2))
+        generator = generator_of(self._seed, self.epoch, 2)
+        return draw_levels(self._chunks, shares, count, generator), count
 
     def _chunks(self) -> Iterator[Tensor]:
         """The levels, piece by piece; a sample whose turn has come counts as not known."""

@@ -33,16 +33,30 @@ class EpochSampler(Sampler[int]):
         self.epoch = 0
         self._total, self._seed = total, seed
         self._bits: Tensor | None = None  # what the epoch under way loads
-        self._recorded = self._resumed = 0  # samples of it that are done, here or before
+        self._size = self._recorded = self._resumed = 0  # its samples; those done, here or before
         self._passed = False
+
+    exact = True
+    """Whether the number of samples is known for each epoch before it begins."""
+
+    rate = 1.0
+    """What the learning rate is multiplied by in the epoch under way."""
 
     @abstractmethod
     def count(self, epoch: int) -> int:
         """Say how many samples an epoch loads."""
 
     @abstractmethod
-    def _draw(self) -> Tensor:
-        """Choose for the epoch that begins, as bits."""
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copy the state."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take over a state that `state_dict` gave."""
+
+    @abstractmethod
+    def _draw(self) -> tuple[Tensor, int]:
+        """Choose for the epoch that begins: which samples, as bits, and how many."""
 
     @abstractmethod
     def _note(self, index: Tensor, losses: Tensor) -> None:
@@ -52,7 +66,9 @@ class EpochSampler(Sampler[int]):
         """Take leave of an epoch that loaded these."""
 
     def __len__(self) -> int:
-        return self.count(self.epoch + self._passed) - self._resumed
+        if self._bits is not None and not self._passed:
+            return self._size - self._resumed
+        return self.count(self.epoch + self._passed)
 
     def __iter__(self) -> Iterator[int]:
         if self._passed:
@@ -69,6 +85,25 @@ class EpochSampler(Sampler[int]):
         """
         return flags_of(self._begin(), self._total)
 
+    def weights(self, index: Tensor) -> Tensor | None:  # noqa: ARG002 - a subclass's
+        """Say how much the losses of a batch count in the epoch under way.
+
+        Args:
+            index: `(B,)`, int64, places in the data set.
+
+        Returns:
+            `(B,)`, float32, or None for 1 each.
+        """
+        return None
+
+    def rescored(self) -> Tensor | None:
+        """Say which samples run forward without gradient at the end of the epoch under way.
+
+        Returns:
+            `(N,)`, bool, or None where the rule asks for none.
+        """
+        return None
+
     def record(self, index: Tensor, losses: Tensor) -> None:
         """Note the losses of a batch that was trained on.
 
@@ -82,7 +117,7 @@ class EpochSampler(Sampler[int]):
         _check_record(index, losses, self._total)
         self._note(index.cpu(), losses.detach().cpu())
         self._recorded += len(index)
-        if self._bits is not None and self._recorded >= self.count(self.epoch):
+        if self._bits is not None and self._recorded >= self._size:
             self.advance()
 
     def advance(self) -> None:
@@ -94,7 +129,7 @@ class EpochSampler(Sampler[int]):
     def _begin(self) -> Tensor:
         """The bits of the epoch under way; drawn where it has not begun."""
         if self._bits is None:
-            self._bits = self._draw()
+            self._bits, self._size = self._draw()
         return self._bits
 
     def _order(self) -> Iterator[int]:
@@ -107,7 +142,8 @@ class EpochSampler(Sampler[int]):
         """The part of the state that says where the plan stands."""
         state = {"epoch": torch.tensor(self.epoch)}
         if self._bits is not None:
-            state |= {"bits": self._bits.clone(), "done": torch.tensor(self._recorded)}
+            state["bits"] = self._bits.clone()
+            state |= {"size": torch.tensor(self._size), "done": torch.tensor(self._recorded)}
         return state
 
     def _load_progress(self, state: dict[str, Tensor], parts: dict[str, Tensor]) -> None:
@@ -116,12 +152,13 @@ class EpochSampler(Sampler[int]):
         expected = {"epoch": number} | parts
         if "bits" in state:
             bits = torch.zeros(-(-self._total // 8), dtype=torch.uint8)
-            expected |= {"bits": bits, "done": number}
+            expected |= {"bits": bits, "size": number, "done": number}
         shapes, wanted = _kinds(state), _kinds(expected)
         if shapes != wanted:
             raise InvalidValueError(f"state: expected {wanted}, got {shapes}")
         self.epoch, self._passed = int(state["epoch"]), False
         self._bits = state["bits"].cpu().clone() if "bits" in state else None
+        self._size = int(state.get("size", 0))
         self._recorded = self._resumed = int(state.get("done", 0))
 
 

@@ -1,5 +1,8 @@
 """Optimizers, and learning-rate schedules that count optimizer steps; PyTorch's own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import (
@@ -13,7 +16,7 @@ from torch.optim.lr_scheduler import (
 from imprint.errors import InvalidValueError
 from imprint.training.settings import TrainSettings
 
-__all__ = ["build_optimizer", "build_schedule"]
+__all__ = ["build_optimizer", "build_schedule", "scaled_rate"]
 
 
 def build_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
@@ -78,3 +81,30 @@ def build_schedule(optimizer: Optimizer, settings: TrainSettings, steps: int) ->
     if settings.schedule == "step":
         return MultiStepLR(optimizer, [steps // 2, steps * 3 // 4], gamma=0.1)
     return ConstantLR(optimizer, factor=1.0, total_iters=0)
+
+
+@contextmanager
+def scaled_rate(optimizer: Optimizer, factor: float) -> Iterator[None]:
+    """Multiply the learning rate for the steps within the block.
+
+    Args:
+        optimizer: any of PyTorch's.
+        factor: 1 changes nothing.
+
+    Yields:
+        Nothing; the rates are put back afterwards.
+
+    Examples:
+        >>> optimizer = build_optimizer(nn.Linear(2, 2), TrainSettings(lr=0.5))
+        >>> with scaled_rate(optimizer, 2.0):
+        ...     optimizer.param_groups[0]["lr"]
+        1.0
+    """
+    rates = [group["lr"] for group in optimizer.param_groups]
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate * factor
+    try:
+        yield
+    finally:
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate

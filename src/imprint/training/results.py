@@ -71,7 +71,7 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
         "data": data,
         **{name: value for name, value in asdict(s).items() if name != "epochs"},
         "layer": None if trainer.gate is None else trainer.gate.layer,
-        "tier": ("plan" if s.planned else "gate") if skipping else None,
+        "tier": s.where if skipping else None,
         "keep": s.keep if exact else None,
         "threshold_reading": s.threshold_reading if s.skip == "paper" else None,
         "lr": s.rate,

@@ -5,12 +5,25 @@ from typing import Literal, get_args
 
 from imprint.errors import InvalidValueError
 from imprint.memory import ThresholdReading
-from imprint.skipping import PLANS, RULES
+from imprint.skipping import HISTORY_RULES, PLANS, RULES
 
 __all__ = ["Device", "Optimizer", "Precision", "Schedule", "Skip", "Tier", "TrainSettings"]
 
-Skip = Literal["none", "imprint", "paper", "cosine", "random"]
-Tier = Literal["plan", "gate"]
+Skip = Literal[
+    "none",
+    "imprint",
+    "paper",
+    "cosine",
+    "random",
+    "top",
+    "infobatch",
+    "orderdp",
+    "kakurenbo",
+    "early-stopping",
+    "partial-forward-blocking",
+    "selective-backprop",
+]
+Tier = Literal["plan", "gate", "both"]
 Optimizer = Literal["sgd", "adamw"]
 Schedule = Literal["one-cycle", "cosine", "step", "constant"]
 Precision = Literal["32", "bf16", "16"]
@@ -28,9 +41,11 @@ class TrainSettings:
         model: a built-in name, `module:factory` or `file.py:factory`.
         layer: the layer to tap; None takes a built-in network's own.
         skip: the rule by which samples are left out, or `none`.
-        tier: where they are left out: `plan`, before an epoch loads them, or `gate`, within the
-            network; None takes the plan for the rules that have one, else the gate.
+        tier: where they are left out: `plan`, before an epoch loads them; `gate`, within the
+            network; or `both`, one after the other, each with the keep ratio. None takes the plan
+            for the rules that have one, else the gate.
         keep: the share of all samples that stays, in (0, 1]; `paper` decides that by itself.
+        class_floor: the part of the keep ratio that a plan leaves each class at least, in [0, 1].
         threshold_reading: the paper's threshold by its `text` or its `formula`.
         memory_decay: how the class memory fades with each batch, in (0, 1].
         dense_start: the share of the epochs, at the start, in which nothing is skipped; `paper`
@@ -66,6 +81,7 @@ class TrainSettings:
     skip: Skip = "none"
     tier: Tier | None = None
     keep: float = 0.5
+    class_floor: float = 0.0
     threshold_reading: ThresholdReading = "formula"
     memory_decay: float = 1.0
     dense_start: float = 0.1
@@ -101,14 +117,29 @@ class TrainSettings:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise InvalidValueError(f"{name}: expected a value {text}, got {value}")
-        if self.tier == "plan" and self.skip not in ("none", *PLANS):
-            expected = f"gate for the rule {self.skip}; those with a plan are {', '.join(PLANS)}"
-            raise InvalidValueError(f"tier: expected {expected}; got plan")
+        fitting = [tier for tier, rules in TIERS.items() if self.skip in rules]
+        if self.tier is not None and self.skip != "none" and self.tier not in fitting:
+            expected = f"{' or '.join(fitting) or 'none'} for {self.skip}"
+            raise InvalidValueError(f"tier: expected {expected}, got {self.tier}")
+        if self.class_floor and not (self.planned and self.skip in PLANS):
+            expected = f"0 but for the plans {', '.join(PLANS)}"
+            raise InvalidValueError(f"class_floor: expected {expected}, got {self.class_floor}")
 
     @property
     def planned(self) -> bool:
         """Whether samples are left out before an epoch loads them."""
-        return self.skip in PLANS and self.tier != "gate"
+        return self.skip in TIERS["plan"] and self.tier != "gate"
+
+    @property
+    def gated(self) -> bool:
+        """Whether samples are left out within the network."""
+        return self.skip in RULES and (self.tier in ("gate", "both") or not self.planned)
+
+    @property
+    def where(self) -> str | None:
+        """The tier that samples are left out at; `loss` for a choice by fresh losses."""
+        tiers = {(True, True): "both", (True, False): "plan", (False, True): "gate"}
+        return tiers.get((self.planned, self.gated), None if self.skip == "none" else "loss")
 
     @property
     def rate(self) -> float:
@@ -116,8 +147,15 @@ class TrainSettings:
         return DEFAULT_RATES[self.optimizer] if self.lr is None else self.lr
 
 
+TIERS: dict[str, tuple[str, ...]] = {
+    "plan": (*PLANS, *HISTORY_RULES),
+    "gate": tuple(RULES),
+    "both": tuple(rule for rule in PLANS if rule in RULES),
+}
+"""The rules that each tier has."""
+
 _CHOICES: dict[str, tuple[str | None, ...]] = {
-    "skip": ("none", *RULES),
+    "skip": get_args(Skip),
     "tier": (None, *get_args(Tier)),
     "threshold_reading": get_args(ThresholdReading),
     "optimizer": get_args(Optimizer),
@@ -129,6 +167,7 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
 _TINY = 1e-12
 _RANGES: dict[str, tuple[float, float, str]] = {
     "keep": (_TINY, 1, "in (0, 1]"),
+    "class_floor": (0, 1, "in [0, 1]"),
     "memory_decay": (_TINY, 1, "in (0, 1]"),
     "dense_start": (0, 1, "in [0, 1]"),
     "dense_end": (0, 1, "in [0, 1]"),

@@ -1,24 +1,30 @@
 """What a run leaves images out with: a plan, or a gate, as its settings say."""
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from imprint.data import Batch
+from imprint.data.seeds import generator_of
 from imprint.errors import LayerError
 from imprint.models import default_layer
+from imprint.outputs import first_tensor
 from imprint.signatures import signature
-from imprint.skipping import SkipGate, SkipPlan
+from imprint.skipping import HISTORY_RULES, EpochSampler, HistoryPlan, SkipGate, SkipPlan
+from imprint.skipping.published.selective_backprop import select
+from imprint.skipping.rules import kept_count
 from imprint.taps import check_rows, maps_at
 from imprint.training.settings import TrainSettings
 
-__all__ = ["build_gate", "build_plan"]
+__all__ = ["LossSelector", "build_gate", "build_plan", "build_selector"]
 
 
-def build_plan(settings: TrainSettings, count: int) -> SkipPlan | None:
+def build_plan(settings: TrainSettings, labels: Tensor) -> EpochSampler | None:
     """Build the plan of a run, where it has one.
 
     Args:
-        settings: names rule, tier, keep ratio, dense parts, epochs, batch size and seed.
-        count: the images to train on.
+        settings: names rule, tier, keep ratio, floor, dense parts, epochs, batch size and seed.
+        labels: `(N,)`, int64, of the images to train on.
 
     Returns:
         The plan; None for a run that loads everything.
@@ -27,13 +33,23 @@ def build_plan(settings: TrainSettings, count: int) -> SkipPlan | None:
         InvalidValueError: where an epoch would keep less than one batch.
 
     Examples:
-        >>> build_plan(TrainSettings(skip="imprint", keep=0.25), 2048).count(epoch=1)
+        >>> settings = TrainSettings(skip="imprint", keep=0.25)
+        >>> build_plan(settings, torch.zeros(2048, dtype=torch.int64)).count(epoch=1)
         512
     """
     if not settings.planned:
         return None
+    if settings.skip in HISTORY_RULES:
+        return HistoryPlan(
+            len(labels),
+            keep=settings.keep,
+            epochs=settings.epochs,
+            rule=settings.skip,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+        )
     return SkipPlan(
-        count,
+        len(labels),
         keep=settings.keep,
         epochs=settings.epochs,
         rule=settings.skip,
@@ -41,6 +57,8 @@ def build_plan(settings: TrainSettings, count: int) -> SkipPlan | None:
         dense_end=settings.dense_end,
         batch_size=settings.batch_size,
         seed=settings.seed,
+        labels=labels,
+        class_floor=settings.class_floor,
     )
 
 
@@ -67,25 +85,83 @@ def build_gate(
         >>> build_gate(settings, model, (1, 2, 2), 2).layer
         '0'
     """
-    if settings.skip == "none":
+    if settings.skip == "none" or not (settings.gated or settings.planned):
         return None
     layer = settings.layer or default_layer(settings.model)
-    if layer is None and settings.planned:
+    if layer is None and not settings.gated:
         return None
     if layer is None:
         names = ", ".join([name for name, _ in model.named_modules() if name][:12])
         raise LayerError(f"layer: expected --layer, one of the model's such as {names}; got none")
     example = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
-    if settings.planned:  # what is only read must run and give maps, and may stand anywhere
+    if not settings.gated:  # what is only read must run and give maps, and may stand anywhere
         check_rows(signature(maps_at(model, layer, example)), example, layer)
     return SkipGate(
         model,
         layer=layer,
         num_classes=num_classes,
         keep=1.0,
-        rule="cosine" if settings.planned else settings.skip,
+        rule=settings.skip if settings.gated else "cosine",
         reading=settings.threshold_reading if settings.skip == "paper" else "text",
         decay=settings.memory_decay,
         seed=settings.seed,
-        example=None if settings.planned else example,
+        example=example if settings.gated else None,
     )
+
+
+class LossSelector:
+    """Narrow a batch to the rows whose loss, looked at without gradient, asks for a step.
+
+    Args:
+        keep: the share of each batch that stays, in (0, 1].
+        seed: of the draw.
+
+    Source: selective backprop (Jiang et al. 2019).
+    """
+
+    def __init__(self, keep: float, seed: int) -> None:
+        self._keep, self._seed = keep, seed
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Draw an epoch's random numbers from the seed and the epoch alone, as a resume needs it.
+
+        Args:
+            epoch: from 0.
+        """
+        self._generator = generator_of(self._seed, epoch, 3)
+
+    @torch.no_grad()
+    def __call__(self, model: nn.Module, batch: Batch) -> Batch:
+        """Choose the rows.
+
+        Args:
+            model: in the modes that it trains in; batch norm sees the whole batch as well.
+            batch: all rows.
+
+        Returns:
+            The batch of the rows that stay.
+        """
+        logits = first_tensor(model(batch.images), "the model's output")
+        losses = F.cross_entropy(logits.float(), batch.labels, reduction="none")
+        count = kept_count(len(losses), self._keep)
+        rows = select(losses, count=count, generator=self._generator)
+        return Batch(batch.index[rows], batch.images[rows], batch.labels[rows])
+
+
+def build_selector(settings: TrainSettings) -> LossSelector | None:
+    """Build what narrows each batch by its fresh losses, where a run has it.
+
+    Args:
+        settings: names rule, keep ratio and seed.
+
+    Returns:
+        The selector; None for other rules.
+
+    Examples:
+        >>> build_selector(TrainSettings(skip="random")) is None
+        True
+    """
+    if settings.skip != "selective-backprop":
+        return None
+    return LossSelector(settings.keep, settings.seed)

@@ -20,10 +20,10 @@ from imprint.training.diagnosis import diagnose
 from imprint.training.engine import build_fabric
 from imprint.training.evaluation import class_hits
 from imprint.training.fit import check_fit
-from imprint.training.optimizers import build_optimizer, build_schedule
+from imprint.training.optimizers import build_optimizer, build_schedule, scaled_rate
 from imprint.training.randomness import drawing_from
 from imprint.training.settings import TrainSettings
-from imprint.training.skips import build_gate, build_plan
+from imprint.training.skips import build_gate, build_plan, build_selector
 from imprint.training.states import flatten_optimizer, join_parts, restore_optimizer, split_parts
 from imprint.training.tally import SkipTally
 
@@ -91,12 +91,13 @@ class Trainer:
         self.epochs: list[dict[str, Any]] = []
         self.class_accuracy: list[float | None] = []
         self._train, self._test, self._on_step = train, test, on_step
-        self._num_classes, self._shape = num_classes, shape
+        self._num_classes, self._shape, self._batch_size = num_classes, shape, settings.batch_size
         self._fabric = build_fabric(settings)
         self.model = build_model(settings.model, shape, num_classes, seed=settings.seed)
         check_fit(self.model, settings.model, shape, num_classes)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.plan = build_plan(settings, len(train_labels))
+        self.plan = build_plan(settings, train_labels)
+        self._selector = build_selector(settings)
         self.gate = build_gate(settings, self.model, shape, num_classes)
         self.tally = SkipTally(train_labels, num_classes)
         optimizer = build_optimizer(self.model, settings)
@@ -150,17 +151,21 @@ class Trainer:
         """
         rate = float(self._schedule.get_last_lr()[0])
         start = time.perf_counter()
-        kept = self._choose()
+        kept, rescored = self._choose()
         self.tally.begin_epoch(self.epoch, kept)
         with drawing_from(self.settings.seed, self.epoch, device=self.device):
             counts = self._train_batches(kept)
+            again = self._rescore(rescored)
         seconds = time.perf_counter() - start
         if self.plan is not None and self.plan.epoch == self.epoch:
             self.plan.advance()  # rows after the last full batch are never recorded
         if self.gate is not None:
             self.tally.end_epoch(self.gate)
         self.epochs.append({"epoch": self.epoch + 1, "test_accuracy": self._judge()})
-        self.epochs[-1] |= self._account(counts) | {"train_seconds": seconds, "learning_rate": rate}
+        self.epochs[-1] |= self._account(counts, again) | {
+            "train_seconds": seconds,
+            "learning_rate": rate,
+        }
         return self.epochs[-1]
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -202,31 +207,52 @@ class Trainer:
         self.tally.load_state_dict(parts["tally"])
         self.epochs, self.class_accuracy = note["epochs"], note["class_accuracy"]
 
-    def _choose(self) -> Tensor | None:
-        """Set what the epoch that begins keeps: the plan gives rows, the gate takes a share."""
-        if self.plan is not None:
-            return self.plan.kept()
-        if self.gate is not None:
+    def _choose(self) -> tuple[Tensor | None, Tensor | None]:
+        """Set what the epoch that begins keeps: a plan names rows, to train on and to rescore."""
+        if self.gate is not None and self.settings.gated:
             self.gate.keep = self._keep()
-        return None
+        if self._selector is not None:
+            self._selector.begin_epoch(self.epoch)
+        if self.plan is None:
+            return None, None
+        return self.plan.kept(), self.plan.rescored()
 
     def _train_batches(self, kept: Tensor | None) -> "_Counts":
         """One epoch: for each batch, a step on the rows that stay."""
         self._model.train()
-        counts = _Counts(seen=0 if kept is None else int((~kept).sum()))
+        counts = _Counts(0 if kept is None else int((~kept).sum()))
+        steps = self._steps(self.epoch) if kept is None else int(kept.sum()) // self._batch_size
         for step, batch in enumerate(self._train.epoch(self.epoch, kept), 1):
             loss, trained = self._step(batch)
-            counts.add(loss, trained, len(batch.labels))
+            self._advance_schedule(step / steps)
+            loaded = len(batch.labels)
+            counts.add(loss, trained, loaded, loaded + (trained if self._selector else 0))
             skipped = counts.seen - counts.trained
-            place = (self.epoch, step, self._steps(self.epoch))
-            self._on_step(Progress(self.name, *place, loss, counts.trained, skipped))
+            self._on_step(
+                Progress(self.name, self.epoch, step, steps, loss, counts.trained, skipped)
+            )
         return counts
+
+    @torch.no_grad()
+    def _rescore(self, rows: Tensor | None) -> int:
+        """Renew the losses of what a published plan leaves out but looks at; how many."""
+        if self.plan is None or rows is None or int(rows.sum()) < self._batch_size:
+            return 0
+        count = 0
+        with guest(self.model):
+            for batch in self._train.epoch(self.epoch, rows):
+                logits = first_tensor(self._model(batch.images), "the model's output")
+                losses = F.cross_entropy(logits, batch.labels, reduction="none")
+                self.plan.record(batch.index, losses)
+                count += len(losses)
+        return count
 
     def _step(self, batch: Batch) -> tuple[float, int]:
         """Forward, backward and update on one batch; its loss and the rows that it had."""
+        if self._selector is not None:
+            batch = self._selector(self._model, batch)
         logits, labels = self._forward(batch)
-        smoothing = self.settings.label_smoothing
-        loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        loss = self._loss(logits, labels, batch.index)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise DivergedError(self._explain(batch, value))
@@ -235,15 +261,45 @@ class Trainer:
             self._fabric.clip_gradients(
                 self._model, self._optimizer, max_norm=self.settings.clip, error_if_nonfinite=False
             )
-        self._optimizer.step()
-        self._schedule.step()
+        with scaled_rate(self._optimizer, 1.0 if self.plan is None else self.plan.rate):
+            self._optimizer.step()
         self._optimizer.zero_grad()
         if self.plan is not None:
-            losses = F.cross_entropy(logits.detach(), labels, reduction="none")
-            self.plan.record(batch.index, losses)
+            self._record(batch, logits.detach(), labels)
         if self.gate is not None and self.gate.rule.remember == "after":
             self.gate.remember(batch.images, batch.labels)
         return value, len(labels)
+
+    def _loss(self, logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
+        """The mean loss, weighted where the plan weighs."""
+        smoothing = self.settings.label_smoothing
+        weights = None if self.plan is None else self.plan.weights(index)
+        if weights is None:
+            return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        losses = F.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
+        return (losses * weights).mean()
+
+    def _record(self, batch: Batch, logits: Tensor, labels: Tensor) -> None:
+        """Tell the plan each sample's loss; of those that left at a gate, what the gate knew."""
+        assert self.plan is not None  # noqa: S101 - asked by the caller
+        losses = F.cross_entropy(logits, labels, reduction="none")
+        if self.gate is not None and self.settings.gated:
+            known = self.gate.scores
+            if known is None:  # a rule that knows no loss: what left is told nothing of
+                known = torch.full(batch.labels.shape, torch.nan)
+            losses = known.to(losses).index_copy(0, self.gate.index, losses)
+        self.plan.record(batch.index, losses)
+
+    def _advance_schedule(self, done: float) -> None:
+        """Move the learning rate on: by a step, or by the share of the epoch that is done.
+
+        How many steps a rule that is not exact will take, nobody knows before.
+        """
+        target = self._schedule.last_epoch + 1
+        if self.plan is not None and not self.plan.exact:
+            target = round((self.epoch + done) * len(self._train))
+        while self._schedule.last_epoch < target:
+            self._schedule.step()
 
     def _forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The logits and the labels of the rows that stay."""
@@ -254,11 +310,13 @@ class Trainer:
         self.tally.record(batch.index, batch.labels, gate)
         return logits, gate.labels
 
-    def _account(self, counts: "_Counts") -> dict[str, Any]:
+    def _account(self, counts: "_Counts", again: int) -> dict[str, Any]:
         """What an epoch did, as `result.json` has it."""
         return {
             "train_loss": counts.loss / counts.trained,
             "images_seen": counts.seen,
+            "images_loaded": counts.loaded + again,
+            "images_forwarded": counts.forwarded + again,
             "images_trained": counts.trained,
             "images_skipped": counts.seen - counts.trained,
             "hits": int(self.tally.hits.sum()),
@@ -270,7 +328,7 @@ class Trainer:
         """Optimizer steps of an epoch."""
         if self.plan is None:
             return len(self._train)
-        return self.plan.count(epoch) // self.settings.batch_size
+        return self.plan.count(epoch) // self._batch_size
 
     def _keep(self) -> float:
         """The keep ratio of the epoch that begins, at the gate."""
@@ -294,13 +352,20 @@ class Trainer:
 
 @dataclass
 class _Counts:
-    """Sums over an epoch: loss times rows trained, rows trained, rows seen."""
+    """Sums over an epoch: loss times rows trained; rows left out before loading, and the rest."""
 
+    left_out: int
     loss: float = 0.0
+    loaded: int = 0
+    forwarded: int = 0
     trained: int = 0
-    seen: int = 0
 
-    def add(self, loss: float, trained: int, seen: int) -> None:
+    @property
+    def seen(self) -> int:
+        return self.left_out + self.loaded
+
+    def add(self, loss: float, trained: int, loaded: int, forwarded: int) -> None:
         self.loss += loss * trained
         self.trained += trained
-        self.seen += seen
+        self.loaded += loaded
+        self.forwarded += forwarded

@@ -1,0 +1,239 @@
+"""Skipping methods side by side: one process, the same seeds, taking turns, paired."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from imprint.benchmarking.flops import StepFlops, step_flops
+from imprint.benchmarking.statistics import summarise
+from imprint.errors import InvalidValueError
+from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
+from imprint.training.job import build_trainer
+from imprint.training.results import versions
+from imprint.training.settings import TrainSettings
+from imprint.training.trainer import Progress, Trainer
+from imprint.types import DataSplits
+
+__all__ = ["METHODS", "BenchSettings", "bench_skip"]
+
+METHODS: dict[str, dict[str, Any]] = {
+    "plain": {"skip": "none"},
+    "matched": {"skip": "none"},
+    "random": {"skip": "random"},
+    "infobatch": {"skip": "infobatch"},
+    "orderdp": {"skip": "orderdp"},
+    "selective-backprop": {"skip": "selective-backprop"},
+    "partial-forward-blocking": {"skip": "partial-forward-blocking"},
+    "kakurenbo": {"skip": "kakurenbo"},
+    "early-stopping": {"skip": "early-stopping"},
+    "paper": {"skip": "paper"},
+    "imprint": {"skip": "imprint"},
+    "imprint-gate": {"skip": "imprint", "tier": "gate"},
+    "imprint-both": {"skip": "imprint", "tier": "both"},
+    "random-gate": {"skip": "random", "tier": "gate"},
+    "top": {"skip": "top"},
+}
+"""Each method's settings beside those that all share; a new one is registered here."""
+
+KEEPLESS = ("plain", "early-stopping", "paper")
+"""Methods that decide by themselves how much they keep, and run once for all keep ratios."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchSettings:
+    """What to set side by side.
+
+    Args:
+        base: the settings that all runs share; method, keep ratio and seed are set in it.
+        methods: names of `METHODS`; `plain` is always among them, as the others are held to it.
+        keeps: keep ratios in (0, 1].
+        seeds: how many, from 0.
+
+    Raises:
+        InvalidValueError: for an unknown method, a keep ratio out of range or no seed.
+
+    Examples:
+        >>> BenchSettings(base=TrainSettings(), methods=("magic",))
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: methods: expected some of plain, ... got 'magic'
+    """
+
+    base: TrainSettings
+    methods: tuple[str, ...] = ("plain", "matched", "random", "imprint")
+    keeps: tuple[float, ...] = (0.5,)
+    seeds: int = 5
+
+    def __post_init__(self) -> None:
+        for method in self.methods:
+            if method not in METHODS:
+                expected = ", ".join(METHODS)
+                raise InvalidValueError(f"methods: expected some of {expected}; got {method!r}")
+        for keep in self.keeps:
+            if not 0 < keep <= 1:
+                raise InvalidValueError(f"keeps: expected shares in (0, 1], got {keep}")
+        if self.seeds < 1 or not self.keeps:
+            got = f"{self.seeds}, {len(self.keeps)}"
+            raise InvalidValueError(f"seeds, keeps: expected at least one of each, got {got}")
+
+    def runs(self, seed: int) -> dict[str, tuple[str, float | None, TrainSettings]]:
+        """Name the runs of a seed.
+
+        Args:
+            seed: from 0.
+
+        Returns:
+            for each run its method, its keep ratio (None where it has none) and its settings.
+
+        Examples:
+            >>> list(BenchSettings(base=TrainSettings(), keeps=(0.5, 0.25)).runs(0))[:3]
+            ['plain', 'matched-0.5', 'matched-0.25']
+        """
+        base = replace(self.base, seed=seed)
+        runs: dict[str, tuple[str, float | None, TrainSettings]] = {}
+        for method in dict.fromkeys(("plain", *self.methods)):
+            for keep in (None,) if method in KEEPLESS else self.keeps:
+                name = method if keep is None else f"{method}-{keep:g}"
+                runs[name] = (method, keep, _settings(base, method, keep))
+        return runs
+
+
+def _settings(base: TrainSettings, method: str, keep: float | None) -> TrainSettings:
+    """The settings of a run; `matched` has as many epochs as its keep ratio makes of them."""
+    if method == "matched" and keep is not None:
+        dense = math.ceil(base.dense_start * base.epochs)
+        return replace(base, epochs=round(dense + keep * (base.epochs - dense)) or 1, skip="none")
+    return replace(base, keep=base.keep if keep is None else keep, **METHODS[method])
+
+
+def bench_skip(
+    data: DataSplits,
+    settings: BenchSettings,
+    *,
+    out: Path,
+    resume: bool = False,
+    on_step: Callable[[Progress], None] = lambda _: None,
+    on_run: Callable[[dict[str, Any]], None] = lambda _: None,
+    note: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Train with each method and seed, and set them side by side.
+
+    The runs of a seed start from the same weights, see the images in the same order and take turns,
+    so that what disturbs the machine meets all alike. `matched` is plain training with fewer
+    epochs, its schedule compressed to fit.
+
+    Args:
+        data: what to train and to test on.
+        settings: what to set side by side.
+        out: a new or empty folder for `config.json`, `result.json` and checkpoints.
+        resume: continue what was stopped in `out`.
+        on_step: called after each optimizer step.
+        on_run: called with the row of each run that is done.
+        note: what else `config.json` is to hold.
+
+    Returns:
+        What `result.json` holds: `rows`, one a run, and `summary`, one a method and keep ratio.
+
+    Raises:
+        ImprintError: for settings, data or a folder that will not do.
+    """
+    config = {"command": "bench skip", "data": data.name, **_config(settings)}
+    _open(out, config, note, resume=resume)
+    rows: list[dict[str, Any]] = []
+    for seed in range(settings.seeds):
+        path = out / f"seed-{seed}.json"
+        if not path.is_file():
+            write_json(path, {"rows": _run_seed(data, settings, seed, out, on_step)})
+            for checkpoint in out.glob("checkpoint-*.safetensors"):
+                checkpoint.unlink()
+        done = read_json(path)["rows"]
+        rows += done
+        for row in done:
+            on_run(row)
+        result = {**config, "rows": rows, "summary": summarise(rows), "versions": versions()}
+        write_json(out / "result.json", result)
+    return result
+
+
+def _config(settings: BenchSettings) -> dict[str, Any]:
+    shared = {"methods": list(settings.methods), "keeps": list(settings.keeps)}
+    left_out = ("skip", "tier", "keep", "seed")
+    base = {key: value for key, value in asdict(settings.base).items() if key not in left_out}
+    return {**shared, "seeds": settings.seeds, **base}
+
+
+def _open(out: Path, config: dict[str, Any], note: Mapping[str, Any], *, resume: bool) -> None:
+    """Begin a folder, or check that the one that is there holds the same runs; seeds may grow."""
+    if resume:
+        stored = read_json(out / "config.json")
+        for key, got in config.items():
+            if key != "seeds" and stored.get(key) != got:
+                expected = f"{stored.get(key)!r} as the runs in {out} have"
+                raise InvalidValueError(f"{key}: expected {expected}, got {got!r}")
+    write_json((out if resume else claim(out)) / "config.json", {**config, **note})
+
+
+def _run_seed(
+    data: DataSplits,
+    settings: BenchSettings,
+    seed: int,
+    out: Path,
+    on_step: Callable[[Progress], None],
+) -> list[dict[str, Any]]:
+    """All runs of a seed; whichever is least far takes the next turn."""
+    runs = settings.runs(seed)
+    trainers = {
+        name: build_trainer(data, run_settings, name, on_step)
+        for name, (_, _, run_settings) in runs.items()
+    }
+    for name, trainer in trainers.items():
+        if (path := _checkpoint(out, seed, name)).is_file():
+            trainer.load_state(*read_tensors(path))
+    trainers["plain"].warm_up()
+    while waiting := [name for name in trainers if not trainers[name].finished]:
+        name = min(waiting, key=lambda n: trainers[n].epoch / trainers[n].settings.epochs)
+        trainers[name].train_epoch()
+        write_tensors(_checkpoint(out, seed, name), *trainers[name].state())
+    shape = data.train.images.shape[1:]
+    return [
+        {"method": method, "keep": keep, "seed": seed}
+        | _row(trainers[name], (shape[0], shape[1], shape[2]))
+        for name, (method, keep, _) in runs.items()
+    ]
+
+
+def _checkpoint(out: Path, seed: int, name: str) -> Path:
+    return out / f"checkpoint-{seed}-{name}.safetensors"
+
+
+def _row(trainer: Trainer, shape: tuple[int, int, int]) -> dict[str, Any]:
+    """What `result.json` says of a run."""
+    epochs = trainer.epochs
+    loaded, forwarded, trained = (
+        sum(row[key] for row in epochs)
+        for key in ("images_loaded", "images_forwarded", "images_trained")
+    )
+    return {
+        "accuracy": epochs[-1]["test_accuracy"],
+        "worst_class": min(value for value in trainer.class_accuracy if value is not None),
+        "seconds": sum(row["train_seconds"] for row in epochs),
+        "images_loaded": loaded,
+        "images_forwarded": forwarded,
+        "images_backwarded": trained,
+        "flops": _flops(trainer, shape).of(
+            forwarded=0 if trainer.settings.gated else forwarded - trained,
+            entered=loaded,
+            trained=trained,
+        ),
+        "epochs": len(epochs),
+        "accuracies": [row["test_accuracy"] for row in epochs],
+        "epoch_seconds": [row["train_seconds"] for row in epochs],
+    }
+
+
+def _flops(trainer: Trainer, shape: tuple[int, int, int]) -> StepFlops:
+    gated = trainer.gate is not None and trainer.settings.gated
+    layer = trainer.gate.layer if trainer.gate is not None and gated else None
+    return step_flops(trainer.model, shape, layer=layer)

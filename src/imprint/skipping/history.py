@@ -1,0 +1,246 @@
+"""Published methods as a plan: they ask for the last losses as they were, in 12 bytes a sample."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imprint.data.seeds import generator_of
+from imprint.errors import InvalidValueError
+from imprint.skipping.published.early_stopping import mastered
+from imprint.skipping.published.infobatch import prune
+from imprint.skipping.published.kakurenbo import fraction_at, hide, rate_factor
+from imprint.skipping.published.orderdp import top_of_pools
+from imprint.skipping.sampling import EpochSampler
+
+__all__ = ["HISTORY_RULES", "HistoryPlan", "HistoryRule"]
+
+REMEMBERED = 3
+"""Last losses of each sample; a second difference asks for three."""
+
+POOL = 1024
+"""Samples of a pool of OrderDP."""
+
+MASTERED = 1e-3
+"""The second difference of a loss up to which early stopping holds a sample for mastered."""
+
+DENSE_END = 0.125
+"""The share of epochs at the end in which InfoBatch loads everything."""
+
+
+class Choice(NamedTuple):
+    """What an epoch does with each sample.
+
+    Attributes:
+        kept: `(N,)`, bool: trained on.
+        weights: `(N,)`, float32, of their losses; None for 1 each.
+        rescored: whether the others run forward without gradient, so that their losses are known.
+        rate: what the learning rate is multiplied by.
+    """
+
+    kept: Tensor
+    weights: Tensor | None = None
+    rescored: bool = False
+    rate: float = 1.0
+
+
+class Evidence(NamedTuple):
+    """What a rule may decide on.
+
+    Attributes:
+        history: `(3, N)`, float32, the last losses, the newest first; infinite where not known.
+        keep: the keep ratio that the user asks for, in (0, 1].
+        progress: the share of the training that is done, in [0, 1).
+        generator: for the rule's random numbers.
+    """
+
+    history: Tensor
+    keep: float
+    progress: float
+    generator: torch.Generator
+
+
+@dataclass(frozen=True)
+class HistoryRule:
+    """A published rule.
+
+    Args:
+        choose: from the evidence to what an epoch does.
+        exact: whether it keeps exactly the share that it is asked for.
+    """
+
+    choose: Callable[[Evidence], Choice]
+    exact: bool = False
+
+
+def _infobatch(evidence: Evidence) -> Choice:
+    """Everything in the last eighth; before, of what lies below the mean loss a share goes."""
+    losses = evidence.history[0]
+    if evidence.progress >= 1 - DENSE_END:
+        return Choice(torch.ones_like(losses, dtype=torch.bool))
+    kept, weights = prune(losses, ratio=1 - evidence.keep, generator=evidence.generator)
+    return Choice(kept, weights)
+
+
+def _orderdp(evidence: Evidence) -> Choice:
+    losses, generator = evidence.history[0], evidence.generator
+    return Choice(top_of_pools(losses, keep=evidence.keep, pool=POOL, generator=generator))
+
+
+def _kakurenbo(evidence: Evidence) -> Choice:
+    fraction = fraction_at(evidence.progress, fraction=1 - evidence.keep)
+    hidden = hide(evidence.history[0], fraction=fraction)
+    return Choice(~hidden, rescored=True, rate=rate_factor(float(hidden.float().mean())))
+
+
+def _early_stopping(evidence: Evidence) -> Choice:
+    return Choice(~mastered(evidence.history, delta=MASTERED), rescored=True)
+
+
+HISTORY_RULES: dict[str, HistoryRule] = {
+    "infobatch": HistoryRule(_infobatch),
+    "orderdp": HistoryRule(_orderdp, exact=True),
+    "kakurenbo": HistoryRule(_kakurenbo),
+    "early-stopping": HistoryRule(_early_stopping),
+}
+"""Published rules of a plan by name; a new one is registered here."""
+
+
+class HistoryPlan(EpochSampler):
+    """Choose what each epoch loads by a published method; a sampler like `SkipPlan`.
+
+    Args:
+        count: N, the samples of the data set.
+        keep: in (0, 1]. OrderDP keeps that share of all samples, InfoBatch of those below the mean
+            loss; KAKURENBO hides at most the rest; early stopping does not ask for it.
+        epochs: of the whole training.
+        rule: `infobatch`, `orderdp`, `kakurenbo` or `early-stopping`.
+        batch_size: an epoch loads at least so many.
+        seed: of order and choice.
+
+    Raises:
+        InvalidValueError: for a value out of range.
+
+    Examples:
+        >>> plan = HistoryPlan(100, keep=0.4, epochs=3, rule="orderdp")
+        >>> rows = torch.tensor(list(plan))
+        >>> plan.record(rows, torch.rand(len(rows)))
+        >>> len(rows), len(plan)
+        (100, 40)
+    """
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        keep: float,
+        epochs: int,
+        rule: str,
+        batch_size: int = 1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(count, seed)
+        if rule not in HISTORY_RULES:
+            expected = ", ".join(HISTORY_RULES)
+            raise InvalidValueError(f"rule: expected one of {expected}, got {rule!r}")
+        if not 0 < keep <= 1:
+            raise InvalidValueError(f"keep: expected a share in (0, 1], got {keep}")
+        if count < 1 or epochs < 1 or not 1 <= batch_size <= count:
+            got = f"{count}, {epochs}, {batch_size}"
+            raise InvalidValueError(f"count, epochs, batch_size: expected 1 or more, got {got}")
+        self.rule = HISTORY_RULES[rule]
+        self.exact = self.rule.exact
+        self._keep, self._epochs, self._batch_size = keep, epochs, batch_size
+        self._history = torch.full((REMEMBERED, count), torch.inf)
+        self._choice = Choice(torch.ones(count, dtype=torch.bool))
+
+    def count(self, epoch: int) -> int:
+        """Say how many samples an epoch loads.
+
+        Args:
+            epoch: from 0.
+
+        Returns:
+            N in the first epoch and `round(keep·N)` afterwards; of a rule that is not exact, N:
+            it may load any number up to that.
+        """
+        if epoch == 0 or not self.exact:
+            return self._total
+        return max(self._batch_size, round(self._keep * self._total))
+
+    def weights(self, index: Tensor) -> Tensor | None:
+        """Say how much the losses of a batch count in the epoch under way.
+
+        Args:
+            index: `(B,)`, int64, places in the data set.
+
+        Returns:
+            `(B,)`, float32, or None for 1 each.
+        """
+        weights = self._choice.weights
+        return None if weights is None else weights[index.cpu()].to(index.device)
+
+    def rescored(self) -> Tensor | None:
+        """Say which samples run forward without gradient at the end of the epoch under way.
+
+        Returns:
+            `(N,)`, bool, or None where the method asks for none.
+        """
+        self._begin()
+        return ~self._choice.kept if self._choice.rescored else None
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copy the state, also in the middle of an epoch.
+
+        Returns:
+            `history`, `(3, N)`; where the plan stands within an epoch; and of its choice
+            `weights`, `(N,)` or empty, `rescored` and `rate`.
+        """
+        return {"history": self._history.clone()} | self._progress_state() | self._choice_state()
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take over a state that `state_dict` gave; the next pass goes on where it was.
+
+        Args:
+            state: the tensors by name, of as many samples.
+
+        Raises:
+            InvalidValueError: where one is missing or of another number of samples.
+        """
+        weights = state.get("weights", torch.empty(0))
+        choice = self._choice_state()
+        if len(weights) == self._total:
+            choice["weights"] = weights
+        self._load_progress(state, {"history": self._history} | choice)
+        self._history.copy_(state["history"])
+        kept = self.kept() if self._bits is not None else self._choice.kept
+        rescored, rate = bool(state["rescored"]), float(state["rate"])
+        self._choice = Choice(kept, weights.clone() if len(weights) else None, rescored, rate)
+        self.rate = rate
+
+    def _choice_state(self) -> dict[str, Tensor]:
+        weights = self._choice.weights
+        return {
+            "weights": torch.empty(0) if weights is None else weights.clone(),
+            "rescored": torch.tensor(self._choice.rescored),
+            "rate": torch.tensor(self._choice.rate),
+        }
+
+    def _note(self, index: Tensor, losses: Tensor) -> None:
+        self._history[1:, index] = self._history[:-1, index]
+        self._history[0, index] = losses.float().nan_to_num(nan=torch.inf)
+
+    def _draw(self) -> tuple[Tensor, int]:
+        progress = min(self.epoch, self._epochs - 1) / self._epochs
+        generator = generator_of(self._seed, self.epoch, 2)
+        choice = self.rule.choose(Evidence(self._history, self._keep, progress, generator))
+        if self.epoch == 0:  # nothing is known yet
+            choice = Choice(torch.ones(self._total, dtype=torch.bool))
+        elif int(choice.kept.sum()) < self._batch_size:  # never an empty batch
+            hardest = self._history[0].topk(self._batch_size).indices
+            choice = choice._replace(kept=choice.kept.index_fill(0, hardest, value=True))
+        self._choice, self.rate = choice, choice.rate
+        return torch.from_numpy(np.packbits(choice.kept.numpy())), int(choice.kept.sum())
