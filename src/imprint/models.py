@@ -121,7 +121,14 @@ class _BasicBlock(nn.Module):
         return F.relu(self.bn2(self.conv2(inner)) + self.shortcut(maps))
 
 
-def resnet(shape: Shape, num_classes: int, *, widths: tuple[int, ...], depth: int) -> nn.Sequential:
+def resnet(
+    shape: Shape,
+    num_classes: int,
+    *,
+    widths: tuple[int, ...],
+    depth: int,
+    pooled_stem: bool = False,
+) -> nn.Sequential:
     """Build a residual network for small images: a 3x3 stem, then stages of basic blocks.
 
     Args:
@@ -129,6 +136,8 @@ def resnet(shape: Shape, num_classes: int, *, widths: tuple[int, ...], depth: in
         num_classes: K.
         widths: channels of each stage; each but the first halves height and width.
         depth: basic blocks a stage.
+        pooled_stem: whether the stem halves height and width, so that all later stages cost a
+            quarter.
 
     Returns:
         It takes `(N, *shape)` and gives logits `(N, K)`.
@@ -147,7 +156,12 @@ def resnet(shape: Shape, num_classes: int, *, widths: tuple[int, ...], depth: in
     }
     return nn.Sequential(
         OrderedDict(
-            stem=nn.Sequential(convolution, nn.BatchNorm2d(first), nn.ReLU(inplace=True)),
+            stem=nn.Sequential(
+                convolution,
+                *([nn.MaxPool2d(2)] if pooled_stem else []),
+                nn.BatchNorm2d(first),
+                nn.ReLU(inplace=True),
+            ),
             **stages,
             pool=nn.AdaptiveAvgPool2d(1),
             flatten=nn.Flatten(),
@@ -165,6 +179,10 @@ def _resnet18(shape: Shape, num_classes: int) -> nn.Module:
     return resnet(shape, num_classes, widths=(64, 128, 256, 512), depth=2)
 
 
+def _resnet8(shape: Shape, num_classes: int) -> nn.Module:
+    return resnet(shape, num_classes, widths=(16, 48, 96), depth=1, pooled_stem=True)
+
+
 def _resnet20(shape: Shape, num_classes: int) -> nn.Module:
     return resnet(shape, num_classes, widths=(16, 32, 64), depth=3)
 
@@ -172,6 +190,7 @@ def _resnet20(shape: Shape, num_classes: int) -> nn.Module:
 BUILT_IN: dict[str, tuple[Callable[[Shape, int], nn.Module], str]] = {
     "paper": (paper, "conv1"),
     "conv4": (conv4, "block2"),
+    "resnet8": (_resnet8, "layer1"),
     "resnet20": (_resnet20, "layer1"),
     "resnet18": (_resnet18, "layer1"),
 }

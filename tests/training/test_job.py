@@ -49,6 +49,13 @@ def without_times(value):
         ("random", "gate"),
         ("paper", None),
         ("cosine", None),
+        ("imprint", "both"),
+        ("top", None),
+        ("infobatch", None),
+        ("orderdp", None),
+        ("kakurenbo", None),
+        ("early-stopping", None),
+        ("selective-backprop", None),
     ],
 )
 def test_learns_and_accounts_for_every_image(splits, tmp_path, skip, tier):

@@ -34,5 +34,5 @@ def test_only_rules_with_a_plan_plan():
     assert not TrainSettings(skip="imprint", tier="gate").planned
     assert not TrainSettings(skip="cosine").planned
     assert not TrainSettings(tier="plan").planned
-    with pytest.raises(InvalidValueError, match="tier: expected gate for the rule paper"):
+    with pytest.raises(InvalidValueError, match="tier: expected gate for paper, got plan"):
         TrainSettings(skip="paper", tier="plan")

@@ -9,6 +9,7 @@ from imprint.training import TrainSettings
 from imprint.training.skips import build_gate, build_plan
 
 SHAPE = (1, 4, 4)
+LABELS = torch.arange(2000) % 3
 
 
 def network():
@@ -17,13 +18,13 @@ def network():
 
 def test_a_plain_run_has_neither():
     settings = TrainSettings(model="mine.py:build", layer="0")
-    assert build_plan(settings, 1000) is None
+    assert build_plan(settings, LABELS[:1000]) is None
     assert build_gate(settings, network(), SHAPE, 3) is None
 
 
 def test_a_plan_reads_a_layer_and_lets_every_row_pass():
     settings = TrainSettings(model="mine.py:build", layer="0", skip="imprint", keep=0.3)
-    assert build_plan(settings, 1000).count(1) == 256  # 300, down to a full batch
+    assert build_plan(settings, LABELS[:1000]).count(1) == 256  # 300, down to a full batch
     gate = build_gate(settings, network(), SHAPE, 3)
     assert (gate.keep, gate.rule.needs_probe) == (1.0, False)
     assert gate.memory.reading == "text"
@@ -31,7 +32,7 @@ def test_a_plan_reads_a_layer_and_lets_every_row_pass():
 
 def test_a_gate_has_the_settings_rule_and_reading():
     settings = TrainSettings(model="mine.py:build", layer="0", skip="paper")
-    assert build_plan(settings, 1000) is None
+    assert build_plan(settings, LABELS[:1000]) is None
     gate = build_gate(settings, network(), SHAPE, 3)
     assert (gate.rule.exact, gate.memory.reading) == (False, "formula")
     settings = TrainSettings(model="mine.py:build", layer="0", skip="imprint", tier="gate")
@@ -67,4 +68,4 @@ def test_what_is_missing_is_told():
     planned = TrainSettings(model="mine.py:build", skip="imprint")
     assert build_gate(planned, network(), SHAPE, 3) is None
     with pytest.raises(InvalidValueError, match=r"batch_size: expected 1 … 200, .* got 256"):
-        build_plan(planned, 400)
+        build_plan(planned, LABELS[:400])

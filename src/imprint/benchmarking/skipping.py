@@ -138,6 +138,18 @@ def bench_skip(
 
     Raises:
         ImprintError: for settings, data or a folder that will not do.
+
+    Examples:
+        >>> import tempfile, torch
+        >>> from imprint.types import ImageSet
+        >>> images = torch.randint(256, (64, 1, 16, 16), dtype=torch.uint8)
+        >>> noise = ImageSet(images, torch.arange(64) % 2, ("even", "odd"))
+        >>> base = TrainSettings(epochs=2, batch_size=16, device="cpu")
+        >>> settings = BenchSettings(base=base, methods=("random",), seeds=1)
+        >>> with tempfile.TemporaryDirectory() as out:
+        ...     result = bench_skip(DataSplits("noise", noise, noise), settings, out=Path(out))
+        >>> [(row["method"], row["images_backwarded"]) for row in result["rows"]]
+        [('plain', 128), ('random', 96)]
     """
     config = {"command": "bench skip", "data": data.name, **_config(settings)}
     _open(out, config, note, resume=resume)

@@ -6,7 +6,10 @@ from typing import Any
 
 __all__ = ["interval", "summarise"]
 
-T_95 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14)
+T_95 = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145),
+)
 """Student's t of a two-sided 95 % interval, by degrees of freedom from 1; then the normal's."""
 
 Row = Mapping[str, Any]
@@ -25,7 +28,7 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
     Examples:
         >>> interval([1.0, 2.0, 3.0])  # 2 ± 4.30 / √3
-        (2.0, -0.48..., 4.48...)
+        (2.0, -0.484..., 4.484...)
     """
     middle = mean(values)
     if len(values) < 2:

@@ -38,7 +38,7 @@ def train(
     *,
     model: Annotated[
         str,
-        _what(help="conv4, paper, resnet20, resnet18, module:factory or file.py:factory."),
+        _what(help="conv4, paper, resnet8, resnet20, resnet18, module:factory or file.py:factory."),
     ] = DEFAULTS.model,
     layer: Annotated[
         str | None,

@@ -118,7 +118,7 @@ class HistoryPlan(EpochSampler):
             loss; KAKURENBO hides at most the rest; early stopping does not ask for it.
         epochs: of the whole training.
         rule: `infobatch`, `orderdp`, `kakurenbo` or `early-stopping`.
-        batch_size: an epoch loads at least so many.
+        batch_size: an epoch that leaves samples out loads a whole multiple of it, at least one.
         seed: of order and choice.
 
     Raises:
@@ -169,7 +169,8 @@ class HistoryPlan(EpochSampler):
         """
         if epoch == 0 or not self.exact:
             return self._total
-        return max(self._batch_size, round(self._keep * self._total))
+        batches = round(self._keep * self._total) // self._batch_size
+        return max(1, batches) * self._batch_size
 
     def weights(self, index: Tensor) -> Tensor | None:
         """Say how much the losses of a batch count in the epoch under way.
@@ -226,7 +227,7 @@ class HistoryPlan(EpochSampler):
         return {
             "weights": torch.empty(0) if weights is None else weights.clone(),
             "rescored": torch.tensor(self._choice.rescored),
-            "rate": torch.tensor(self._choice.rate),
+            "rate": torch.tensor(self._choice.rate, dtype=torch.float64),
         }
 
     def _note(self, index: Tensor, losses: Tensor) -> None:
@@ -242,5 +243,13 @@ class HistoryPlan(EpochSampler):
         elif int(choice.kept.sum()) < self._batch_size:  # never an empty batch
             hardest = self._history[0].topk(self._batch_size).indices
             choice = choice._replace(kept=choice.kept.index_fill(0, hardest, value=True))
+        choice = choice._replace(kept=self._full_batches(choice.kept, generator))
         self._choice, self.rate = choice, choice.rate
         return torch.from_numpy(np.packbits(choice.kept.numpy())), int(choice.kept.sum())
+
+    def _full_batches(self, kept: Tensor, generator: torch.Generator) -> Tensor:
+        """Leave out, by chance, what would not fill a batch; an epoch of everything stays so."""
+        rows = kept.nonzero()[:, 0]
+        surplus = len(rows) % self._batch_size if len(rows) < self._total else 0
+        left = rows[torch.randperm(len(rows), generator=generator)[:surplus]]
+        return kept.index_fill(0, left, value=False)

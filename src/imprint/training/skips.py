@@ -110,7 +110,7 @@ def build_gate(
 
 
 class LossSelector:
-    """Narrow a batch to the rows whose loss, looked at without gradient, asks for a step.
+    """Choose the rows of a batch whose loss, looked at without gradient, asks for a step.
 
     Args:
         keep: the share of each batch that stays, in (0, 1].
@@ -132,7 +132,7 @@ class LossSelector:
         self._generator = generator_of(self._seed, epoch, 3)
 
     @torch.no_grad()
-    def __call__(self, model: nn.Module, batch: Batch) -> Batch:
+    def __call__(self, model: nn.Module, batch: Batch) -> Tensor:
         """Choose the rows.
 
         Args:
@@ -140,13 +140,12 @@ class LossSelector:
             batch: all rows.
 
         Returns:
-            The batch of the rows that stay.
+            `(M,)`, int64, ascending: the places in the batch of the rows that stay.
         """
         logits = first_tensor(model(batch.images), "the model's output")
         losses = F.cross_entropy(logits.float(), batch.labels, reduction="none")
         count = kept_count(len(losses), self._keep)
-        rows = select(losses, count=count, generator=self._generator)
-        return Batch(batch.index[rows], batch.images[rows], batch.labels[rows])
+        return select(losses, count=count, generator=self._generator)
 
 
 def build_selector(settings: TrainSettings) -> LossSelector | None:

@@ -58,14 +58,24 @@ class SkipTally:
             gate: right after the batch's forward pass.
         """
         index, labels = index.cpu(), labels.cpu()
-        left = torch.ones(len(index), dtype=torch.bool)
-        left[gate.index.cpu()] = False
-        self._skips[index[left]] += 1
+        self.leave_out(index, labels, gate.index)
         familiarity = gate.match.familiarity.float().cpu()
         # The similarity to a class not yet seen is exactly 0, and no similarity.
         self._late[index] = familiarity.where(familiarity != 0, torch.nan)
         self.hits += labels[gate.match.hit.cpu()].bincount(minlength=self._num_classes)
-        self.skipped += labels[left].bincount(minlength=self._num_classes)
+
+    def leave_out(self, index: Tensor, labels: Tensor, stayed: Tensor) -> None:
+        """Count the rows of a batch that did not stay.
+
+        Args:
+            index: `(N,)`, the samples' places in the training set.
+            labels: `(N,)`.
+            stayed: `(M,)`, int64, places in the batch.
+        """
+        left = torch.ones(len(index), dtype=torch.bool)
+        left[stayed.cpu()] = False
+        self._skips[index.cpu()[left]] += 1
+        self.skipped += labels.cpu()[left].bincount(minlength=self._num_classes)
 
     def end_epoch(self, gate: SkipGate) -> None:
         """Keep the epoch's similarities and thresholds, as early and as late ones.

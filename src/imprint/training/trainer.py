@@ -250,7 +250,9 @@ class Trainer:
     def _step(self, batch: Batch) -> tuple[float, int]:
         """Forward, backward and update on one batch; its loss and the rows that it had."""
         if self._selector is not None:
-            batch = self._selector(self._model, batch)
+            rows = self._selector(self._model, batch)
+            self.tally.leave_out(batch.index, batch.labels, rows)
+            batch = Batch(batch.index[rows], batch.images[rows], batch.labels[rows])
         logits, labels = self._forward(batch)
         loss = self._loss(logits, labels, batch.index)
         value = float(loss.detach())

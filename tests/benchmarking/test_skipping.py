@@ -1,0 +1,127 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from imprint.benchmarking import METHODS, BenchSettings, bench_skip
+from imprint.errors import InvalidValueError, RunExistsError
+from imprint.training import TrainSettings
+from imprint.types import DataSplits, ImageSet
+
+BASE = TrainSettings(epochs=4, batch_size=16, device="cpu", dense_start=0.25, augment=False)
+ROW = {
+    *("method", "keep", "seed", "accuracy", "worst_class", "seconds", "images_loaded"),
+    *("images_forwarded", "images_backwarded", "flops"),
+}
+SUMMARY = {
+    *("accuracy_mean", "accuracy_low", "accuracy_high", "seconds_mean", "time_saved"),
+    *("accuracy_difference", "accuracy_difference_low", "accuracy_difference_high"),
+}
+
+
+@pytest.fixture(scope="module")
+def data():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(96) % 3
+    images = torch.randint(60, (96, 1, 16, 16), dtype=torch.uint8, generator=generator)
+    images += (labels * 80)[:, None, None, None].byte()
+    return DataSplits("three", *[ImageSet(images, labels, ("a", "b", "c"))] * 2)
+
+
+@pytest.fixture(scope="module")
+def result(data, tmp_path_factory):
+    settings = BenchSettings(base=BASE, methods=tuple(METHODS), keeps=(0.5,), seeds=1)
+    return bench_skip(data, settings, out=tmp_path_factory.mktemp("bench") / "all")
+
+
+def by_method(result):
+    return {row["method"]: row for row in result["rows"]}
+
+
+def test_rows_and_summary_have_their_keys(result):
+    assert all(row.keys() >= ROW for row in result["rows"])
+    assert all(row.keys() >= SUMMARY for row in result["summary"])
+    assert [row["method"] for row in result["summary"]] == list(METHODS)
+
+
+def test_images_are_counted_where_they_cost(result):
+    """96 images, 4 epochs; half of them in all but the first epoch: 96 + 3 · 48 = 240."""
+    rows = by_method(result)
+
+    def counts(method):
+        names = ("images_loaded", "images_forwarded", "images_backwarded")
+        return tuple(rows[method][name] for name in names)
+
+    assert counts("plain") == (384, 384, 384)
+    for method in ("random", "imprint", "orderdp", "top"):
+        assert counts(method) == (240, 240, 240), method
+    assert counts("imprint-gate") == (384, 384, 240)
+    assert counts("selective-backprop") == (384, 384 + 192, 192)
+    assert counts("matched")[0] == 2 * 96  # round(1 + 0.5 · 3) epochs
+    loaded, forwarded, trained = counts("kakurenbo")
+    assert loaded == forwarded >= trained
+
+
+def test_operations_follow_from_the_images(result):
+    rows = by_method(result)
+    each = rows["plain"]["flops"] / 384
+    assert rows["random"]["flops"] == pytest.approx(240 * each)
+    gate = rows["imprint-gate"]["flops"]
+    assert 240 * each < gate < 384 * each  # what enters runs up to the layer, what stays runs on
+    assert rows["selective-backprop"]["flops"] == pytest.approx(
+        192 * each + 384 * each / 3, rel=0.1
+    )
+
+
+def test_a_stopped_benchmark_goes_on_and_ends_the_same(data, tmp_path, monkeypatch):
+    settings = BenchSettings(base=BASE, methods=("random", "infobatch"), seeds=2)
+    whole = bench_skip(data, settings, out=tmp_path / "whole")
+    from imprint.training.trainer import Trainer
+
+    turns, train_epoch = [], Trainer.train_epoch
+
+    def stopping(self):
+        turns.append(self.name)
+        if len(turns) == 20:
+            raise KeyboardInterrupt
+        return train_epoch(self)
+
+    monkeypatch.setattr(Trainer, "train_epoch", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        bench_skip(data, settings, out=tmp_path / "cut")
+    done = len(turns)
+    again = bench_skip(data, settings, out=tmp_path / "cut", resume=True)
+    assert len(turns) == done + 24 - 19  # nothing is trained twice
+    keys = ROW - {"seconds"}
+    assert [{k: row[k] for k in keys} for row in again["rows"]] == [
+        {k: row[k] for k in keys} for row in whole["rows"]
+    ]
+    assert not list((tmp_path / "cut").glob("checkpoint-*"))
+    assert json.loads((tmp_path / "cut" / "result.json").read_text())["rows"] == again["rows"]
+
+
+def test_seeds_may_grow_but_nothing_else(data, tmp_path):
+    settings = BenchSettings(base=BASE, methods=("random",), seeds=1)
+    first = bench_skip(data, settings, out=tmp_path / "bench")
+    more = bench_skip(data, replace(settings, seeds=2), out=tmp_path / "bench", resume=True)
+    assert more["rows"][:2] == first["rows"]
+    other = replace(settings, base=replace(BASE, epochs=5))
+    with pytest.raises(InvalidValueError, match="epochs: expected 4 as the runs in"):
+        bench_skip(data, other, out=tmp_path / "bench", resume=True)
+    with pytest.raises(RunExistsError):
+        bench_skip(data, settings, out=tmp_path / "bench")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"methods": ("plain", "magic")}, "methods: expected some of plain, .*got 'magic'"),
+        ({"keeps": (0.5, 0.0)}, r"keeps: expected shares in \(0, 1\], got 0.0"),
+        ({"seeds": 0}, "seeds, keeps: expected at least one of each, got 0, 1"),
+        ({"keeps": ()}, "got 5, 0"),
+    ],
+)
+def test_what_cannot_be_set_side_by_side_is_refused(arguments, message):
+    with pytest.raises(InvalidValueError, match=message):
+        BenchSettings(base=BASE, **arguments)

@@ -1,0 +1,47 @@
+import math
+
+import pytest
+
+from imprint.benchmarking.statistics import interval, summarise
+
+
+def row(method, seed, accuracy, seconds, keep=None):
+    return {
+        "method": method,
+        "keep": keep,
+        "seed": seed,
+        "accuracy": accuracy,
+        "worst_class": accuracy - 0.1,
+        "seconds": seconds,
+    }
+
+
+def test_an_interval_is_students():
+    stats = pytest.importorskip("scipy.stats")
+    for values in ([1.0, 2.0], [0.1, 0.5, 0.2, 0.9, 0.4], [float(k) ** 0.5 for k in range(14)]):
+        middle, low, high = interval(values)
+        error = stats.sem(values)
+        expected = stats.t.interval(0.95, len(values) - 1, loc=middle, scale=error)
+        half = (expected[1] - expected[0]) / 2
+        assert (low, high) == pytest.approx(expected, abs=1e-3 * half)
+
+
+def test_one_value_has_no_interval():
+    middle, low, high = interval([0.5])
+    assert middle == 0.5
+    assert math.isnan(low)
+    assert math.isnan(high)
+
+
+def test_a_method_is_held_to_plain_training_of_the_same_seed():
+    rows = [
+        *(row("plain", 0, 0.90, 10.0), row("plain", 1, 0.80, 20.0)),
+        *(row("fast", 0, 0.91, 5.0, 0.5), row("fast", 1, 0.81, 10.0, 0.5)),
+    ]
+    plain, fast = summarise(rows)
+    assert (plain["time_saved"], plain["accuracy_difference"]) == (0, 0)
+    assert fast["time_saved"] == 0.5
+    assert fast["accuracy_difference_low"] == pytest.approx(0.01)  # the seeds' own spread is gone
+    assert fast["accuracy_difference_high"] == pytest.approx(0.01)
+    assert fast["worst_class_mean"] == pytest.approx(0.76)
+    assert (fast["keep"], fast["seeds"]) == (0.5, 2)
