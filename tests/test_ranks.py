@@ -51,7 +51,7 @@ def test_a_wrapped_model_is_named_from_within_or_from_without(one_rank):
 
 def test_a_layer_that_is_itself_called_module_keeps_its_name(one_rank):
     model = nn.Sequential()
-    model.module = nn.Linear(2, 2)
+    model.module = nn.Sequential(nn.Linear(2, 2))
     wrapped = DistributedDataParallel(model)
-    assert unwrap(wrapped, "module") == (model, "module")
-    assert unwrap(wrapped, "module.module") == (model, "module")
+    for layer in ("module.0", "module.module.0"):
+        assert unwrap(wrapped, layer) == (model, "module.0")

@@ -189,7 +189,7 @@ def main():
         init_method=f"file://{folder}/meeting",
         rank=rank,
         world_size=size,
-        timeout=timedelta(seconds=20),
+        timeout=timedelta(seconds=30),
     )
     seen = {name: train(rank, size, folder, **case) for name, case in (CASES | SMALL_CASES).items()}
     seen["parts"] = parts(rank, size)

@@ -55,6 +55,9 @@ def test_a_joint_choice_gives_each_rank_its_share(rule, rows, keep, seed, data):
         assert len(kept) == max(given_all.count, sum(least))
     alone = RULES[rule].select(evidence(total, keep, seed, familiar))
     wanted = ranks[alone].bincount(minlength=len(rows)).tolist()
+    for rank, (count, before) in enumerate(zip(counts, wanted, strict=True)):
+        if count <= before:  # who is not short keeps, of what one process would, all or a part
+            assert set(kept[ranks[kept] == rank].tolist()) <= set(alone.tolist())
     if all(count >= need for count, need in zip(wanted, least, strict=True)):
         assert torch.equal(kept, alone)  # no rank was short: as in one process
 

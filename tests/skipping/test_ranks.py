@@ -21,7 +21,7 @@ def ranks(tmp_path_factory):
     commands = [[sys.executable, "-W", "error", FILE, str(rank), "2", folder] for rank in (0, 1)]
     started = [subprocess.Popen(c, stderr=subprocess.PIPE, text=True) for c in commands]
     try:
-        errors = [process.communicate(timeout=60)[1] for process in started]
+        errors = [process.communicate(timeout=120)[1] for process in started]
     finally:
         for process in started:
             process.kill()
