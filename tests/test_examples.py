@@ -9,19 +9,27 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+PROGRAMS = {
+    "python": [],
+    "imprint": ["-m", "imprint.cli"],
+    "torchrun": ["-m", "torch.distributed.run", "--standalone"],  # on a port that is free
+}
 
 
 def commands(path):
     """The commands that an example's docstring shows."""
     lines = path.read_text().partition('"""')[2].partition('"""')[0].splitlines()
-    return [line for line in lines if line.startswith(("python ", "imprint "))]
+    return [line for line in lines if line.startswith(tuple(f"{name} " for name in PROGRAMS))]
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_runs_as_it_says(path, tmp_path):
-    (command,) = commands(path)
+def test_each_example_says_how_to_run_it():
+    assert [path.name for path in EXAMPLES if not commands(path)] == []
+
+
+@pytest.mark.parametrize("command", [line for path in EXAMPLES for line in commands(path)])
+def test_an_example_runs_as_it_says(command, tmp_path):
     program, *arguments = command.split()
-    run = {"python": [sys.executable], "imprint": [sys.executable, "-m", "imprint.cli"]}[program]
+    run = [sys.executable, *PROGRAMS[program]]
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     done = subprocess.run(
         [*run, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False

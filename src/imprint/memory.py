@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from imprint.errors import InvalidValueError
+from imprint.ranks import ALONE, Ranks
 from imprint.similarity import cosine_similarity, paired_cosine_similarity
 from imprint.types import Match
 
@@ -56,6 +57,8 @@ class ClassMemory:
             way a hit also needs the nearest prototype to be the one of the true class.
         decay: what all sums and counts are multiplied by before each update, in (0, 1]; below 1
             the memory follows a network that moves.
+        ranks: whose batches each update takes in, as one joint batch; by default this process's
+            own. All then hold the same memory, and must update it equally often.
 
     Raises:
         InvalidValueError: for values out of range.
@@ -70,7 +73,12 @@ class ClassMemory:
     """
 
     def __init__(
-        self, num_classes: int, *, reading: ThresholdReading = "text", decay: float = 1.0
+        self,
+        num_classes: int,
+        *,
+        reading: ThresholdReading = "text",
+        decay: float = 1.0,
+        ranks: Ranks = ALONE,
     ) -> None:
         if num_classes < 2:
             raise InvalidValueError(f"num_classes: expected at least 2, got {num_classes}")
@@ -81,6 +89,7 @@ class ClassMemory:
         self.num_classes = num_classes
         self.reading = reading
         self.decay = decay
+        self._ranks = ranks
         self._sums = torch.zeros(num_classes, 0, dtype=torch.float64)
         self._threshold_sums = torch.zeros(num_classes, dtype=torch.float64)
         self._counts = torch.zeros(num_classes, dtype=torch.float64)
@@ -115,10 +124,13 @@ class ClassMemory:
             self._allocate(signatures)
         for total in (self._sums, self._threshold_sums, self._counts):
             total.mul_(self.decay)
-        self._sums += class_sums(signatures, labels, self.num_classes)
-        self._counts += class_sums(torch.ones_like(labels), labels, self.num_classes)
+        sums = class_sums(signatures, labels, self.num_classes)
+        counts = class_sums(torch.ones_like(labels), labels, self.num_classes)
+        sums, counts = self._ranks.sum(sums, counts)
+        self._sums += sums
+        self._counts += counts
         similarity = paired_cosine_similarity(signatures.float(), self.prototypes[labels])
-        self._threshold_sums += class_sums(similarity, labels, self.num_classes)
+        self._threshold_sums += self._ranks.sum(class_sums(similarity, labels, self.num_classes))[0]
 
     def match(self, signatures: Tensor, labels: Tensor) -> Match:
         """Say how familiar each sample is, and whether it is a hit; the memory does not change.

@@ -1,8 +1,9 @@
 """The gate: a tap that also shrinks the batch, so that familiar rows leave the network there."""
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +11,16 @@ from torch import Tensor, nn
 from imprint.errors import InvalidValueError, LayerError
 from imprint.memory import ClassMemory, ThresholdReading
 from imprint.outputs import first_tensor, map_tensors
+from imprint.ranks import Ranks, unwrap
 from imprint.signatures import signature
+from imprint.skipping.joint import Kept, agree, choose
 from imprint.skipping.probe import LinearProbe
 from imprint.skipping.rules import Evidence, find_rule, kept_count
 from imprint.taps import check_carries_all_data, check_rows, find_layer, maps_at, row_filter
 from imprint.types import Match
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 __all__ = ["SkipGate"]
 
@@ -25,8 +31,13 @@ class SkipGate:
     Inside `with gate(labels):` the layer passes on only the rows that its rule keeps; everything
     after it, forward and backward, runs on those. Outside the block the model is as it was.
 
+    Under `torchrun`, the ranks' batches are one joint batch, rank 0's rows first: the memory learns
+    from all of it, and the rows that stay are those that one process would keep of it, but that
+    each rank keeps 2 where it has as many. Every rank must open the gate, and call `remember`,
+    equally often.
+
     Args:
-        model: any `nn.Module`.
+        model: any `nn.Module`, also one within `DistributedDataParallel`.
         layer: a name out of `model.named_modules()` through which all data flow.
         num_classes: K; labels are in `0 … K-1`.
         keep: the share of each batch that stays, in (0, 1]; may be set anew at any time. 1 leaves
@@ -38,6 +49,8 @@ class SkipGate:
         seed: of the rule's own random numbers.
         example: a batch of at least two samples to prove the layer with at once; without it, the
             first batch serves.
+        group: the process group whose ranks share their batches; by default all. A process that
+            trains a network of its own among others passes a group of itself alone.
 
     Attributes:
         labels: `(M,)`, the labels of the rows that stayed.
@@ -46,7 +59,7 @@ class SkipGate:
         normaliser: what a sum of the kept losses is to be divided by for their mean.
 
     Raises:
-        InvalidValueError: for values out of range.
+        InvalidValueError: for values out of range, or that differ between ranks.
         LayerError: where the layer does not exist or does not carry all data.
 
     Examples:
@@ -71,18 +84,20 @@ class SkipGate:
         decay: float = 1.0,
         seed: int = 0,
         example: Tensor | None = None,
+        group: "ProcessGroup | None" = None,
     ) -> None:
-        find_layer(model, layer)
-        self.layer = layer
+        self._model, self.layer = unwrap(model, layer)
+        find_layer(self._model, self.layer)
         self.rule = find_rule(rule)
-        self.memory = ClassMemory(num_classes, reading=reading, decay=decay)
+        self._ranks = Ranks(group)
+        self.memory = ClassMemory(num_classes, reading=reading, decay=decay, ranks=self._ranks)
         self.keep = keep
-        self._probe = LinearProbe(num_classes) if self.rule.needs_probe else None
+        needs_probe = self.rule.needs_probe
+        self._probe = LinearProbe(num_classes, ranks=self._ranks) if needs_probe else None
         self._generator = torch.Generator().manual_seed(seed)
-        self._model = model
         self._proven = self._proving = False
         self._incoming = torch.empty(0, dtype=torch.int64)
-        self._index: Tensor | None = None
+        self._kept: Kept | None = None
         self._match: Match | None = None
         self._scores: Tensor | None = None
         if example is not None:
@@ -101,10 +116,8 @@ class SkipGate:
 
     @property
     def index(self) -> Tensor:
-        """`(M,)`, int64, ascending: the places in the batch of the rows that stayed."""
-        if self._index is None:
-            raise InvalidValueError("gate: expected a forward pass within `with gate(labels):`")
-        return self._index
+        """`(M,)`, int64, ascending: the places in this rank's batch of the rows that stayed."""
+        return self._last_kept().here
 
     @property
     def labels(self) -> Tensor:
@@ -113,7 +126,7 @@ class SkipGate:
 
     @property
     def match(self) -> Match:
-        """What the memory said of the whole batch, before it learned from it."""
+        """What the memory said of this rank's whole batch, before it learned from it."""
         if self._match is None:
             raise InvalidValueError("gate: expected a forward pass within `with gate(labels):`")
         return self._match
@@ -125,8 +138,12 @@ class SkipGate:
 
     @property
     def normaliser(self) -> float:
-        """What a sum of the kept rows' losses is to be divided by for their mean."""
-        return float(len(self.index))
+        """What a sum of the kept rows' losses is to be divided by for their mean.
+
+        Among ranks, the kept rows of all over the number of ranks: ranks may keep more or fewer,
+        and DistributedDataParallel's mean of their gradients is then that of the joint mean loss.
+        """
+        return self._last_kept().total / self._ranks.size
 
     @contextmanager
     def __call__(self, labels: Tensor) -> Iterator[Self]:
@@ -145,14 +162,14 @@ class SkipGate:
         if labels.ndim != 1 or labels.dtype != torch.int64:
             got = f"{tuple(labels.shape)} of {labels.dtype}"
             raise InvalidValueError(f"labels: expected (N,) of torch.int64, got {got}")
-        self._incoming, self._index, self._match = labels, None, None
+        self._incoming, self._kept, self._match = labels, None, None
         prover = self._model.register_forward_pre_hook(self._prove_first, with_kwargs=True)
         try:
             with row_filter(self._model, self.layer, self._choose):
                 yield self
         finally:
             prover.remove()
-        if self._index is None:
+        if self._kept is None:
             raise LayerError(f"layer {self.layer!r}: did not run within `with gate(labels):`")
 
     def remember(self, images: Tensor, labels: Tensor) -> None:
@@ -160,7 +177,7 @@ class SkipGate:
 
         The rule `paper` asks for this after each optimizer step; other rules remember what the
         step itself computed. The model runs in the modes that it is in, so that batch norm gives
-        what it gives in a step, and is left as it was.
+        what it gives in a step, and is left as it was. Every rank must call it.
 
         Args:
             images: `(N, C, H, W)`, as the model takes them.
@@ -173,7 +190,10 @@ class SkipGate:
         self._remember(signature(maps), labels)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Copy the state as flat tensors: memory, probe and random generator."""
+        """Copy the state as flat tensors: memory, probe and random generator.
+
+        It is the same on each rank: save it on one, and load it on all.
+        """
         parts = {"memory": self.memory.state_dict()}
         if self._probe is not None:
             parts["probe"] = self._probe.state_dict()
@@ -225,7 +245,7 @@ class SkipGate:
         """Which rows of the maps stay; None for all."""
         if self._proving:
             return None
-        if self._index is not None:
+        if self._kept is not None:
             raise LayerError(f"layer {self.layer!r}: ran twice within `with gate(labels):`")
         # Similarities need float32, and what is remembered must serve a training step too.
         with torch.autocast(maps.device.type, enabled=False), torch.inference_mode(mode=False):
@@ -235,16 +255,34 @@ class SkipGate:
         check_rows(maps, labels, self.layer)
         signatures = signature(maps)
         self._match = self.memory.match(signatures, labels)
+        rows = self._rows_of_ranks(len(labels), maps.device)
         if self.rule.remember == "before":
             self._remember(signatures, labels)
         losses = None if self._probe is None else self._probe.step(signatures, labels)
         self._scores = losses
-        count = kept_count(len(labels), self.keep)
-        if self.rule.exact and count == len(labels):
-            self._index = torch.arange(count, device=maps.device)
+        count = kept_count(sum(rows), self.keep)
+        if self.rule.exact and count == sum(rows):
+            self._kept = Kept(torch.arange(len(labels), device=maps.device), count)
             return None
-        self._index = self.rule.select(Evidence(self._match, losses, count, self._generator))
-        return self._index
+        evidence = Evidence(self._match, losses, count, self._generator)
+        self._kept = choose(self.rule, evidence, rows, ranks=self._ranks)
+        return self._kept.here
+
+    def _rows_of_ranks(self, rows: int, device: torch.device) -> list[int]:
+        """How many rows each rank has; all must stand where this one does, or none would agree."""
+        if self._ranks.size == 1:
+            return [rows]
+        held = {
+            "keep": self.keep,
+            "gate's random generator": zlib.crc32(self._generator.get_state().numpy().tobytes()),
+            "memory's count": float(self.memory.counts.sum()),
+        }
+        return agree(rows, held, ranks=self._ranks, device=device)
+
+    def _last_kept(self) -> Kept:
+        if self._kept is None:
+            raise InvalidValueError("gate: expected a forward pass within `with gate(labels):`")
+        return self._kept
 
     def _remember(self, signatures: Tensor, labels: Tensor) -> None:
         """Update the memory, but for signatures that overflowed: one would spoil a prototype."""
