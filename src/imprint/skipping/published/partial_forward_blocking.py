@@ -182,7 +182,8 @@ class DensityEstimator:
 
     Args:
         num_centres: C, at least 1; published as "about 100".
-        width: entries of the features after `pool_channels`, at least 1.
+        width: entries of the features after `pool_channels`, at least 1. In a hundred entries
+            densities lie so far apart that the noise decides among nearly all rows; in 16, hardly.
         keep: the share of each batch that the gate keeps, in (0, 1]: these rows, and only these,
             move the centres. May be set anew at any time.
         rate: β of `update_centres`.
