@@ -16,7 +16,7 @@ def top_of_one_pool(
     With `s = round(explore·N)` and `q = round(keep·N)`, training on what stays follows, without
     bias, the gradient of a surrogate loss in which the j-th highest of the N losses weighs
 
-        γ_j = Σ_l C(j - 1, l - 1)·C(N - j, s - l) / C(N, s),   l = 1 … q,
+        w_j = Σ_l C(j - 1, l - 1)·C(N - j, s - l) / C(N, s),   l = 1 … q,
 
     its chance to be kept. The published default trains on 0.3 of the samples out of a pool of 0.5.
 

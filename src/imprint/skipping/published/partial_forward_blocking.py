@@ -1,8 +1,9 @@
 """Partial forward blocking: samples in dense regions of early features do not go deeper.
 
 Wu et al., Partial Forward Blocking (ICCV 2025), arXiv 2506.23674. Its formulas are at hand from a
-summary of the paper, its text and code are not: what they leave open is decided here, and each
-docstring says so under "A reading".
+summary of the paper, its full text and code are not: what the summary leaves open is decided here,
+and each docstring says so under "A reading". The authors train without it at first and at last: of
+300 epochs of a Swin-T, 16 to 260 leave samples out. That is for the caller to do.
 """
 
 import math
@@ -13,10 +14,17 @@ from torch import Tensor
 from imprint.errors import InvalidValueError
 from imprint.skipping.rules import hardest, kept_count
 
-__all__ = ["DensityEstimator", "log_density", "log_importance", "pool_channels", "update_centres"]
+__all__ = [
+    "DensityEstimator",
+    "bandwidths",
+    "log_density",
+    "log_importance",
+    "pool_channels",
+    "update_centres",
+]
 
 FLATTEST = 1e-3
-"""The least bandwidth of an entry, as a share of the widest: an entry may be dead in all centres."""
+"""The least spread of an entry, as a share of the widest: an entry may be dead in all centres."""
 
 TINY = 1e-30
 
@@ -33,20 +41,23 @@ def pool_channels(features: Tensor, *, width: int) -> Tensor:
     Returns:
         `(N, min(D, width))`.
 
+    Source: after Wu et al., Partial Forward Blocking (ICCV 2025).
+
     Examples:
         >>> pool_channels(torch.tensor([[1.0, 3.0, 5.0, 7.0]]), width=2)
         tensor([[2., 6.]])
     """
     if features.shape[1] <= width:
         return features
-    return torch.nn.functional.adaptive_avg_pool1d(features[:, None], width)[:, 0]
+    pooled: Tensor = torch.nn.functional.adaptive_avg_pool1d(features[:, None], width)
+    return pooled[:, 0]
 
 
-def silverman(centres: Tensor) -> Tensor:
-    """Give the kernel's bandwidth in each entry: `σ_d · (4 / ((D + 2)·C)) ** (1 / (D + 4))`.
+def bandwidths(centres: Tensor) -> Tensor:
+    """Give the kernel's bandwidth in each entry: `s_d · (4 / ((D + 2)·C)) ** (1 / (D + 4))`.
 
-    A reading: the rule's points are the centres, and so is σ_d their standard deviation; no entry's
-    bandwidth falls below a thousandth of the widest.
+    A reading: the rule's points are the centres, and s_d their standard deviation. It is not let
+    fall below a thousandth of the widest entry's, and is 1 where all centres are the same.
 
     Args:
         centres: `(C, D)`, floats.
@@ -54,12 +65,17 @@ def silverman(centres: Tensor) -> Tensor:
     Returns:
         `(D,)`, above 0.
 
-    Source: Silverman (1986), section 4.3.2.
+    Source: Silverman, Density Estimation for Statistics and Data Analysis (1986), section 4.3.
+
+    Examples:
+        >>> bandwidths(torch.tensor([[-1.0], [1.0]]))  # (4 / 6) ** (1 / 5)
+        tensor([0.9221])
     """
     count, width = centres.shape
     spread = centres.std(dim=0, correction=0)
-    spread = spread.clamp_min(max(TINY, FLATTEST * float(spread.max())))
-    return spread * (4 / ((width + 2) * count)) ** (1 / (width + 4))
+    widest = spread.max()
+    least = (FLATTEST * widest).where(widest > 0, 1.0)
+    return spread.maximum(least) * math.pow(4 / ((width + 2) * count), 1 / (width + 4))
 
 
 def log_density(features: Tensor, centres: Tensor, *, counts: Tensor) -> Tensor:
@@ -85,25 +101,25 @@ def log_density(features: Tensor, centres: Tensor, *, counts: Tensor) -> Tensor:
         >>> bool(near > far)
         True
     """
-    width, bandwidth = centres.shape[1], silverman(centres)
+    width, scale = centres.shape[1], bandwidths(centres)
     # Not by matrix products: they cancel where a row is close to a centre.
     distances = torch.cdist(
-        features / bandwidth, centres / bandwidth, compute_mode="donot_use_mm_for_euclid_dist"
+        features / scale, centres / scale, compute_mode="donot_use_mm_for_euclid_dist"
     )
-    peak = -bandwidth.log().sum() - width / 2 * math.log(2 * math.pi)
+    peak = -scale.log().sum() - width / 2 * math.log(2 * math.pi)
     shares = (counts / (counts.sum() * len(centres))).log()
     return (peak + shares - distances.square() / 2).logsumexp(1)
 
 
 def log_importance(log_densities: Tensor, *, noise: float, generator: torch.Generator) -> Tensor:
-    """Score each row by how rare it is: the logarithm of `1 / (f + r)`, `r = α·max f`.
+    """Score each row by how rare it is: the logarithm of `1 / (f + r)`, `r = a·max f`.
 
-    A reading: each row draws its own α from `U(0, noise)`; one α for all would change no ranking.
+    A reading: each row draws its own a from `U(0, noise)`; one for all would change no ranking.
     Rows far rarer than `noise` times the densest thus stay in random order.
 
     Args:
         log_densities: `(N,)`, floats, N of at least 1.
-        noise: the highest α, at least 0; the published one is 0.01.
+        noise: the highest a, at least 0; the published one is 0.01.
         generator: on the CPU, whatever the device of the densities.
 
     Returns:
@@ -130,7 +146,7 @@ def log_importance(log_densities: Tensor, *, noise: float, generator: torch.Gene
 def update_centres(
     features: Tensor, centres: Tensor, *, counts: Tensor, rate: float = 0.01
 ) -> tuple[Tensor, Tensor]:
-    """Let each centre follow the mean of the rows nearest to it: `c ← (1 - β)·c + β·mean`.
+    """Let each centre follow the mean of the rows nearest to it: `c <- (1 - β)·c + β·mean`.
 
     A reading: nearest by Euclidean distance; a centre without rows stays where it is.
 
@@ -166,11 +182,12 @@ class DensityEstimator:
 
     Args:
         num_centres: C, at least 1; published as "about 100".
-        width: entries of the features after `pool_channels`, at least 1.
+        width: entries of the features after `pool_channels`, at least 1. In a hundred entries
+            densities lie so far apart that the noise decides among nearly all rows; in 16, hardly.
         keep: the share of each batch that the gate keeps, in (0, 1]: these rows, and only these,
             move the centres. May be set anew at any time.
         rate: β of `update_centres`.
-        noise: the highest α of `log_importance`.
+        noise: the highest a of `log_importance`.
         seed: of the first centres and of the noise.
 
     Raises:
@@ -247,11 +264,13 @@ class DensityEstimator:
         """Draw rows as centres until there are as many as asked for."""
         if not len(self._centres):
             self._centres = features[:0]
+        self._centres, self._counts = self._centres.to(features), self._counts.to(features)
         missing = self._num_centres - len(self._centres)
-        order = torch.randperm(len(features), generator=self._generator) if missing else None
-        new = features[:0] if order is None else features[order[:missing].to(features.device)]
-        self._centres = torch.cat((self._centres.to(features), new))
-        self._counts = torch.cat((self._counts.to(features), torch.ones_like(new[:, 0])))
+        if missing:
+            order = torch.randperm(len(features), generator=self._generator)[:missing]
+            new = features[order.to(features.device)]
+            self._centres = torch.cat((self._centres, new))
+            self._counts = torch.cat((self._counts, torch.ones_like(new[:, 0])))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copy the state: `centres` `(C, D)`, `counts` `(C,)`, float32, and `generator`, uint8."""

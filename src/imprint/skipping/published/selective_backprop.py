@@ -26,7 +26,8 @@ def rank_weights(losses: Tensor, *, keep: float) -> Tensor:
         InvalidValueError: for a share out of range.
 
     Source: Jiang et al., Accelerating Deep Learning by Focusing on the Biggest Losers (2019),
-        arXiv 1910.00762; percentiles within the batch as in MosaicML's Composer, not over a history.
+        arXiv 1910.00762; percentiles within the batch, as in MosaicML's Composer, and not within
+        the last losses of all batches.
 
     Examples:
         >>> rank_weights(torch.tensor([0.1, 9.0]), keep=0.5)  # β = 1
