@@ -16,7 +16,7 @@ def epoch(plan, losses):
 def test_the_first_epoch_loads_everything(rule):
     plan = HistoryPlan(60, keep=0.5, epochs=8, rule=rule)
     assert len(plan) == 60
-    assert sorted(list(plan)) == list(range(60))
+    assert sorted(plan) == list(range(60))
 
 
 def test_orderdp_keeps_its_share_of_the_hardest():

@@ -26,7 +26,7 @@ def test_a_plan_reads_a_layer_and_lets_every_row_pass():
     settings = TrainSettings(model="mine.py:build", layer="0", skip="imprint", keep=0.3)
     assert build_plan(settings, LABELS[:1000]).count(1) == 256  # 300, down to a full batch
     gate = build_gate(settings, network(), SHAPE, 3)
-    assert (gate.keep, gate.rule.needs_probe) == (1.0, False)
+    assert (gate.keep, gate.rule.scorer) == (1.0, None)
     assert gate.memory.reading == "text"
 
 
@@ -36,7 +36,7 @@ def test_a_gate_has_the_settings_rule_and_reading():
     gate = build_gate(settings, network(), SHAPE, 3)
     assert (gate.rule.exact, gate.memory.reading) == (False, "formula")
     settings = TrainSettings(model="mine.py:build", layer="0", skip="imprint", tier="gate")
-    assert build_gate(settings, network(), SHAPE, 3).rule.needs_probe
+    assert build_gate(settings, network(), SHAPE, 3).rule.scorer == "probe"
 
 
 class Branch(nn.Module):

@@ -15,6 +15,7 @@ from imprint.ranks import Ranks, unwrap
 from imprint.signatures import signature
 from imprint.skipping.joint import Kept, agree, choose
 from imprint.skipping.probe import LinearProbe
+from imprint.skipping.published.partial_forward_blocking import DensityEstimator
 from imprint.skipping.rules import Evidence, find_rule, kept_count
 from imprint.taps import check_carries_all_data, check_rows, find_layer, maps_at, row_filter
 from imprint.types import Match
@@ -43,7 +44,7 @@ class SkipGate:
         keep: the share of each batch that stays, in (0, 1]; may be set anew at any time. 1 leaves
             the training as it would be without a gate, and lets it stand at any layer that runs
             once. The rule `paper` does not ask for it.
-        rule: `imprint`, `paper`, `cosine` or `random`.
+        rule: `imprint`, `paper`, `cosine`, `random` or `partial-forward-blocking`.
         reading: the paper's threshold by its `text` or its `formula`.
         decay: how the memory fades with each batch, in (0, 1]; 1 does not.
         seed: of the rule's own random numbers.
@@ -92,8 +93,7 @@ class SkipGate:
         self._ranks = Ranks(group)
         self.memory = ClassMemory(num_classes, reading=reading, decay=decay, ranks=self._ranks)
         self.keep = keep
-        needs_probe = self.rule.needs_probe
-        self._probe = LinearProbe(num_classes, ranks=self._ranks) if needs_probe else None
+        self._scorer = self._build_scorer(num_classes, seed)
         self._generator = torch.Generator().manual_seed(seed)
         self._proven = self._proving = False
         self._incoming = torch.empty(0, dtype=torch.int64)
@@ -133,7 +133,7 @@ class SkipGate:
 
     @property
     def scores(self) -> Tensor | None:
-        """`(N,)`, the loss in nats that the probe gives each sample of the batch; None without."""
+        """`(N,)`, what the rule's scorer says of the batch: losses in nats, of `imprint`; or None."""
         return self._scores
 
     @property
@@ -195,8 +195,8 @@ class SkipGate:
         It is the same on each rank: save it on one, and load it on all.
         """
         parts = {"memory": self.memory.state_dict()}
-        if self._probe is not None:
-            parts["probe"] = self._probe.state_dict()
+        if self._scorer is not None:
+            parts["scorer"] = self._scorer.state_dict()
         flat = {f"{part}.{key}": value for part in parts for key, value in parts[part].items()}
         return flat | {"generator": self._generator.get_state()}
 
@@ -217,8 +217,8 @@ class SkipGate:
         if "generator" not in state:
             raise InvalidValueError(f"state: expected a generator, got {', '.join(state) or '{}'}")
         self.memory.load_state_dict(part("memory"))
-        if self._probe is not None:
-            self._probe.load_state_dict(part("probe"))
+        if self._scorer is not None:
+            self._scorer.load_state_dict(part("scorer"))
         self._generator.set_state(state["generator"])
 
     def _prove_first(self, _model: nn.Module, args: Any, kwargs: Any) -> None:
@@ -258,13 +258,12 @@ class SkipGate:
         rows = self._rows_of_ranks(len(labels), maps.device)
         if self.rule.remember == "before":
             self._remember(signatures, labels)
-        losses = None if self._probe is None else self._probe.step(signatures, labels)
-        self._scores = losses
+        self._scores = self._score(signatures, labels)
         count = kept_count(sum(rows), self.keep)
         if self.rule.exact and count == sum(rows):
             self._kept = Kept(torch.arange(len(labels), device=maps.device), count)
             return None
-        evidence = Evidence(self._match, losses, count, self._generator)
+        evidence = Evidence(self._match, self._scores, count, self._generator)
         self._kept = choose(self.rule, evidence, rows, ranks=self._ranks)
         return self._kept.here
 
@@ -278,6 +277,16 @@ class SkipGate:
             "memory's count": float(self.memory.counts.sum()),
         }
         return agree(rows, held, ranks=self._ranks, device=device)
+
+    def _build_scorer(self, num_classes: int, seed: int) -> LinearProbe | DensityEstimator | None:
+        if self.rule.scorer == "density":
+            return DensityEstimator(keep=self.keep, seed=seed)
+        return LinearProbe(num_classes, ranks=self._ranks) if self.rule.scorer else None
+
+    def _score(self, signatures: Tensor, labels: Tensor) -> Tensor | None:
+        if isinstance(self._scorer, DensityEstimator):
+            self._scorer.keep = self.keep  # only what stays moves its centres
+        return None if self._scorer is None else self._scorer.step(signatures, labels)
 
     def _last_kept(self) -> Kept:
         if self._kept is None:

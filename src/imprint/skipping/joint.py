@@ -150,15 +150,15 @@ def shares(kept: Sequence[int], rows: Sequence[int], *, exact: bool) -> list[int
 
 def _select_among(rule: Rule, evidence: Evidence, among: Tensor, count: int) -> Tensor:
     """Let a rule choose `count` of some rows alone."""
-    losses = None if evidence.probe_losses is None else evidence.probe_losses[among]
+    losses = None if evidence.scores is None else evidence.scores[among]
     match = Match(*(column[among] for column in evidence.match))
-    return among[rule.select(replace(evidence, match=match, probe_losses=losses, count=count))]
+    return among[rule.select(replace(evidence, match=match, scores=losses, count=count))]
 
 
 def _gather(evidence: Evidence, rows: Sequence[int], ranks: Ranks) -> Evidence:
     """The evidence of all ranks' rows: float64 holds each of its numbers exactly."""
-    losses = [] if evidence.probe_losses is None else [evidence.probe_losses]
+    losses = [] if evidence.scores is None else [evidence.scores]
     columns = [*evidence.match, *losses]
     table = ranks.gather_rows(torch.stack([c.double() for c in columns], 1), rows)
     joint = [part.to(c.dtype) for part, c in zip(table.T, columns, strict=True)]
-    return replace(evidence, match=Match(*joint[:3]), probe_losses=joint[3] if losses else None)
+    return replace(evidence, match=Match(*joint[:3]), scores=joint[3] if losses else None)

@@ -27,13 +27,14 @@ class Evidence:
 
     Args:
         match: familiarity, nearest class and hit, from the class memory.
-        probe_losses: `(N,)`, the linear probe's loss, or None for a rule that does not ask for it.
+        scores: `(N,)`, what the rule's scorer says of each row, higher for one more worth keeping;
+            None for a rule without one.
         count: how many rows are to stay, k.
         generator: where a rule draws its random numbers from.
     """
 
     match: Match
-    probe_losses: Tensor | None
+    scores: Tensor | None
     count: int
     generator: torch.Generator
 
@@ -44,13 +45,14 @@ class Rule:
 
     Args:
         select: from the evidence to the kept rows, `(M,)`, int64, ascending.
-        needs_probe: whether a linear probe is to be trained alongside.
+        scorer: what is to be trained alongside: `probe`, a linear one, whose scores are losses in
+            nats; `density`, of signatures; or None.
         exact: whether it keeps exactly k rows; if not, how many is for the rule to say.
         remember: whether the memory takes the signatures from before or after the batch's step.
     """
 
     select: Callable[[Evidence], Tensor]
-    needs_probe: bool = False
+    scorer: str | None = None
     exact: bool = True
     remember: str = "before"
 
@@ -125,9 +127,18 @@ def _draw_by_probe_loss(evidence: Evidence) -> Tensor:
 
     A draw, and by the loss's square root: with the hardest rows alone, easy classes starve.
     """
-    if evidence.probe_losses is None:
-        raise InvalidValueError("probe_losses: this rule needs a probe's losses, got None")
-    return draw(evidence.probe_losses.sqrt(), evidence.count, evidence.generator)
+    return draw(_scores(evidence).sqrt(), evidence.count, evidence.generator)
+
+
+def _keep_rarest(evidence: Evidence) -> Tensor:
+    """Partial Forward Blocking: what lies where signatures are few stays."""
+    return hardest(_scores(evidence), evidence.count)
+
+
+def _scores(evidence: Evidence) -> Tensor:
+    if evidence.scores is None:
+        raise InvalidValueError("scores: expected those of the rule's scorer, got None")
+    return evidence.scores
 
 
 def _keep_least_familiar(evidence: Evidence) -> Tensor:
@@ -143,10 +154,11 @@ def _keep_random(evidence: Evidence) -> Tensor:
 
 
 RULES: dict[str, Rule] = {
-    "imprint": Rule(_draw_by_probe_loss, needs_probe=True),
+    "imprint": Rule(_draw_by_probe_loss, scorer="probe"),
     "paper": Rule(_keep_misses, exact=False, remember="after"),
     "cosine": Rule(_keep_least_familiar),
     "random": Rule(_keep_random),
+    "partial-forward-blocking": Rule(_keep_rarest, scorer="density"),
 }
 
 
