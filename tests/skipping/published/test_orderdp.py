@@ -110,5 +110,9 @@ def test_one_pool_keeps_exactly_the_share(losses, shares):
 def test_values_out_of_range_are_named(keep, pool, name):
     with pytest.raises(InvalidValueError, match=f"{name}: expected"):
         top_of_pools(torch.ones(3), keep=keep, pool=pool, generator=seeded())
+
+
+@pytest.mark.parametrize(("keep", "explore"), [(0.6, 0.5), (0.5, 1.1), (-0.1, 0.5)])
+def test_shares_of_one_pool_out_of_range_are_named(keep, explore):
     with pytest.raises(InvalidValueError, match="keep, explore: expected"):
-        top_of_one_pool(torch.ones(3), keep=0.6, explore=0.5, generator=seeded())
+        top_of_one_pool(torch.ones(3), keep=keep, explore=explore, generator=seeded())

@@ -148,6 +148,18 @@ def test_centres_come_from_several_batches_where_one_is_small():
     assert len(found.unique(dim=0)) == 12
 
 
+def test_first_centres_are_drawn_by_the_seed_and_as_wide_as_asked_for():
+    features, labels = sample()
+    pooled = pool_channels(features, width=4)
+    drawn = []
+    for seed in (0, 1):
+        estimator = DensityEstimator(num_centres=6, width=4, rate=0, seed=seed)
+        estimator.step(features, labels)
+        drawn.append(torch.cdist(estimator.state_dict()["centres"], pooled).argmin(1).tolist())
+        torch.testing.assert_close(estimator.state_dict()["centres"], pooled[drawn[-1]])
+    assert set(drawn[0]) != set(drawn[1])
+
+
 def test_is_the_same_for_the_same_seed():
     def run(seed):
         estimator = DensityEstimator(num_centres=8, seed=seed)
