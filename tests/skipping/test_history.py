@@ -24,7 +24,9 @@ def test_orderdp_keeps_its_share_of_the_hardest():
     losses = torch.linspace(1e-3, 3, 100)
     epoch(plan, losses)
     assert len(plan) == 30
-    assert sorted(epoch(plan, losses).tolist()) == list(range(70, 100))
+    rows = epoch(plan, losses)
+    assert len(rows) == 30
+    assert rows.float().mean() > 60  # of a random half, those of the highest losses
 
 
 def test_infobatch_weighs_what_it_keeps_of_the_easy_and_ends_dense():
@@ -50,12 +52,12 @@ def test_kakurenbo_hides_what_is_sure_scores_it_again_and_raises_the_rate():
     rows = torch.tensor(list(plan))
     assert sorted(rows.tolist()) == list(range(20, 100))  # 30 are asked for, 20 are sure
     assert plan.rescored().nonzero()[:, 0].tolist() == list(range(20))
-    assert plan.rate == pytest.approx(1 / 0.8)
+    assert plan.rate == pytest.approx(1 / 0.7)  # by what was asked for
 
 
-def test_early_stopping_asks_for_three_losses_and_looks_at_what_it_leaves_out():
+def test_early_stopping_asks_for_five_losses_and_looks_at_what_it_leaves_out():
     plan = HistoryPlan(10, keep=0.5, epochs=10, rule="early-stopping")
-    for step in (1.0, 0.9, 0.8):  # falls evenly: its second difference is 0
+    for step in (1.0, 0.9, 0.8, 0.7, 0.6):  # falls evenly: its second difference is 0
         losses = torch.where(torch.arange(10) < 4, torch.tensor(step), torch.rand(10) * 9 + step**9)
         assert len(epoch(plan, losses)) == 10
     rows = list(plan)
@@ -67,7 +69,7 @@ def test_early_stopping_asks_for_three_losses_and_looks_at_what_it_leaves_out():
 def test_a_stopped_plan_goes_on_where_it_was(rule):
     plans = [HistoryPlan(64, keep=0.6, epochs=9, rule=rule, seed=3) for _ in range(2)]
     generator = torch.Generator().manual_seed(0)
-    for _ in range(3):
+    for _ in range(6):
         epoch(plans[0], losses := torch.rand(64, generator=generator))
     rows = list(plans[0])
     plans[0].record(torch.tensor(rows[:8]), losses[rows[:8]])
@@ -81,7 +83,7 @@ def test_a_stopped_plan_goes_on_where_it_was(rule):
 
 def test_never_an_empty_batch_though_all_is_known():
     plan = HistoryPlan(50, keep=0.05, epochs=9, rule="early-stopping", batch_size=8)
-    for _ in range(4):
+    for _ in range(6):
         rows = epoch(plan, torch.full((50,), 0.5))
     assert len(rows) == 8
 

@@ -71,7 +71,7 @@ def test_each_sample_comes_back_in_time_however_well_it_is_known(rule, keep, rea
         longest = max(longest, *(epoch - seen[row] for row in rows))
         seen |= dict.fromkeys(rows, epoch)
     longest = max(longest, *(101 - last for last in seen.values()))
-    assert longest <= (readmit or max(16, 2 * math.ceil(1 / keep)))
+    assert longest <= (readmit or max(64, 2 * math.ceil(1 / keep)))
 
 
 def test_what_is_not_known_is_loaded_before_what_is():
@@ -272,3 +272,32 @@ def test_a_plan_in_a_file_chooses_as_one_in_memory_and_outlives_its_process(tmp_
     assert loaded(again) == loaded(plan)
     with pytest.raises(InvalidValueError, match="path: expected a file of 2 bytes"):
         SkipPlan(1, keep=0.5, epochs=9, path=path)
+
+
+def test_without_a_keep_ratio_as_many_are_loaded_as_hold_the_loss():
+    plan = SkipPlan(1000, cover=0.9, epochs=9, dense_start=0.2, batch_size=10)
+    assert not plan.exact
+    losses = torch.where(torch.arange(1000) < 300, 3.0, 1e-4)
+    plan.record(torch.tensor(loaded(plan)), losses)  # dense: in another order, but all
+    plan.record(torch.arange(1000), losses)
+    loaded(plan)
+    plan.record(torch.arange(1000), losses)
+    assert int(plan.kept().sum()) == 270
+    assert len(plan) == 270
+    plan.record(torch.arange(1000), torch.ones(1000))
+    assert len(plan) == 1000  # said before it begins: any number up to it
+    assert int(plan.kept().sum()) == 900
+
+
+def test_a_sloping_keep_ratio_is_followed():
+    plan = SkipPlan(100, keep=0.2, keep_end=0.6, epochs=4, dense_start=0)
+    assert [plan.count(epoch) for epoch in range(5)] == [20, 30, 40, 50, 50]
+
+
+def test_one_epoch_under_way_is_as_long_as_it_says_without_a_keep_ratio():
+    plan = SkipPlan(500, epochs=9, dense_start=0)
+    for _ in range(4):
+        rows = loaded(plan)
+        plan.record(torch.tensor(rows), torch.rand(len(rows)).square())
+        assert len(set(rows)) == len(rows)
+    assert len(loaded(plan)) < 500

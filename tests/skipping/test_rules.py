@@ -32,7 +32,7 @@ def test_imprint_draws_by_the_square_root_of_the_probes_loss():
     drawn = torch.cat([RULES["imprint"].select(given_all) for _ in range(6000)]).bincount()
     assert drawn[:2].double().div(6000).tolist() == pytest.approx([2 / 3, 1 / 3], abs=0.03)
     assert len(drawn) == 2  # what the probe is sure of stays away
-    with pytest.raises(InvalidValueError, match="probe"):
+    with pytest.raises(InvalidValueError, match="scores: expected"):
         RULES["imprint"].select(evidence([0.0], [True], 1))
 
 
@@ -106,5 +106,8 @@ def test_schedule_is_dense_at_its_ends():
 
 
 def test_an_unknown_rule_is_named():
-    with pytest.raises(InvalidValueError, match="imprint, paper, cosine, random, got 'magic'"):
+    with pytest.raises(
+        InvalidValueError,
+        match="imprint, paper, cosine, random, partial-forward-blocking, got 'magic'",
+    ):
         find_rule("magic")

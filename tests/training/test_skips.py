@@ -65,7 +65,7 @@ def test_beside_a_plan_any_layer_that_runs_may_be_read():
 def test_what_is_missing_is_told():
     with pytest.raises(LayerError, match="expected --layer, one of the model's such as 0, 1, 2"):
         build_gate(TrainSettings(model="mine.py:build", skip="cosine"), network(), SHAPE, 3)
-    planned = TrainSettings(model="mine.py:build", skip="imprint")
+    planned = TrainSettings(model="mine.py:build", skip="imprint", keep=0.5)
     assert build_gate(planned, network(), SHAPE, 3) is None
     with pytest.raises(InvalidValueError, match=r"batch_size: expected 1 … 200, .* got 256"):
         build_plan(planned, LABELS[:400])

@@ -31,6 +31,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "early-stopping": {"skip": "early-stopping"},
     "paper": {"skip": "paper"},
     "imprint": {"skip": "imprint"},
+    "imprint-auto": {"skip": "imprint", "keep": None},
     "imprint-gate": {"skip": "imprint", "tier": "gate"},
     "imprint-both": {"skip": "imprint", "tier": "both"},
     "random-gate": {"skip": "random", "tier": "gate"},
@@ -38,7 +39,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """Each method's settings beside those that all share; a new one is registered here."""
 
-KEEPLESS = ("plain", "early-stopping", "paper")
+KEEPLESS = ("plain", "early-stopping", "paper", "imprint-auto")
 """Methods that decide by themselves how much they keep, and run once for all keep ratios."""
 
 
@@ -105,7 +106,7 @@ def _settings(base: TrainSettings, method: str, keep: float | None) -> TrainSett
     if method == "matched" and keep is not None:
         dense = math.ceil(base.dense_start * base.epochs)
         return replace(base, epochs=round(dense + keep * (base.epochs - dense)) or 1, skip="none")
-    return replace(base, keep=base.keep if keep is None else keep, **METHODS[method])
+    return replace(base, **{"keep": keep} | METHODS[method])
 
 
 def bench_skip(

@@ -68,7 +68,16 @@ def train(
             show_default="plan where the rule has one",
         ),
     ] = None,
-    keep: Annotated[float, _skip(help="Share of the images that is trained.")] = DEFAULTS.keep,
+    keep: Annotated[
+        float | None,
+        _skip(
+            help="Share of the images that is trained.",
+            show_default="by --cover for imprint's plan, else 0.5",
+        ),
+    ] = None,
+    cover: Annotated[
+        float, _skip(help="Share of all known loss that the images of an epoch hold.")
+    ] = DEFAULTS.cover,
     class_floor: Annotated[
         float, _skip(help="Part of --keep that a plan leaves each class at least.")
     ] = DEFAULTS.class_floor,

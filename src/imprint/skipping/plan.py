@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,13 +20,16 @@ from imprint.skipping.levels import (
 )
 from imprint.skipping.sampling import EpochSampler
 from imprint.skipping.schedules import keep_at
-from imprint.skipping.shares import PLANS, shares_with_floor
+from imprint.skipping.shares import PLANS, count_covering, shares_with_floor
 from imprint.skipping.storage import PlanStorage
 
 __all__ = ["SkipPlan"]
 
 OLDEST = 255
 """Epochs that a byte counts to."""
+
+LEAST = 0.05
+"""The share that an epoch loads at least where no keep ratio is given."""
 
 CHUNK = 1 << 20
 """Samples looked at together; a multiple of 8."""
@@ -41,15 +45,21 @@ class SkipPlan(EpochSampler):
 
     An epoch ends when all that it loaded is recorded, or when the next pass begins.
 
+    Without a keep ratio, each epoch loads as many samples as hold a part of all known loss, the
+    highest losses first: nearly all while little is known, fewer and fewer as training goes on.
+
     Args:
         count: N, the samples of the data set.
-        keep: the share of them that an epoch loads, in (0, 1].
+        keep: the share of them that an epoch loads, in (0, 1]; None leaves it to `cover`.
         epochs: of the whole training.
         rule: `imprint`; `top`, those of the highest loss alone; or `random`, the control.
+        keep_end: where the share has gone to, in a straight line, at the end; None: constant.
+        cover: the part of all known loss that an epoch's samples hold, in (0, 1], where no keep
+            ratio is given.
         dense_start: the share of the epochs, at the start, that load everything.
         dense_end: likewise at the end.
         readmit: epochs within which each sample is loaded again, at least about `2 / keep`; None
-            takes that or 16, whichever is more.
+            takes that or 64, whichever is more.
         batch_size: for a loader that drops the last batch where it is not full: an epoch that
             leaves samples out then loads a whole multiple of it.
         seed: of order and choice.
@@ -79,8 +89,10 @@ class SkipPlan(EpochSampler):
         self,
         count: int,
         *,
-        keep: float,
         epochs: int,
+        keep: float | None = None,
+        keep_end: float | None = None,
+        cover: float = 0.95,
         rule: str = "imprint",
         dense_start: float = 0.1,
         dense_end: float = 0.0,
@@ -91,12 +103,22 @@ class SkipPlan(EpochSampler):
         class_floor: float = 0.0,
         path: Path | str | None = None,
     ) -> None:
-        check_plan(count, epochs, rule, labels, class_floor)
-        keep_at(0, keep=keep, dense_start=dense_start, dense_end=dense_end)  # checks its arguments
-        self._period = check_readmission(count, keep, batch_size, readmit) // 2
+        check_plan(count, epochs, rule=rule, labels=labels, class_floor=class_floor, cover=cover)
+        self._schedule = partial(
+            keep_at,
+            keep=LEAST if keep is None else keep,
+            keep_end=keep_end,
+            dense_start=dense_start,
+            dense_end=dense_end,
+        )
+        self._schedule(0)  # checks its arguments
+        least = min(LEAST if keep is None else keep, keep_end or 1)
+        self._period = check_readmission(count, least, batch_size, readmit) // 2
         super().__init__(count, seed)
         self._epochs = epochs
-        self._keep, self._dense, self._batch_size = keep, (dense_start, dense_end), batch_size
+        self._cover = cover
+        self.exact = keep is not None
+        self._batch_size = batch_size
         self._rule, self._floor = PLANS[rule], class_floor
         self._labels = labels if class_floor else None
         self._storage = PlanStorage(count, None if path is None else Path(path))
@@ -108,13 +130,21 @@ class SkipPlan(EpochSampler):
             epoch: from 0.
 
         Returns:
-            `round(keep·N)`, at least 1, down to full batches; N in the dense epochs.
+            `round(keep·N)`, at least 1, down to full batches; N in the dense epochs. Without a keep
+            ratio it is not known before, and N at most.
         """
-        start, end = self._dense
-        progress = min(epoch, self._epochs - 1) / self._epochs
-        share = keep_at(progress, keep=self._keep, dense_start=start, dense_end=end)
-        kept = max(1, round(share * self._total))
-        return self._total if share == 1 else kept // self._batch_size * self._batch_size
+        share = self._share(epoch)
+        return self._full_batches(share * self._total) if self.exact else self._total
+
+    def _share(self, epoch: int) -> float:
+        """The keep ratio of an epoch; the least, where it is not given, but in dense epochs."""
+        return self._schedule(min(epoch, self._epochs - 1) / self._epochs)
+
+    def _full_batches(self, count: float) -> int:
+        """Down to full batches, at least one; everything stays everything."""
+        kept = round(min(count, self._total))
+        batches = max(1, kept // self._batch_size) * self._batch_size
+        return kept if kept == self._total else batches
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copy the state, also in the middle of an epoch.
@@ -157,10 +187,13 @@ class SkipPlan(EpochSampler):
     def _draw(self) -> tuple[Tensor, int]:
         count = self.count(self.epoch)
         groups = 1 if self._labels is None else int(self._labels.max()) + 1
-        if count == self._total:
-            shares = torch.ones(groups * LEVELS)
-        else:
-            counts = count_levels(self._chunks, groups * LEVELS).view(groups, LEVELS)
+        counts = count_levels(self._chunks, groups * LEVELS).view(groups, LEVELS)
+        share = self._share(self.epoch)
+        if not self.exact and share < 1:
+            covering = count_covering(counts.sum(0), self._cover)
+            count = self._full_batches(max(share * self._total, covering))
+        shares = torch.ones(groups * LEVELS)
+        if count < self._total:
             shares = shares_with_floor(self._rule, counts, count, self._floor).flatten()
         generator = generator_of(self._seed, self.epoch, 2)
         return draw_levels(self._chunks, shares, count, generator), count
@@ -178,7 +211,13 @@ class SkipPlan(EpochSampler):
 
 
 def check_plan(
-    count: int, epochs: int, rule: str, labels: Tensor | None, class_floor: float
+    count: int,
+    epochs: int,
+    *,
+    rule: str = "imprint",
+    labels: Tensor | None = None,
+    class_floor: float = 0.0,
+    cover: float = 1.0,
 ) -> None:
     """Check what a plan is told, before any work.
 
@@ -188,12 +227,13 @@ def check_plan(
         rule: a key of `PLANS`.
         labels: `(N,)`, integers, or None.
         class_floor: in [0, 1].
+        cover: in (0, 1].
 
     Raises:
         InvalidValueError: for a value out of range.
 
     Examples:
-        >>> check_plan(10, 3, "imprint", None, 0.5)
+        >>> check_plan(10, 3, class_floor=0.5)
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: labels: expected (10,), as class_floor asks for; got None
     """
@@ -203,6 +243,8 @@ def check_plan(
         raise InvalidValueError(f"rule: expected one of {', '.join(PLANS)}, got {rule!r}")
     if not 0 <= class_floor <= 1:
         raise InvalidValueError(f"class_floor: expected a share in [0, 1], got {class_floor}")
+    if not 0 < cover <= 1:
+        raise InvalidValueError(f"cover: expected a share in (0, 1], got {cover}")
     shape = None if labels is None else tuple(labels.shape)
     if class_floor and shape != (count,):
         raise InvalidValueError(
@@ -226,8 +268,8 @@ def check_readmission(count: int, keep: float, batch_size: int, readmit: int | N
         InvalidValueError: where an epoch keeps less than a batch, or turns come too often.
 
     Examples:
-        >>> check_readmission(100, 0.1, 1, None)
-        20
+        >>> check_readmission(100, 0.01, 1, None)
+        200
     """
     kept = max(1, round(keep * count))
     if not 1 <= batch_size <= kept:
@@ -238,4 +280,4 @@ def check_readmission(count: int, keep: float, batch_size: int, readmit: int | N
         raise InvalidValueError(
             f"readmit: expected at least {fewest} epochs at keep {keep}, got {readmit}"
         )
-    return max(16, fewest) if readmit is None else readmit
+    return max(64, fewest) if readmit is None else readmit

@@ -8,13 +8,20 @@ ROUNDING = 1e-9
 
 
 def keep_at(
-    progress: float, *, keep: float, dense_start: float = 0.0, dense_end: float = 0.0
+    progress: float,
+    *,
+    keep: float,
+    keep_end: float | None = None,
+    dense_start: float = 0.0,
+    dense_end: float = 0.0,
 ) -> float:
-    """Give the keep ratio at a point of training: dense, then constant, then dense.
+    """Give the keep ratio at a point of training: dense, then constant or on a slope, then dense.
 
     Args:
         progress: the share of training that is done, in [0, 1).
         keep: the keep ratio between the dense parts, in (0, 1].
+        keep_end: where it has gone to, in a straight line over the whole training, at its end, in
+            (0, 1]; None leaves it constant.
         dense_start: the share of training at whose start all is kept, in [0, 1].
         dense_end: the share of training at whose end all is kept, in [0, 1].
 
@@ -27,12 +34,16 @@ def keep_at(
     Examples:
         >>> [keep_at(e / 8, keep=0.5, dense_start=1 / 8, dense_end=0.15) for e in (0, 1, 6, 7)]
         [1.0, 0.5, 0.5, 1.0]
+        >>> [keep_at(e / 4, keep=0.25, keep_end=0.75) for e in range(4)]
+        [0.25, 0.375, 0.5, 0.625]
     """
-    if not 0 < keep <= 1:
-        raise InvalidValueError(f"keep: expected a share in (0, 1], got {keep}")
+    for name, share in (("keep", keep), ("keep_end", keep_end)):
+        if share is not None and not 0 < share <= 1:
+            raise InvalidValueError(f"{name}: expected a share in (0, 1], got {share}")
     for name, share in (("dense_start", dense_start), ("dense_end", dense_end)):
         if not 0 <= share <= 1:
             raise InvalidValueError(f"{name}: expected a share in [0, 1], got {share}")
     # Shares such as 0.3 and 1 - 0.7 differ in their last bit, and mean the same epoch.
     dense = progress < dense_start - ROUNDING or progress >= 1 - dense_end - ROUNDING
-    return 1.0 if dense else keep
+    sloped = keep if keep_end is None else keep + (keep_end - keep) * progress
+    return 1.0 if dense else sloped

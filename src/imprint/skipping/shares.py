@@ -60,6 +60,30 @@ def fill(counts: Tensor, weights: Tensor, count: int) -> Tensor:
     return torch.where(known, (high * weights).clamp_max(1), 1.0)
 
 
+def count_covering(counts: Tensor, cover: float) -> int:
+    """Say how few samples hold a part of all known loss, the highest losses first.
+
+    Args:
+        counts: `(256,)`, int64, the samples of each level; those not known count besides.
+        cover: the part, in (0, 1].
+
+    Returns:
+        Their number, at most N: few where the loss of few is high, all where it is spread evenly.
+
+    Examples:
+        >>> counts = torch.zeros(256, dtype=torch.int64)
+        >>> counts[150], counts[200] = 100, 100  # losses 37 times as large
+        >>> count_covering(counts, 0.5), count_covering(counts, 0.99)
+        (52, 162)
+    """
+    known = counts.double().index_fill(0, torch.tensor(UNKNOWN), 0.0).flip(0)
+    losses = loss_of_level(torch.arange(LEVELS, dtype=torch.uint8)).double().flip(0)
+    held = (known * losses.nan_to_num(posinf=0.0)).cumsum(0)
+    missing = cover * held[-1] - (held - known * losses.nan_to_num(posinf=0.0))
+    taken = (missing / losses).clamp_min(0).minimum(known)
+    return int(taken.sum().ceil()) + int(counts[UNKNOWN])
+
+
 def shares_by_loss(counts: Tensor, count: int) -> Tensor:
     """Load samples in proportion to their last known loss; the worst known for certain.
 

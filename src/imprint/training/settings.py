@@ -29,6 +29,9 @@ Schedule = Literal["one-cycle", "cosine", "step", "constant"]
 Precision = Literal["32", "bf16", "16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
+DEFAULT_KEEP = 0.5
+"""The keep ratio of gates and published methods where none is given."""
+
 DEFAULT_RATES: dict[str, float] = {"sgd": 0.2, "adamw": 0.005}
 """The highest learning rate of each optimizer where none is given."""
 
@@ -44,7 +47,9 @@ class TrainSettings:
         tier: where they are left out: `plan`, before an epoch loads them; `gate`, within the
             network; or `both`, one after the other, each with the keep ratio. None takes the plan
             for the rules that have one, else the gate.
-        keep: the share of all samples that stays, in (0, 1]; `paper` decides that by itself.
+        keep: the share of all samples that stays, in (0, 1]; None lets a plan of ours choose it
+            anew each epoch by `cover`, and stands for a half elsewhere; `paper` decides by itself.
+        cover: the part of all known loss that an epoch's samples hold, in (0, 1].
         class_floor: the part of the keep ratio that a plan leaves each class at least, in [0, 1].
         threshold_reading: the paper's threshold by its `text` or its `formula`.
         memory_decay: how the class memory fades with each batch, in (0, 1].
@@ -80,7 +85,8 @@ class TrainSettings:
     layer: str | None = None
     skip: Skip = "none"
     tier: Tier | None = None
-    keep: float = 0.5
+    keep: float | None = None
+    cover: float = 0.95
     class_floor: float = 0.0
     threshold_reading: ThresholdReading = "formula"
     memory_decay: float = 1.0
@@ -142,6 +148,11 @@ class TrainSettings:
         return tiers.get((self.planned, self.gated), None if self.skip == "none" else "loss")
 
     @property
+    def share(self) -> float:
+        """The keep ratio, for what asks for one."""
+        return DEFAULT_KEEP if self.keep is None else self.keep
+
+    @property
     def rate(self) -> float:
         """The highest learning rate."""
         return DEFAULT_RATES[self.optimizer] if self.lr is None else self.lr
@@ -167,6 +178,7 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
 _TINY = 1e-12
 _RANGES: dict[str, tuple[float, float, str]] = {
     "keep": (_TINY, 1, "in (0, 1]"),
+    "cover": (_TINY, 1, "in (0, 1]"),
     "class_floor": (0, 1, "in [0, 1]"),
     "memory_decay": (_TINY, 1, "in (0, 1]"),
     "dense_start": (0, 1, "in [0, 1]"),

@@ -42,7 +42,7 @@ def build_plan(settings: TrainSettings, labels: Tensor) -> EpochSampler | None:
     if settings.skip in HISTORY_RULES:
         return HistoryPlan(
             len(labels),
-            keep=settings.keep,
+            keep=settings.share,
             epochs=settings.epochs,
             rule=settings.skip,
             batch_size=settings.batch_size,
@@ -50,7 +50,8 @@ def build_plan(settings: TrainSettings, labels: Tensor) -> EpochSampler | None:
         )
     return SkipPlan(
         len(labels),
-        keep=settings.keep,
+        keep=settings.share if settings.skip == "random" else settings.keep,
+        cover=settings.cover,
         epochs=settings.epochs,
         rule=settings.skip,
         dense_start=settings.dense_start,
@@ -163,4 +164,4 @@ def build_selector(settings: TrainSettings) -> LossSelector | None:
     """
     if settings.skip != "selective-backprop":
         return None
-    return LossSelector(settings.keep, settings.seed)
+    return LossSelector(settings.share, settings.seed)
