@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from imprint.cli.plan_skip import plan_skip
 from imprint.cli.train import train
 from imprint.errors import ImprintError
 
@@ -23,6 +24,7 @@ app = typer.Typer(
     help="Finds what a network already knows, and stops paying for it.",
 )
 app.command()(train)
+app.command()(plan_skip)
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so

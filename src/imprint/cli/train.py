@@ -2,17 +2,16 @@
 
 import shlex
 import sys
-import time
 from contextlib import redirect_stdout
 from dataclasses import fields
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from imprint.cli.display import TrainDisplay, show_result
+from imprint.cli.folders import new_folder
 from imprint.data import load
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.report import train_report
@@ -124,7 +123,7 @@ def train(
 def _train(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     """Read the data, train, write the report; the result and its folder."""
     settings = TrainSettings(**{field.name: given[field.name] for field in fields(TrainSettings)})
-    folder = given["out"] or _new_folder()
+    folder = given["out"] or new_folder("train")
     if not given["resume"]:
         check_vacant(folder)
     splits = load(
@@ -167,13 +166,6 @@ def _given(context: typer.Context) -> dict[str, Any]:
     elif given["skip"] is None:
         given["skip"] = "imprint" if given["compare"] else "none"
     return given
-
-
-def _new_folder() -> Path:
-    """A name by the time; runs that start in the same second are told apart by a number."""
-    name = f"runs/train-{time.strftime('%Y-%m-%d-%H%M%S')}"
-    names = (Path(name if k == 1 else f"{name}-{k}") for k in count(1))
-    return next(folder for folder in names if not folder.exists())
 
 
 def _note(given: dict[str, Any]) -> dict[str, Any]:
