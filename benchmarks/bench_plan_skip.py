@@ -54,9 +54,9 @@ def part(images: ImageSet, count: int) -> ImageSet:
     return ImageSet(images.images[:count], images.labels[:count], images.class_names)
 
 
-def middle_layer(result: dict[str, Any]) -> str:
-    """Name the layer whose gate is predicted to save most, deep enough to be no trivial case."""
-    rows = [row for row in result["predictions"] if row["tier"] == "gate"]
+def best_layer(result: dict[str, Any]) -> str:
+    """Name the layer at which a gate is predicted to save most."""
+    rows = [row for row in result["predictions"] if (row["tier"], row["keep"]) == ("gate", KEEP)]
     return str(max(rows, key=lambda row: row["time_saved"])["layer"])
 
 
@@ -90,7 +90,7 @@ def compare(network: str, data: DataSplits, options: argparse.Namespace) -> list
         lr=0.01,
     )
     result = plan_skip(data, settings, keeps=[0.3, KEEP, 0.7])
-    layer = options.layer or middle_layer(result)
+    layer = options.layer or best_layer(result)
     runs = measured(data, settings, layer)
     rows = []
     for tier, place in (("plan", None), ("gate", layer)):

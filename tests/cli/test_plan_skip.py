@@ -92,10 +92,10 @@ def test_a_mistake_is_one_line_and_leaves_nothing(imprint, npz, tmp_path, option
     assert not (tmp_path / "run").exists()
 
 
-def test_a_folder_that_holds_a_run_is_kept(imprint, npz, tmp_path):
+def test_a_folder_that_holds_a_run_is_kept_before_any_work(imprint, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run/config.json").write_text("{}")
-    code, _, err = imprint("plan-skip", "conv4", npz, *FAST, "--out", "run")
+    code, _, err = imprint("plan-skip", "conv4", "missing.npz", *FAST, "--out", "run")
     assert code == 2
     assert "holds another run" in err
 

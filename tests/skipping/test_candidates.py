@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from imprint.models import build_model
+from imprint.skipping import candidates
 from imprint.skipping.candidates import candidate_layers, spread
 from imprint.taps import carries_all_data
 
@@ -31,6 +32,19 @@ class Tangled(nn.Module):
 def test_only_layers_that_all_data_flow_through():
     model = Tangled()
     assert candidate_layers(model, torch.rand(2, 1, 4, 4)) == ["stem", "head.0", "head"]
+
+
+def test_within_a_layer_that_data_pass_by_none_is_looked_at(monkeypatch):
+    asked = []
+
+    def note(model, name, *images):
+        asked.append(name)
+        return carries_all_data(model, name, *images)
+
+    monkeypatch.setattr(candidates, "carries_all_data", note)
+    candidate_layers(Tangled(), torch.rand(2, 1, 4, 4))
+    assert "branch" in asked
+    assert not {"branch.0", "branch.1"} & set(asked)
 
 
 def test_the_model_is_left_as_it_was():

@@ -118,6 +118,7 @@ def at(before=0.0, own=0.0, load=0.0, fixed=0.0):
     [
         (at(before=0.8, own=0.1), "a lies too deep: 80 % of the forward pass is done by then"),
         (at(before=0.3, load=3), "loading takes 75 % of a batch's time, and a gate loads all"),
+        (at(before=0.6, load=1), "loading takes 50 % of a batch's time, and a gate loads all"),
         (at(before=0.3, own=0.6), "the gate itself takes 60 % of a step"),
         (at(before=0.1, own=0.1, fixed=0.7), "70 % of a step is paid however few rows pass"),
     ],

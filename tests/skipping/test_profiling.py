@@ -8,7 +8,15 @@ from torch import nn
 
 from imprint.errors import InvalidValueError, LayerError
 from imprint.skipping import SkipGate
-from imprint.skipping.profiling import clock_of, forward_stamps, profile, take_turns, unchanged
+from imprint.skipping.profiling import (
+    _fastest,
+    _Times,
+    clock_of,
+    forward_stamps,
+    profile,
+    take_turns,
+    unchanged,
+)
 
 LABELS = torch.tensor([0, 1] * 8)
 IMAGES = torch.rand(16, 1, 2, 2, generator=torch.Generator().manual_seed(0))
@@ -196,6 +204,11 @@ def test_weights_that_a_step_moved_are_put_back():
         with torch.no_grad():
             model.weight.add_(1)
     assert same(record(model, optimizer), before)
+
+
+def test_of_each_part_the_fastest_turn_counts():
+    turns = [_Times(3.0, 2.0, 0.5, (1.0, 9.0)), _Times(4.0, 1.0, 0.5, (2.0, 8.0))]
+    assert _fastest(turns) == (3.0, 1.0, 0.5, (1.0, 8.0))
 
 
 def test_turns_end_after_the_seconds_yet_not_before_five_rounds(clock):

@@ -52,7 +52,7 @@ def candidate_layers(model: nn.Module, images: Tensor, *, enough: int = 12) -> l
 
 
 def _in_forward_order(model: nn.Module, two: Tensor) -> list[str]:
-    """The modules that ran once and gave a row for each of two images; one for the same maps."""
+    """The modules that gave a row for each of two images; of those with the same maps, one."""
     finished: list[tuple[str, Tensor]] = []
 
     def note(name: str) -> Callable[..., None]:
@@ -74,8 +74,8 @@ def _in_forward_order(model: nn.Module, two: Tensor) -> list[str]:
     for name, maps in sorted(finished, key=lambda pair: pair[0].count(".")):
         if maps.ndim and len(maps) == 2:
             outermost.setdefault(id(maps), name)
-    once = {name for name in outermost.values() if names.count(name) == 1}
-    return [name for name in names if name in once]
+    chosen = set(outermost.values())
+    return list(dict.fromkeys(name for name in names if name in chosen))
 
 
 def spread(names: Sequence[str], seconds: Sequence[float], *, most: int) -> list[str]:
@@ -100,4 +100,4 @@ def spread(names: Sequence[str], seconds: Sequence[float], *, most: int) -> list
     for i in range(1, len(names)):
         if seconds[i] - seconds[stay[-1]] > gap:
             stay.append(i)
-    return [names[i] for i in stay[:most]]
+    return [names[i] for i in stay]

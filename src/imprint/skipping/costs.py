@@ -178,7 +178,7 @@ def _epoch(costs: EpochCosts, share: float, layer: str | None) -> float:
 
 def _planned_batches(costs: EpochCosts, share: float) -> int:
     """The full batches that a plan's epoch loads."""
-    kept = costs.rows if share == 1 else max(1, round(share * costs.rows))
+    kept = max(1, round(share * costs.rows))
     if kept < costs.batch_size:
         expected = f"1 … {kept}, the samples that an epoch keeps at keep {share:g}"
         raise InvalidValueError(f"batch_size: expected {expected}; got {costs.batch_size}")

@@ -150,10 +150,10 @@ class _Job:
         return [name for name in names if name in chosen]
 
     def proven(self, layers: Sequence[str]) -> list[str]:
-        """The layers, each once, if all data flow through them."""
+        """The layers, if all data flow through each."""
         for layer in layers:
             check_carries_all_data(self.model, layer, self._example())
-        return list(dict.fromkeys(layers))
+        return list(layers)
 
     def costs(self, layers: Sequence[str], keeps: Sequence[float]) -> EpochCosts:
         """Measure the parts of an epoch."""
