@@ -23,6 +23,7 @@ PUBLIC = [
     "cosine_similarity",
     "indexed",
     "load",
+    "plan_skip",
     "signature",
     "train",
 ]

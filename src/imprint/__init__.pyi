@@ -8,6 +8,7 @@ from .skipping import SkipGate as SkipGate
 from .skipping import SkipPlan as SkipPlan
 from .taps import Tap as Tap
 from .training import TrainSettings as TrainSettings
+from .training import plan_skip as plan_skip
 from .training import train as train
 from .types import DataSplits as DataSplits
 from .types import ImageSet as ImageSet

@@ -40,25 +40,6 @@ def make_npz(path, pixels=None, labels=None, n=256):
     return str(path)
 
 
-@pytest.fixture
-def imprint(monkeypatch, capsys, tmp_path):
-    """Run the command in this process; gives the exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["imprint", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        caught = capsys.readouterr()
-        return code, caught.out, caught.err
-
-    return run
-
-
 def command(*arguments):
     return [sys.executable, "-m", "imprint.cli", "train", *map(str, arguments)]
 

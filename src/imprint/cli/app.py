@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from imprint.cli.bench import bench
+from imprint.cli.plan_skip import plan_skip
 from imprint.cli.train import train
 from imprint.errors import ImprintError
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     help="Finds what a network already knows, and stops paying for it.",
 )
 app.command()(train)
+app.command()(plan_skip)
 app.add_typer(bench)
 
 

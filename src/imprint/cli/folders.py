@@ -1,4 +1,4 @@
-"""Names for the folders that commands write to where none is given."""
+"""Where a command writes when it is not told."""
 
 import time
 from itertools import count
@@ -8,17 +8,13 @@ __all__ = ["new_folder"]
 
 
 def new_folder(command: str) -> Path:
-    """Name a folder by the time; those of the same second are told apart by a number.
+    """Name a folder by the time; runs that start in the same second are told apart by a number.
 
     Args:
-        command: what the folder's name begins with.
+        command: the command's name.
 
     Returns:
-        A folder in `runs/` that does not exist.
-
-    Examples:
-        >>> new_folder("train").parent.name
-        'runs'
+        A path under `runs` where nothing is yet.
     """
     name = f"runs/{command}-{time.strftime('%Y-%m-%d-%H%M%S')}"
     names = (Path(name if k == 1 else f"{name}-{k}") for k in count(1))

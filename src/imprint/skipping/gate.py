@@ -133,7 +133,7 @@ class SkipGate:
 
     @property
     def scores(self) -> Tensor | None:
-        """`(N,)`, what the rule's scorer says of the batch, for `imprint` losses in nats; or None."""
+        """`(N,)`, what the rule's scorer says of the batch: losses in nats for `imprint`."""
         return self._scores
 
     @property

@@ -1,0 +1,353 @@
+"""Measure what a training step costs: plain, beside a plan, with a gate; nothing is changed."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import SGD, Optimizer
+
+from imprint.errors import InvalidValueError
+from imprint.outputs import first_tensor
+from imprint.skipping.costs import GateCosts, StepCosts
+from imprint.skipping.gate import SkipGate
+from imprint.skipping.plan import SkipPlan
+from imprint.taps import find_layer, guest
+
+__all__ = ["Clock", "clock_of", "forward_stamps", "profile", "take_turns", "unchanged"]
+
+Clock = Callable[[], float]
+"""Gives seconds; what is measured are differences."""
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+FEWEST, MOST = 5, 15
+"""Rounds of turns: at least, however long they take, and at most."""
+
+
+def profile(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    num_classes: int,
+    layers: Sequence[str] = (),
+    keeps: Sequence[float] = (0.3, 0.7),
+    optimizer: Optimizer | None = None,
+    read: str | None = None,
+    observe: Callable[[SkipGate], object] = lambda _: None,
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    seconds: float = 30.0,
+    clock: Clock | None = None,
+) -> StepCosts:
+    """Measure a training step as it is, beside a plan, and with a gate at each of some layers.
+
+    The steps take turns, so that noise of the machine meets all alike, and of each the fastest
+    counts: noise only adds. Afterwards weights, gradients, buffers, modes, the optimizer's state
+    and the global random state are as they were, also after an error.
+
+    Args:
+        model: any `nn.Module` that gives logits `(N, K)`; all of it runs in train mode.
+        images: `(N, C, H, W)`, a batch on the model's device, as the model takes it.
+        labels: `(N,)`, int64.
+        num_classes: K.
+        layers: where gates stand, through which all data flow.
+        keeps: the keep ratios at which steps with a gate run, each in (0, 1).
+        optimizer: of the model's parameters; None takes SGD with momentum.
+        read: a layer that is read beside a plan, as `imprint train` does for its report.
+        observe: called after each forward pass with the gate; its time counts as the gate's own.
+        autocast: gives the context of a forward pass in mixed precision.
+        seconds: after which no new round of turns begins, once there were five.
+        clock: gives the time in seconds; None takes the machine's.
+
+    Returns:
+        The seconds.
+
+    Raises:
+        InvalidValueError: where images and labels differ in number, or a keep ratio is out of
+            range.
+        LayerError: for a layer that is missing or through which not all data flow.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> images, labels = torch.rand(8, 1, 2, 2), torch.tensor([0, 1] * 4)
+        >>> costs = profile(model, images, labels, num_classes=2, layers=["0"], seconds=0)
+        >>> sorted(costs.gates), costs.whole > costs.forward > 0
+        (['0'], True)
+    """
+    _check(images, labels, keeps)
+    optimizer = optimizer or SGD(model.parameters(), lr=0.0, momentum=0.9)
+    now = clock or clock_of(images.device)
+    bench = _Bench(model, images, labels, optimizer, observe, autocast, now)
+
+    def gate(layer: str, keep: float, rule: str) -> SkipGate:
+        return SkipGate(model, layer=layer, num_classes=num_classes, keep=keep, rule=rule)
+
+    # Gates that only read keep every row, and so may stand at any layer that runs.
+    reading = None if read is None else gate(read, 1.0, "cosine")
+    actions: dict[Hashable, Callable[[], _Times]] = {
+        "plain": bench.step,
+        "forward": partial(bench.forward, layers),
+        "plan": partial(bench.note, SkipPlan(len(labels), keep=0.5, epochs=2), reading),
+    }
+    for layer in layers:
+        for keep in sorted(set(keeps)):
+            actions[layer, keep] = partial(bench.step, gate(layer, keep, "imprint"))
+    with unchanged(model, optimizer):
+        times = take_turns(actions, seconds=seconds, clock=now)
+    return _costs({name: _fastest(times[name]) for name in times}, layers, len(labels))
+
+
+def _check(images: Tensor, labels: Tensor, keeps: Sequence[float]) -> None:
+    if len(images) != len(labels):
+        raise InvalidValueError(f"labels: expected {len(images)}, one an image, got {len(labels)}")
+    for keep in keeps:
+        if not 0 < keep < 1:
+            raise InvalidValueError(f"keeps: expected shares in (0, 1), got {keep}")
+
+
+class _Times(NamedTuple):
+    """Seconds of one turn; `stay` is the share of rows that it kept, `stamps` those by layer."""
+
+    whole: float
+    own: float = 0.0
+    stay: float = 1.0
+    stamps: tuple[float, ...] = ()
+
+
+@dataclass
+class _Bench:
+    """A model, a batch and a clock: what is timed."""
+
+    model: nn.Module
+    images: Tensor
+    labels: Tensor
+    optimizer: Optimizer
+    observe: Callable[[SkipGate], object]
+    autocast: Callable[[], AbstractContextManager[Any]]
+    now: Clock
+    places: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.places = torch.arange(len(self.labels))
+
+    def step(self, gate: SkipGate | None = None) -> _Times:
+        """Forward, backward and update."""
+        start = self.now()
+        logits, labels, own = self._gated(gate) if gate else (self._logits(), self.labels, 0.0)
+        loss = F.cross_entropy(logits, labels)
+        float(loss.detach())  # a trainer looks at each loss, for which a GPU must be done
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return _Times(self.now() - start, own, len(labels) / len(self.labels))
+
+    @torch.no_grad()
+    def note(self, plan: SkipPlan, gate: SkipGate | None) -> _Times:
+        """What a plan adds to a step, by itself."""
+        logits, labels, own = self._gated(gate) if gate else (self._logits(), self.labels, 0.0)
+        start = self.now()
+        plan.record(self.places, F.cross_entropy(logits, labels, reduction="none"))
+        return _Times(own + self.now() - start)
+
+    def forward(self, layers: Sequence[str]) -> _Times:
+        """The forward pass alone."""
+        with self.autocast():
+            *stamps, whole = forward_stamps(self.model, self.images, layers, clock=self.now)
+        return _Times(whole, stamps=tuple(stamps))
+
+    def _gated(self, gate: SkipGate) -> tuple[Tensor, Tensor, float]:
+        """Logits and labels of the rows that stay, and the seconds that the gate itself took.
+
+        Hooks run in the order in which they come: one before the gate's, one after it.
+        """
+        marks: list[float] = []
+
+        def mark(*_: Any) -> None:
+            marks.append(self.now())
+
+        first, last = (_hook(self.model, gate.layer, mark) for _ in range(2))
+        with first, gate(self.labels), last:
+            logits = self._logits()
+        seen = self.now()
+        self.observe(gate)
+        return logits, gate.labels, marks[-1] - marks[-2] + self.now() - seen
+
+    def _logits(self) -> Tensor:
+        with self.autocast():
+            return first_tensor(self.model(self.images), "the model's output").float()
+
+
+def forward_stamps(
+    model: nn.Module, images: Tensor, layers: Sequence[str], *, clock: Clock
+) -> tuple[float, ...]:
+    """Tell after how many seconds of a forward pass each layer has put out its maps.
+
+    Args:
+        model: any `nn.Module`, in the modes that it is in.
+        images: `(N, C, H, W)`, as the model takes them.
+        layers: names out of `model.named_modules()`, each of which runs.
+        clock: gives the time in seconds.
+
+    Returns:
+        The seconds of each layer, then those of the whole pass.
+
+    Raises:
+        LayerError: where the model has no such layer.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Linear(1, 1), nn.ReLU())
+        >>> first, whole = forward_stamps(model, torch.ones(2, 1), ["0"], clock=time.perf_counter)
+        >>> 0 < first < whole
+        True
+    """
+    ends = dict.fromkeys(layers, 0.0)
+
+    def stamp(layer: str) -> Callable[..., None]:
+        def hook(*_: Any) -> None:
+            ends[layer] = clock()
+
+        return hook
+
+    with ExitStack() as stack:
+        for layer in ends:
+            stack.enter_context(_hook(model, layer, stamp(layer)))
+        start = clock()
+        model(images)
+        whole = clock() - start
+    return (*(ends[layer] - start for layer in layers), whole)
+
+
+@contextmanager
+def _hook(model: nn.Module, layer: str, hook: Callable[..., None]) -> Iterator[None]:
+    handle = find_layer(model, layer).register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _fastest(turns: Iterable[_Times]) -> _Times:
+    """Of each part the least seconds; the mean share of rows."""
+    turns = list(turns)
+    return _Times(
+        min(turn.whole for turn in turns),
+        min(turn.own for turn in turns),
+        sum(turn.stay for turn in turns) / len(turns),
+        tuple(min(stamps) for stamps in zip(*(turn.stamps for turn in turns), strict=True)),
+    )
+
+
+def _costs(times: dict[Hashable, _Times], layers: Sequence[str], rows: int) -> StepCosts:
+    gates = {}
+    for layer, before in zip(layers, times["forward"].stamps, strict=True):
+        turns = [times[name] for name in times if isinstance(name, tuple) and name[0] == layer]
+        own = sum(turn.own for turn in turns) / len(turns)
+        # Two keep ratios may come to the same number of rows.
+        steps = {round(turn.stay * rows): (turn.stay, turn.whole) for turn in turns}
+        gates[layer] = GateCosts(before=before, own=own, steps=tuple(sorted(steps.values())))
+    forward, whole, plan = (times[name] for name in ("forward", "plain", "plan"))
+    return StepCosts(forward=forward.whole, whole=whole.whole, plan=plan.whole, gates=gates)
+
+
+def take_turns(
+    actions: dict[K, Callable[[], T]], *, seconds: float, clock: Clock
+) -> dict[K, list[T]]:
+    """Run actions in turn, round after round; a first round does not count.
+
+    Args:
+        actions: by name.
+        seconds: after which no new round begins, once there were five; there are 15 at most.
+        clock: gives the time in seconds.
+
+    Returns:
+        What each action gave, in each round.
+
+    Examples:
+        >>> turns = take_turns({"a": lambda: 1, "b": lambda: 2}, seconds=0, clock=lambda: 0.0)
+        >>> turns
+        {'a': [1, 1, 1, 1, 1], 'b': [2, 2, 2, 2, 2]}
+    """
+    for action in actions.values():
+        action()
+    start = clock()
+    results: dict[K, list[T]] = {name: [] for name in actions}
+    for done in range(MOST):
+        if done >= FEWEST and clock() - start >= seconds:
+            break
+        for name, action in actions.items():
+            results[name].append(action())
+    return results
+
+
+@contextmanager
+def unchanged(model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
+    """Let training steps run in train mode, and put all back that they change.
+
+    Inside the block the learning rates are 0, so that weights cannot run away meanwhile.
+
+    Args:
+        model: whose weights, gradients, buffers and modes are kept, with the global random state.
+        optimizer: whose state is kept.
+
+    Examples:
+        >>> model = nn.Linear(1, 1)
+        >>> optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
+        >>> with unchanged(model, optimizer):
+        ...     model(torch.ones(1, 1)).sum().backward()
+        ...     optimizer.step()
+        >>> model.weight.grad, len(optimizer.state)
+        (None, 0)
+    """
+    weights = [(weight, weight.detach().clone(), weight.grad) for weight in model.parameters()]
+    state, rates = optimizer.state, [group["lr"] for group in optimizer.param_groups]
+    with guest(model, training=True):
+        try:
+            # Steps change copies: the gradients and the state themselves are laid aside.
+            optimizer.state = defaultdict(dict, {key: deepcopy(state[key]) for key in state})
+            for group in optimizer.param_groups:
+                group["lr"] = 0 * group["lr"]
+            for weight, _, _ in weights:
+                weight.grad = None
+            yield
+        finally:
+            optimizer.state = state
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate
+            with torch.no_grad():
+                for weight, before, gradient in weights:
+                    weight.copy_(before)
+                    weight.grad = gradient
+
+
+def clock_of(device: torch.device) -> Clock:
+    """Give a clock that waits for a device to be done before it tells the time.
+
+    Args:
+        device: where the work runs.
+
+    Returns:
+        A function that gives seconds.
+
+    Examples:
+        >>> clock = clock_of(torch.device("cpu"))
+        >>> clock() <= clock()
+        True
+    """
+    if device.type == "cpu":
+        return time.perf_counter
+    wait = getattr(torch, device.type).synchronize  # torch.cuda, torch.mps
+
+    def now() -> float:
+        wait()
+        return time.perf_counter()
+
+    return now
