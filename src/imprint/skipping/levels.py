@@ -6,7 +6,6 @@ than for a million.
 
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -122,10 +121,14 @@ def draw_levels(chunks: Chunks, shares: Tensor, count: int, generator: torch.Gen
         >>> draw_levels(lambda: iter([levels]), shares, 3, torch.Generator())  # 01011000
         tensor([88], dtype=torch.uint8)
     """
-    unsure = int(count_levels(chunks, len(shares))[(shares > 0) & (shares < 1)].sum())
-    state = generator.get_state()
-    for band in (min(1.0, DEVIATIONS / max(1, unsure) ** 0.5), math.inf):
-        bits, near = _draw_about(chunks, shares, band, generator.set_state(state))
+    counts = count_levels(chunks, len(shares))
+    unsure = int(counts[(shares > 0) & (shares < 1)].sum())
+    total, state = int(counts.sum()), generator.get_state()
+    bits = torch.zeros(-(-total // 8), dtype=torch.uint8)
+    narrow = min(1.0, DEVIATIONS / max(1, unsure) ** 0.5)
+    for band, room in ((narrow, min(total, round(3 * narrow * unsure) + 64)), (math.inf, total)):
+        near = _Near(band, room)
+        _draw_about(chunks, shares, near, bits, generator.set_state(state))
         if near.mend(bits, count):
             break
     return bits
@@ -165,40 +168,51 @@ def flags_at(bits: Tensor, places: Tensor) -> Tensor:
     return (bits[places >> 3] >> (7 - (places & 7)).to(torch.uint8)) & 1 == 1
 
 
-class _Near(NamedTuple):
-    """A draw's closest decisions: how many it kept, and the margins and places of the closest."""
+class _Near:
+    """A draw's decisions within a band of the other answer: by how much, and where.
 
-    kept: int
-    margins: Tensor
-    places: Tensor
+    Their room is taken once: small pieces would lie scattered between the large ones that come and
+    go, and keep hundreds of megabytes from being used again.
+    """
+
+    def __init__(self, band: float, room: int) -> None:
+        self.band, self.found, self.kept = band, 0, 0
+        self._margins, self._places = torch.empty(room), torch.empty(room, dtype=torch.int64)
+
+    def add(self, margins: Tensor, places: Tensor) -> None:
+        """Note decisions; what there is no room for is counted only."""
+        begin, self.found = self.found, self.found + len(margins)
+        room = max(0, len(self._margins) - begin)
+        self._margins[begin : self.found] = margins[:room]
+        self._places[begin : self.found] = places[:room]
 
     def mend(self, bits: Tensor, count: int) -> bool:
         """Turn over the closest decisions until `count` are kept; False where they are too few."""
-        surplus = self.kept - count
-        turned = self.margins > 0 if surplus > 0 else self.margins <= 0
-        if int(turned.sum()) < abs(surplus):
+        margins, surplus = self._margins[: self.found], self.kept - count
+        turned = margins > 0 if surplus > 0 else margins <= 0
+        if self.found > len(self._margins) or int(turned.sum()) < abs(surplus):
             return False
-        margins, places = self.margins[turned], self.places[turned].numpy()
-        chosen = places[margins.abs().topk(abs(surplus), largest=False).indices]
+        closest = margins[turned].abs().topk(abs(surplus), largest=False).indices
+        chosen = self._places[: self.found][turned][closest].numpy()
         flips = (0x80 >> (chosen & 7)).astype(np.uint8)
         np.bitwise_xor.at(bits.numpy(), chosen >> 3, flips)
         return True
 
 
 def _draw_about(
-    chunks: Chunks, shares: Tensor, band: float, generator: torch.Generator
-) -> tuple[Tensor, _Near]:
-    """Draw about the right count; note what came within a band of being decided otherwise."""
+    chunks: Chunks, shares: Tensor, near: _Near, bits: Tensor, generator: torch.Generator
+) -> None:
+    """Draw about the right count into the bits, and note what was nearly decided otherwise."""
     shares = shares.float()
-    certain = (shares <= 0) | (shares >= 1) if band < math.inf else shares < 0
-    bits, margins, places, kept, start = [], [], [], 0, 0
+    certain = (shares <= 0) | (shares >= 1) if near.band < math.inf else shares < 0
+    start = 0
     for chunk in chunks():
         level = chunk.int()
         margin = shares[level] - torch.rand(len(chunk), generator=generator)
         stays = margin > 0
-        rows = ((margin.abs() <= band) & ~certain[level]).nonzero()[:, 0]
-        margins.append(margin[rows])
-        places.append(rows + start)
-        bits.append(torch.from_numpy(np.packbits(stays.numpy())))
-        kept, start = kept + int(stays.sum()), start + len(chunk)
-    return torch.cat(bits), _Near(kept, torch.cat(margins), torch.cat(places))
+        rows = ((margin.abs() <= near.band) & ~certain[level]).nonzero()[:, 0]
+        near.add(margin[rows], rows + start)
+        near.kept += int(stays.sum())
+        packed = torch.from_numpy(np.packbits(stays.numpy()))
+        bits[start // 8 : start // 8 + len(packed)] = packed
+        start += len(chunk)

@@ -31,7 +31,7 @@ OLDEST = 255
 LEAST = 0.05
 """The share that an epoch loads at least where no keep ratio is given."""
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """Samples looked at together; a multiple of 8."""
 
 

@@ -1,0 +1,69 @@
+"""Skipping methods beside their controls: the runs behind docs/benchmarks.md, by name.
+
+It continues where it was stopped; more seeds may be asked for later. Each name stands for one
+`imprint bench skip`, whose folder lies in `runs/`.
+
+    python benchmarks/bench_skip.py fashion-mnist --seeds 5
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from record import record
+
+from imprint.benchmarking import BenchSettings, bench_skip
+from imprint.data import load
+from imprint.training import TrainSettings
+
+BENCHMARKS: dict[str, dict[str, Any]] = {
+    "fashion-mnist": {
+        "base": TrainSettings(model="conv4", layer="block1", epochs=16, batch_size=128),
+        "methods": (
+            *("plain", "matched", "random", "infobatch", "orderdp", "selective-backprop"),
+            *("partial-forward-blocking", "kakurenbo", "early-stopping", "paper", "imprint"),
+            "imprint-auto",
+        ),
+        "keeps": (0.35,),
+    },
+    "cifar10": {
+        "base": TrainSettings(model="resnet8", epochs=20, batch_size=128),
+        "methods": (
+            *("plain", "matched", "random", "infobatch", "orderdp", "partial-forward-blocking"),
+            *("imprint", "imprint-auto"),
+        ),
+        "keeps": (0.5,),
+    },
+    "mnist": {
+        "base": TrainSettings(model="conv4", layer="block1", epochs=8, batch_size=128),
+        "methods": ("plain", "matched", "random", "orderdp", "imprint", "imprint-auto"),
+        "keeps": (0.35,),
+    },
+}
+
+
+def main() -> None:
+    """Run a benchmark and write `results/skip_<name>.json`, anew after each seed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", nargs="?", choices=BENCHMARKS, default="fashion-mnist")
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    out = Path("runs") / f"skip-{options.name}"
+    data = load(options.name)
+    for seeds in range(1, options.seeds + 1):
+        settings = BenchSettings(**BENCHMARKS[options.name], seeds=seeds)
+        resume = (out / "config.json").is_file()
+        result = bench_skip(data, settings, out=out, resume=resume, on_run=_show)
+        print(record(f"skip_{options.name}", result), flush=True)
+
+
+def _show(row: dict[str, Any]) -> None:
+    keep = "" if row["keep"] is None else row["keep"]
+    line = (
+        f"{row['seed']}  {row['method']:24} {keep:5} {row['accuracy']:7.2%} {row['seconds']:7.1f} s"
+    )
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
