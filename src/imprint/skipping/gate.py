@@ -1,5 +1,6 @@
 """The gate: a tap that also shrinks the batch, so that familiar rows leave the network there."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -13,7 +14,14 @@ from imprint.outputs import first_tensor, map_tensors
 from imprint.signatures import signature
 from imprint.skipping.probe import LinearProbe
 from imprint.skipping.rules import Evidence, find_rule, kept_count
-from imprint.taps import check_carries_all_data, check_rows, find_layer, maps_at, row_filter
+from imprint.taps import (
+    check_carries_all_data,
+    check_rows,
+    find_layer,
+    maps_at,
+    row_filter,
+    untraced,
+)
 from imprint.types import Match
 
 __all__ = ["SkipGate"]
@@ -140,14 +148,17 @@ class SkipGate:
             got = f"{tuple(labels.shape)} of {labels.dtype}"
             raise InvalidValueError(f"labels: expected (N,) of torch.int64, got {got}")
         self._incoming, self._index, self._match = labels, None, None
-        prover = self._model.register_forward_pre_hook(self._prove_first, with_kwargs=True)
+        proof = untraced(self._prove_first)
+        prover = self._model.register_forward_pre_hook(proof, with_kwargs=True)
         try:
             with row_filter(self._model, self.layer, self._choose):
                 yield self
         finally:
             prover.remove()
         if self._index is None:
-            raise LayerError(f"layer {self.layer!r}: did not run within `with gate(labels):`")
+            raise LayerError(
+                f"layer {self.layer!r}: did not run within `with gate(labels):`{_hint()}"
+            )
 
     def remember(self, images: Tensor, labels: Tensor) -> None:
         """Take a batch's signatures, as the model gives them now, into the memory.
@@ -244,3 +255,10 @@ class SkipGate:
         finite = signatures.isfinite().all(1)
         labels = labels.to(signatures.device)
         self.memory.update(signatures[finite], labels[finite])
+
+
+def _hint() -> str:
+    """Say what to do where the code that was compiled of a model knows of no gate."""
+    if "torch._dynamo" not in sys.modules:
+        return ""
+    return "; a compiled model must run there first, before it runs outside: torch.compiler.reset()"
