@@ -47,11 +47,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", nargs="?", choices=BENCHMARKS, default="fashion-mnist")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--methods", nargs="+", help="some of the benchmark's, instead of all")
     options = parser.parse_args()
+    chosen = BENCHMARKS[options.name]
+    if options.methods:
+        chosen = chosen | {"methods": tuple(options.methods)}
     out = Path("runs") / f"skip-{options.name}"
     data = load(options.name)
     for seeds in range(1, options.seeds + 1):
-        settings = BenchSettings(**BENCHMARKS[options.name], seeds=seeds)
+        settings = BenchSettings(**chosen, seeds=seeds)
         resume = (out / "config.json").is_file()
         result = bench_skip(data, settings, out=out, resume=resume, on_run=_show)
         print(record(f"skip_{options.name}", result), flush=True)

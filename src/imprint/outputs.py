@@ -57,9 +57,16 @@ def select_rows(output: Any, kept: Tensor, rows: int) -> Any:
 
     def cut(tensor: Tensor) -> Tensor:
         fits = tensor.ndim > 0 and len(tensor) == rows
-        return tensor.index_select(0, kept.to(tensor.device)) if fits else tensor
+        return _take(tensor, kept.to(tensor.device)) if fits else tensor
 
     return map_tensors(output, cut)
+
+
+def _take(tensor: Tensor, rows: Tensor) -> Tensor:
+    """Take rows, and leave maps in channels-last layout in it, which `index_select` would not."""
+    if tensor.ndim != 4 or tensor.is_contiguous() or tensor.stride(1) != 1:
+        return tensor.index_select(0, rows)
+    return tensor.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
 
 
 def map_tensors(structure: Any, function: Callable[[Tensor], Tensor]) -> Any:

@@ -5,9 +5,10 @@ modes and random state on exit, also after an error.
 """
 
 import difflib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,10 @@ __all__ = [
     "find_layer",
     "guest",
     "maps_at",
+    "untraced",
 ]
+
+T = TypeVar("T")
 
 
 class Tap:
@@ -284,11 +288,30 @@ def row_filter(
         kept = choose(maps)
         return output if kept is None else select_rows(output, kept.to(maps.device), len(maps))
 
-    handle = find_layer(model, layer).register_forward_hook(shrink)
+    handle = find_layer(model, layer).register_forward_hook(untraced(shrink))
     try:
         yield
     finally:
         handle.remove()
+
+
+def untraced(hook: Callable[..., T]) -> Callable[..., T]:
+    """Keep `torch.compile` from tracing a hook: its compiled code breaks there, and goes on after.
+
+    Args:
+        hook: any function.
+
+    Returns:
+        a function that does the same.
+
+    Examples:
+        >>> untraced(len)([1, 2])
+        2
+    """
+    if "torch._dynamo" not in sys.modules:  # no model can have been compiled, and it loads slowly
+        return hook
+    disable: Any = torch.compiler.disable
+    return cast("Callable[..., T]", disable(hook))
 
 
 def _is_tensor_layer(module: nn.Module) -> bool:

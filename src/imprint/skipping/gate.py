@@ -1,5 +1,6 @@
 """The gate: a tap that also shrinks the batch, so that familiar rows leave the network there."""
 
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,14 @@ from imprint.skipping.joint import Kept, agree, choose
 from imprint.skipping.probe import LinearProbe
 from imprint.skipping.published.partial_forward_blocking import DensityEstimator
 from imprint.skipping.rules import Evidence, find_rule, kept_count
-from imprint.taps import check_carries_all_data, check_rows, find_layer, maps_at, row_filter
+from imprint.taps import (
+    check_carries_all_data,
+    check_rows,
+    find_layer,
+    maps_at,
+    row_filter,
+    untraced,
+)
 from imprint.types import Match
 
 if TYPE_CHECKING:
@@ -136,6 +144,20 @@ class SkipGate:
         """`(N,)`, what the rule's scorer says of the batch: losses in nats for `imprint`."""
         return self._scores
 
+    def spread(self, losses: Tensor) -> Tensor:
+        """Give each row of the batch a loss, for a plan: its own, or what the gate knew of it.
+
+        Args:
+            losses: `(M,)`, floats, of the rows that stayed.
+
+        Returns:
+            `(N,)`; of a row that left the probe's loss, or NaN where the rule has no probe.
+        """
+        left = self.scores if self.rule.scorer == "probe" else None
+        if left is None:
+            left = torch.full(self._incoming.shape, torch.nan)
+        return left.to(losses).index_copy(0, self.index.to(losses.device), losses)
+
     @property
     def normaliser(self) -> float:
         """What a sum of the kept rows' losses is to be divided by for their mean.
@@ -163,14 +185,17 @@ class SkipGate:
             got = f"{tuple(labels.shape)} of {labels.dtype}"
             raise InvalidValueError(f"labels: expected (N,) of torch.int64, got {got}")
         self._incoming, self._kept, self._match = labels, None, None
-        prover = self._model.register_forward_pre_hook(self._prove_first, with_kwargs=True)
+        proof = untraced(self._prove_first)
+        prover = self._model.register_forward_pre_hook(proof, with_kwargs=True)
         try:
             with row_filter(self._model, self.layer, self._choose):
                 yield self
         finally:
             prover.remove()
         if self._kept is None:
-            raise LayerError(f"layer {self.layer!r}: did not run within `with gate(labels):`")
+            raise LayerError(
+                f"layer {self.layer!r}: did not run within `with gate(labels):`{_hint()}"
+            )
 
     def remember(self, images: Tensor, labels: Tensor) -> None:
         """Take a batch's signatures, as the model gives them now, into the memory.
@@ -298,3 +323,10 @@ class SkipGate:
         finite = signatures.isfinite().all(1)
         labels = labels.to(signatures.device)
         self.memory.update(signatures[finite], labels[finite])
+
+
+def _hint() -> str:
+    """Say what to do where the code that was compiled of a model knows of no gate."""
+    if "torch._dynamo" not in sys.modules:
+        return ""
+    return "; a compiled model must run there first, before it runs outside: torch.compiler.reset()"

@@ -85,7 +85,10 @@ def count_covering(counts: Tensor, cover: float) -> int:
 
 
 def shares_by_loss(counts: Tensor, count: int) -> Tensor:
-    """Load samples in proportion to their last known loss; the worst known for certain.
+    """Load samples in proportion to the square of their last known loss; the worst for certain.
+
+    The square is the sharper the more is known: where few samples hold the loss, they are loaded
+    for certain; where it is spread evenly, all have about the same chance.
 
     Args:
         counts: `(256,)`, int64, the samples of each level.
@@ -96,12 +99,12 @@ def shares_by_loss(counts: Tensor, count: int) -> Tensor:
 
     Examples:
         >>> counts = torch.zeros(256, dtype=torch.int64)
-        >>> counts[150], counts[200] = 100, 100  # losses 37 times as large
-        >>> shares_by_loss(counts, 100)[[150, 200]].round(decimals=2)
-        tensor([0.0300, 0.9700], dtype=torch.float64)
+        >>> counts[190], counts[200] = 100, 100  # losses twice as large
+        >>> shares_by_loss(counts, 100)[[190, 200]].round(decimals=2)
+        tensor([0.1900, 0.8100], dtype=torch.float64)
     """
     losses = loss_of_level(torch.arange(LEVELS, dtype=torch.uint8))
-    return fill(counts, losses.nan_to_num(posinf=1.0), count)
+    return fill(counts, losses.nan_to_num(posinf=1.0).square(), count)
 
 
 def top_shares(counts: Tensor, count: int) -> Tensor:

@@ -286,10 +286,7 @@ class Trainer:
         assert self.plan is not None  # noqa: S101 - asked by the caller
         losses = F.cross_entropy(logits, labels, reduction="none")
         if self.gate is not None and self.settings.gated:
-            known = self.gate.scores
-            if known is None:  # a rule that knows no loss: what left is told nothing of
-                known = torch.full(batch.labels.shape, torch.nan)
-            losses = known.to(losses).index_copy(0, self.gate.index, losses)
+            losses = self.gate.spread(losses)
         self.plan.record(batch.index, losses)
 
     def _advance_schedule(self, done: float) -> None:

@@ -1,0 +1,1 @@
+"""Skipping within other people's training loops: one module a framework, imported by its name."""
