@@ -1,4 +1,5 @@
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -135,7 +136,9 @@ def test_values_out_of_range_are_refused(arguments, message):
         (torch.tensor([1, 2]), torch.ones(1), r"got \(2,\) of torch.int64 and \(1,\)"),
         (torch.tensor([1.0]), torch.ones(1), "expected .* torch.int64 .* got .* torch.float32"),
         (torch.tensor([True] * 10), torch.ones(10), "got .* torch.bool"),
-        (torch.tensor(1), torch.tensor(1.0), r"expected \(B,\)"),
+        (torch.tensor(1), torch.ones(1), r"expected \(B,\)"),
+        (torch.tensor([1, 2]), torch.tensor(1.0), "each sample's own, as reduction='none' gives"),
+        (torch.tensor([4, 2, 4]), torch.ones(3), "each place once in a batch, got 4 again"),
     ],
 )
 def test_a_record_that_does_not_fit_is_refused_and_changes_nothing(index, losses, message):
@@ -227,8 +230,9 @@ def test_in_the_middle_of_an_epoch_the_state_goes_on_where_it_was():
     plan.record(torch.tensor(begun[:16]), torch.full((16,), 0.1))
     other.load_state_dict(plan.state_dict())
     assert len(other) == 32 - 16
-    assert list(other) == begun[16:] + list(rows)
-    other.record(torch.arange(16), torch.ones(16))
+    rest = list(other)
+    assert rest == begun[16:] + list(rows)
+    other.record(torch.tensor(rest), torch.ones(16))
     assert other.epoch == 1
 
 
@@ -278,15 +282,44 @@ def test_without_a_keep_ratio_as_many_are_loaded_as_hold_the_loss():
     plan = SkipPlan(1000, cover=0.9, epochs=9, dense_start=0.2, batch_size=10)
     assert not plan.exact
     losses = torch.where(torch.arange(1000) < 300, 3.0, 1e-4)
-    plan.record(torch.tensor(loaded(plan)), losses)  # dense: in another order, but all
-    plan.record(torch.arange(1000), losses)
-    loaded(plan)
-    plan.record(torch.arange(1000), losses)
+    for _ in range(2):  # dense
+        rows = torch.tensor(loaded(plan))
+        plan.record(rows, losses[rows])
+    assert len(plan) == 1000  # said before it begins: any number up to it
     assert int(plan.kept().sum()) == 270
     assert len(plan) == 270
-    plan.record(torch.arange(1000), torch.ones(1000))
-    assert len(plan) == 1000  # said before it begins: any number up to it
-    assert int(plan.kept().sum()) == 900
+    assert (torch.tensor(loaded(plan)) < 300).all()
+
+
+def test_a_loader_that_goes_its_own_way_is_found_at_its_first_batch():
+    plan = SkipPlan(40, keep=0.5, epochs=4, dense_start=0)
+    kept = plan.kept()
+    strange = (~kept).nonzero()[:4, 0]
+    with pytest.raises(InvalidValueError, match=f"got {int(strange[0])} which this epoch does not"):
+        plan.record(strange, torch.ones(4))
+    rows = kept.nonzero()[:4, 0]
+    plan.record(rows, torch.ones(4))
+    with pytest.raises(
+        InvalidValueError, match=f"is it the loader's sampler.*{int(rows[0])} again"
+    ):
+        plan.record(rows, torch.ones(4))
+
+
+def test_ranks_share_a_data_set_and_stay_in_step():
+    class Two(NamedTuple):
+        rank: int
+        size: int = 2
+
+    plans = [SkipPlan(21, keep=0.5, epochs=4, dense_start=0.25, ranks=Two(rank)) for rank in (0, 1)]
+    for expected in (10, 5, 5):
+        rows = [loaded(plan) for plan in plans]
+        assert [len(own) for own in rows] == [expected, expected]
+        for rank, (plan, own) in enumerate(zip(plans, rows, strict=True)):
+            assert all(row % 2 == rank for row in own)
+            assert plan.kept().nonzero()[:, 0].tolist() == sorted(own)
+            plan.record(torch.tensor(own), torch.rand(expected))
+    with pytest.raises(InvalidValueError, match="expected places of rank 0 of 2, got 3"):
+        plans[0].record(torch.tensor([3]), torch.ones(1))
 
 
 def test_a_sloping_keep_ratio_is_followed():

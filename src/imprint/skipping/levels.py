@@ -15,6 +15,7 @@ __all__ = [
     "LEVELS",
     "UNKNOWN",
     "Chunks",
+    "clear_flags",
     "count_levels",
     "draw_levels",
     "flags_at",
@@ -33,6 +34,9 @@ SMALLEST, LARGEST = 1e-6, 1e2
 """Losses in nats that the levels reach from and to."""
 
 _REACH = math.log(LARGEST / SMALLEST)
+
+TINY = 1e-30
+"""Stands for a share of 0."""
 
 DEVIATIONS = 8
 """Width, in 1/√n, of the band of a draw's closest decisions: far more than its count is off."""
@@ -100,7 +104,8 @@ def draw_levels(chunks: Chunks, shares: Tensor, count: int, generator: torch.Gen
     """Draw exactly `count` samples, each with the chance that its level has.
 
     A sample is kept where a random number lies below its share. That keeps about as many as asked
-    for; those whose number came closest to their share are then turned over, up to the exact count.
+    for; those whose number came closest to their share, as a part of it, are then turned over, up
+    to the exact count.
 
     Args:
         chunks: gives the samples' levels from the start, `(n,)` each, of an integer type; all but
@@ -113,7 +118,8 @@ def draw_levels(chunks: Chunks, shares: Tensor, count: int, generator: torch.Gen
     Returns:
         `(⌈N / 8⌉,)`, uint8: a bit a sample, as `numpy.packbits` has them.
 
-    Source: Poisson sampling with chances in proportion to size (Hájek 1964), its count made exact.
+    Source: sequential Poisson sampling (Ohlsson 1998): the k smallest of the random numbers, each
+    divided by its share.
 
     Examples:
         >>> levels = torch.tensor([0, 9, 0, 9, 9, 0, 0, 0], dtype=torch.uint8)
@@ -122,7 +128,7 @@ def draw_levels(chunks: Chunks, shares: Tensor, count: int, generator: torch.Gen
         tensor([88], dtype=torch.uint8)
     """
     counts = count_levels(chunks, len(shares))
-    unsure = int(counts[(shares > 0) & (shares < 1)].sum())
+    unsure = round(float((counts * shares)[(shares > 0) & (shares < 1)].sum()))
     total, state = int(counts.sum()), generator.get_state()
     bits = torch.zeros(-(-total // 8), dtype=torch.uint8)
     narrow = min(1.0, DEVIATIONS / max(1, unsure) ** 0.5)
@@ -168,6 +174,23 @@ def flags_at(bits: Tensor, places: Tensor) -> Tensor:
     return (bits[places >> 3] >> (7 - (places & 7)).to(torch.uint8)) & 1 == 1
 
 
+def clear_flags(bits: Tensor, places: Tensor) -> None:
+    """Set single bits to 0.
+
+    Args:
+        bits: `(⌈N / 8⌉,)`, uint8; changed in place.
+        places: `(M,)`, int64, in `0 … N-1`.
+
+    Examples:
+        >>> bits = torch.tensor([88], dtype=torch.uint8)  # 01011000
+        >>> clear_flags(bits, torch.tensor([1, 4]))
+        >>> bits
+        tensor([16], dtype=torch.uint8)
+    """
+    masks = ~(0x80 >> (places.numpy() & 7)).astype(np.uint8)
+    np.bitwise_and.at(bits.numpy(), places.numpy() >> 3, masks)
+
+
 class _Near:
     """A draw's decisions within a band of the other answer: by how much, and where.
 
@@ -203,12 +226,12 @@ def _draw_about(
     chunks: Chunks, shares: Tensor, near: _Near, bits: Tensor, generator: torch.Generator
 ) -> None:
     """Draw about the right count into the bits, and note what was nearly decided otherwise."""
-    shares = shares.float()
-    certain = (shares <= 0) | (shares >= 1) if near.band < math.inf else shares < 0
+    shares = shares.float().clamp_min(TINY)
+    certain = (shares <= TINY) | (shares >= 1) if near.band < math.inf else shares < 0
     start = 0
     for chunk in chunks():
         level = chunk.int()
-        margin = shares[level] - torch.rand(len(chunk), generator=generator)
+        margin = 1 - torch.rand(len(chunk), generator=generator) / shares[level]
         stays = margin > 0
         rows = ((margin.abs() <= near.band) & ~certain[level]).nonzero()[:, 0]
         near.add(margin[rows], rows + start)

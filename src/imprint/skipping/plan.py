@@ -10,6 +10,7 @@ from torch import Tensor
 
 from imprint.data.seeds import generator_of
 from imprint.errors import InvalidValueError
+from imprint.ranks import ALONE, Ranks
 from imprint.skipping.levels import (
     LEVELS,
     UNKNOWN,
@@ -65,6 +66,8 @@ class SkipPlan(EpochSampler):
         seed: of order and choice.
         labels: `(N,)`, integers in `0 … K-1`; only a class floor asks for them.
         class_floor: the part of the keep ratio that each class has at least, in [0, 1].
+        ranks: the processes that share the data set, under `torchrun` `Ranks()`; each plans every
+            so-manieth sample, and all load as many.
         path: a file to keep the two bytes a sample in, for more samples than memory should hold;
             one that is there is taken over.
 
@@ -101,6 +104,7 @@ class SkipPlan(EpochSampler):
         seed: int = 0,
         labels: Tensor | None = None,
         class_floor: float = 0.0,
+        ranks: Ranks = ALONE,
         path: Path | str | None = None,
     ) -> None:
         check_plan(count, epochs, rule=rule, labels=labels, class_floor=class_floor, cover=cover)
@@ -112,16 +116,17 @@ class SkipPlan(EpochSampler):
             dense_end=dense_end,
         )
         self._schedule(0)  # checks its arguments
-        least = min(LEAST if keep is None else keep, keep_end or 1)
-        self._period = check_readmission(count, least, batch_size, readmit) // 2
-        super().__init__(count, seed)
+        own = count // ranks.size
+        least = max(LEAST, min(1.0, batch_size / own)) if keep is None else min(keep, keep_end or 1)
+        self._period = check_readmission(own, least, batch_size, readmit) // 2
+        super().__init__(count, seed, ranks)
         self._epochs = epochs
         self._cover = cover
         self.exact = keep is not None
         self._batch_size = batch_size
         self._rule, self._floor = PLANS[rule], class_floor
-        self._labels = labels if class_floor else None
-        self._storage = PlanStorage(count, None if path is None else Path(path))
+        self._labels = None if labels is None or not class_floor else self._part(labels)
+        self._storage = PlanStorage(self._total, None if path is None else Path(path))
 
     def count(self, epoch: int) -> int:
         """Say how many samples an epoch loads.
@@ -151,8 +156,8 @@ class SkipPlan(EpochSampler):
 
         Returns:
             `levels` and `ages`, `(N,)` each, uint8, but for a plan in a file, which is written
-            instead; `epoch`; and within an epoch `bits`, what it loads, its `size`, and how many
-            are `done`.
+            instead; `epoch`; and within an epoch `bits`, what it loads, its `size`, and what of it
+            is `pending` and `left`.
         """
         if self._storage.mapped:
             self._storage.flush()
@@ -173,6 +178,10 @@ class SkipPlan(EpochSampler):
         self._load_progress(state, held)
         for name, part in held.items():
             part.copy_(state[name])
+
+    def _part(self, labels: Tensor) -> Tensor:
+        """This rank's of what there is one of for each sample."""
+        return labels[self._rank :: self._ranks][: self._total]
 
     def _note(self, index: Tensor, losses: Tensor) -> None:
         self._storage.levels[index] = loss_to_level(losses)

@@ -1,6 +1,5 @@
 """A sampler that chooses each epoch anew: how an epoch begins, goes on after a stop, and ends."""
 
-import itertools
 from abc import abstractmethod
 from collections.abc import Iterator
 
@@ -10,7 +9,8 @@ from torch.utils.data import Sampler
 
 from imprint.data.seeds import generator_of
 from imprint.errors import InvalidValueError
-from imprint.skipping.levels import flags_at, flags_of
+from imprint.ranks import ALONE, Ranks
+from imprint.skipping.levels import clear_flags, flags_at, flags_of
 from imprint.skipping.permutation import permuted
 
 __all__ = ["EpochSampler"]
@@ -19,28 +19,36 @@ __all__ = ["EpochSampler"]
 class EpochSampler(Sampler[int]):
     """Give the rows that each epoch loads; what they are is for a subclass to say.
 
-    An epoch ends when all that it loaded is recorded, or when the next pass begins.
+    A pass gives what the epoch loads and is not yet recorded, so that one that was broken off goes
+    on where it was. An epoch ends when all that it loaded is recorded, or, where a whole pass was
+    given, when the next one begins.
+
+    Under `torchrun` each rank has every so-manieth sample of the data set, and chooses among them
+    by itself; all ranks load as many, so that they stay in step.
 
     Args:
         total: N, the samples of the data set.
         seed: of order and choice.
+        ranks: the processes that share the data set.
 
     Attributes:
         epoch: the epoch that is under way, or begins next.
     """
-
-    def __init__(self, total: int, seed: int) -> None:
-        self.epoch = 0
-        self._total, self._seed = total, seed
-        self._bits: Tensor | None = None  # what the epoch under way loads
-        self._size = self._recorded = self._resumed = 0  # its samples; those done, here or before
-        self._passed = False
 
     exact = True
     """Whether the number of samples is known for each epoch before it begins."""
 
     rate = 1.0
     """What the learning rate is multiplied by in the epoch under way."""
+
+    def __init__(self, total: int, seed: int, ranks: Ranks = ALONE) -> None:
+        self.epoch = 0
+        self._rank, self._ranks = ranks.rank, ranks.size
+        self._total, self._all, self._seed = total // ranks.size, total, seed
+        self._bits: Tensor | None = None  # what the epoch under way loads
+        self._pending = torch.zeros(0, dtype=torch.uint8)  # and what of it is not yet recorded
+        self._size = self._left = self._given = 0  # samples: of the epoch, pending, of this pass
+        self._passed = False
 
     @abstractmethod
     def count(self, epoch: int) -> int:
@@ -67,23 +75,28 @@ class EpochSampler(Sampler[int]):
 
     def __len__(self) -> int:
         if self._bits is not None and not self._passed:
-            return self._size - self._resumed
+            return self._given
         return self.count(self.epoch + self._passed)
 
     def __iter__(self) -> Iterator[int]:
         if self._passed:
             self.advance()
-        start, self._recorded, self._resumed = self._resumed, self._resumed, 0
-        yield from itertools.islice(self._order(), start, None)
+        self._begin()
+        self._given = self._left
+        yield from self._order(self._pending.clone())
         self._passed = self._bits is not None  # unless the last record has ended it already
 
     def kept(self) -> Tensor:
         """Say which samples the epoch under way loads; it begins with this where none is.
 
         Returns:
-            `(N,)`, bool, exactly `count(self.epoch)` of them true.
+            `(N,)`, bool, exactly `count(self.epoch)` of them true; of all ranks' samples only this
+            rank's own.
         """
-        return flags_of(self._begin(), self._total)
+        flags = torch.zeros(self._all, dtype=torch.bool)
+        own = flags_of(self._begin(), self._total)
+        flags[self._rank :: self._ranks][: self._total] = own
+        return flags
 
     def weights(self, index: Tensor) -> Tensor | None:  # noqa: ARG002 - a subclass's
         """Say how much the losses of a batch count in the epoch under way.
@@ -108,65 +121,111 @@ class EpochSampler(Sampler[int]):
         """Note the losses of a batch that was trained on.
 
         Args:
-            index: `(B,)`, int64, places in the data set.
+            index: `(B,)`, int64, places in the data set, each once.
             losses: `(B,)`, floats, each sample's own.
 
         Raises:
-            InvalidValueError: where shapes or places do not fit.
+            InvalidValueError: where shapes or places do not fit, the losses are reduced already, or
+                the loader gave what this epoch does not load.
         """
-        _check_record(index, losses, self._total)
-        self._note(index.cpu(), losses.detach().cpu())
-        self._recorded += len(index)
-        if self._bits is not None and self._recorded >= self._size:
-            self.advance()
+        check_record(index, losses, self._all)
+        own = self._own(index.cpu())
+        if self._bits is not None and self.rescored() is None:
+            self._check_pending(own)
+        self._note(own, losses.detach().cpu())
+        if self._bits is not None:
+            self._left -= int(flags_at(self._pending, own).sum())
+            clear_flags(self._pending, own)
+            if not self._left:
+                self.advance()
 
     def advance(self) -> None:
         """End the epoch under way; a loop that records, or passes over the sampler, need not."""
         self._close(self._begin())
         self.epoch += 1
-        self._bits, self._recorded, self._resumed, self._passed = None, 0, 0, False
+        self._bits, self._passed = None, False
+
+    def _own(self, index: Tensor) -> Tensor:
+        """Places in the data set as this rank counts its own samples."""
+        if self._ranks == 1:
+            return index
+        if len(index) and bool((index % self._ranks != self._rank).any()):
+            got = int(index[index % self._ranks != self._rank][0])
+            expected = f"places of rank {self._rank} of {self._ranks}"
+            raise InvalidValueError(f"index: expected {expected}, got {got}")
+        return index // self._ranks
+
+    def _check_pending(self, own: Tensor) -> None:
+        """Find a loader that does not follow the plan, at its first batch."""
+        strange = own[~flags_at(self._pending, own)]
+        if not len(strange):
+            return
+        place = int(strange[0]) * self._ranks + self._rank
+        bits = self._begin()
+        what = "again" if bool(flags_at(bits, strange[:1])) else "which this epoch does not load"
+        hint = "is it the loader's sampler, and the index the data set's?"
+        raise InvalidValueError(
+            f"index: expected what the plan gave, each sample once ({hint}); got {place} {what}"
+        )
 
     def _begin(self) -> Tensor:
         """The bits of the epoch under way; drawn where it has not begun."""
         if self._bits is None:
             self._bits, self._size = self._draw()
+            self._pending, self._left = self._bits.clone(), self._size
+            self._given = self._size
         return self._bits
 
-    def _order(self) -> Iterator[int]:
-        """What the epoch under way loads, in a random order."""
-        bits = self._begin()
+    def _order(self, bits: Tensor) -> Iterator[int]:
+        """Samples in the random order of the epoch under way, as places in the data set."""
         for places in permuted(self._total, generator_of(self._seed, self.epoch, 1)):
-            yield from places[flags_at(bits, places)].tolist()
+            own = places[flags_at(bits, places)]
+            yield from (own * self._ranks + self._rank).tolist()
 
     def _progress_state(self) -> dict[str, Tensor]:
         """The part of the state that says where the plan stands."""
         state = {"epoch": torch.tensor(self.epoch)}
         if self._bits is not None:
-            state["bits"] = self._bits.clone()
-            state |= {"size": torch.tensor(self._size), "done": torch.tensor(self._recorded)}
+            state |= {"bits": self._bits.clone(), "pending": self._pending.clone()}
+            state |= {"size": torch.tensor(self._size), "left": torch.tensor(self._left)}
         return state
 
     def _load_progress(self, state: dict[str, Tensor], parts: dict[str, Tensor]) -> None:
         """Take over where a plan stood, after a check of the whole state, `parts` included."""
-        number = torch.tensor(0)
+        number, bits = torch.tensor(0), torch.zeros(-(-self._total // 8), dtype=torch.uint8)
         expected = {"epoch": number} | parts
         if "bits" in state:
-            bits = torch.zeros(-(-self._total // 8), dtype=torch.uint8)
-            expected |= {"bits": bits, "size": number, "done": number}
+            expected |= {"bits": bits, "pending": bits, "size": number, "left": number}
         shapes, wanted = _kinds(state), _kinds(expected)
         if shapes != wanted:
             raise InvalidValueError(f"state: expected {wanted}, got {shapes}")
         self.epoch, self._passed = int(state["epoch"]), False
         self._bits = state["bits"].cpu().clone() if "bits" in state else None
-        self._size = int(state.get("size", 0))
-        self._recorded = self._resumed = int(state.get("done", 0))
+        self._pending = state.get("pending", bits).cpu().clone()
+        self._size, self._left = int(state.get("size", 0)), int(state.get("left", 0))
+        self._given = self._left
 
 
-def _kinds(state: dict[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    return {name: (tuple(value.shape), value.dtype) for name, value in state.items()}
+def check_record(index: Tensor, losses: Tensor, total: int) -> None:
+    """Check what a plan is told of a batch.
 
+    Args:
+        index: `(B,)`, int64, in `0 … total-1`, each once.
+        losses: `(B,)`, floats.
+        total: N, the samples of the data set.
 
-def _check_record(index: Tensor, losses: Tensor, total: int) -> None:
+    Raises:
+        InvalidValueError: where they do not fit.
+
+    Examples:
+        >>> check_record(torch.tensor([3, 3]), torch.ones(2), 10)
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: index: expected each place once in a batch, got 3 again
+    """
+    if losses.ndim == 0:
+        raise InvalidValueError(
+            "losses: expected each sample's own, as reduction='none' gives; got one number"
+        )
     if index.ndim != 1 or losses.shape != index.shape or index.dtype != torch.int64:
         expected = "(B,) of torch.int64 and (B,)"
         got = f"{tuple(index.shape)} of {index.dtype} and {tuple(losses.shape)}"
@@ -174,3 +233,12 @@ def _check_record(index: Tensor, losses: Tensor, total: int) -> None:
     if len(index) and not 0 <= index.min() <= index.max() < total:
         got = f"{int(index.min())} … {int(index.max())}"
         raise InvalidValueError(f"index: expected places in 0 … {total - 1}, got {got}")
+    ordered = index.sort().values
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(repeated):
+        got = f"{int(repeated[0])} again"
+        raise InvalidValueError(f"index: expected each place once in a batch, got {got}")
+
+
+def _kinds(state: dict[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    return {name: (tuple(value.shape), value.dtype) for name, value in state.items()}
