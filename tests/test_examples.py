@@ -10,6 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
+NEEDS = {"huggingface_callback": ("transformers", "accelerate")}
+"""Packages of an extra that an example cannot do without."""
+
 
 def commands(path):
     """The commands that an example's docstring shows."""
@@ -19,6 +22,8 @@ def commands(path):
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs_as_it_says(path, tmp_path):
+    for package in NEEDS.get(path.stem, ()):
+        pytest.importorskip(package, reason="the extra huggingface is not installed")
     (command,) = commands(path)
     program, *arguments = command.split()
     run = {"python": [sys.executable], "imprint": [sys.executable, "-m", "imprint.cli"]}[program]
