@@ -32,6 +32,7 @@ PUBLIC = [
 HEAVY = (
     *("lightning", "plotly", "jinja2", "PIL", "pyarrow", "pooch", "typer", "rich", "gradio"),
     *("kornia", "scipy", "sklearn", "matplotlib", "pandas", "librosa", "soundfile", "lancedb"),
+    *("transformers", "accelerate"),
 )
 
 SOURCE = Path(imprint.__file__).parent

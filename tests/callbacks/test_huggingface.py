@@ -1,4 +1,6 @@
 import logging
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -326,3 +328,25 @@ def test_a_batch_without_labels_is_refused(tmp_path):
     dataset = [{"pixels": row["pixels"]} for row in data()]
     with pytest.raises(InvalidValueError, match="inputs: expected `labels`"):
         fit(tmp_path, model, dataset, SkipCallback(gate_of(model)))
+
+
+def test_without_transformers_the_error_names_the_extra():
+    code = "import sys; sys.modules['transformers'] = None; import imprint.callbacks.huggingface"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "MissingExtraError" in done.stderr
+    assert "install imprint[huggingface]" in done.stderr
+
+
+@pytest.mark.filterwarnings(
+    "ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning",  # the compiler's own
+    "ignore:.torch.jit.script_method. is deprecated:DeprecationWarning",
+)
+def test_a_network_that_the_trainer_compiles_is_gated_alike(tmp_path):
+    models = Network(), Network()
+    compiling = {"torch_compile": True, "torch_compile_backend": "eager"}
+    for model, arguments in zip(models, ({}, compiling), strict=True):
+        torch.compiler.reset()
+        fit(tmp_path, model, data(), SkipCallback(gate_of(model)), **arguments)
+    assert_same(models[0].state_dict(), models[1].state_dict())
+    torch.compiler.reset()

@@ -89,6 +89,15 @@ def test_an_epoch_of_the_plan_ends_once_whether_or_not_the_loader_asks_for_more(
         assert torch.equal(value, plan.state_dict()[name]), name
 
 
+def test_a_loader_that_read_ahead_does_not_skip_an_epoch_of_the_plan():
+    plan = SkipPlan(10, keep=0.5, epochs=4)
+    skip = SkipStep(plan=plan)
+    skip.begin(torch.device("cpu"))
+    assert len([*plan, *plan]) == 15  # one that was thrown away, and the one that is trained on
+    skip.end_epoch()
+    assert plan.epoch == 1
+
+
 def test_the_state_of_both_goes_round(model):
     plan = SkipPlan(10, keep=0.5, epochs=2)
     skip = SkipStep(gate_of(model), plan=plan)

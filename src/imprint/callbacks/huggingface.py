@@ -258,7 +258,7 @@ class SkipTrainer(Trainer):
 
     def _share_of(self, rows: int, total: Tensor | int | None) -> Tensor | float:
         """What a micro-batch's mean counts for; 1 where the Trainer divides by their number."""
-        if total is None or not self.model_accepts_loss_kwargs:
+        if total is None:
             return 1.0
         gathered = self.args.average_tokens_across_devices
         return rows * (self.accelerator.num_processes if gathered else 1) / total

@@ -29,7 +29,7 @@ __all__ = ["SkipPlan"]
 OLDEST = 255
 """Epochs that a byte counts to."""
 
-LEAST = 0.05
+LEAST = 0.25
 """The share that an epoch loads at least where no keep ratio is given."""
 
 CHUNK = 1 << 18
