@@ -18,6 +18,7 @@ from imprint.training import TrainSettings
 
 BENCHMARKS: dict[str, dict[str, Any]] = {
     "fashion-mnist": {
+        "data": "fashion-mnist",
         "base": TrainSettings(model="conv4", layer="block1", epochs=16, batch_size=128),
         "methods": (
             *("plain", "matched", "random", "infobatch", "orderdp", "selective-backprop"),
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, dict[str, Any]] = {
         "keeps": (0.35,),
     },
     "cifar10": {
+        "data": "cifar10",
         "base": TrainSettings(model="resnet8", epochs=20, batch_size=128),
         "methods": (
             *("plain", "matched", "random", "infobatch", "orderdp", "partial-forward-blocking"),
@@ -34,7 +36,14 @@ BENCHMARKS: dict[str, dict[str, Any]] = {
         ),
         "keeps": (0.5,),
     },
+    "cifar10-short": {
+        "data": "cifar10",
+        "base": TrainSettings(model="conv4", epochs=8, batch_size=128),
+        "methods": ("plain", "matched", "random", "orderdp", "imprint", "imprint-auto"),
+        "keeps": (0.5,),
+    },
     "mnist": {
+        "data": "mnist",
         "base": TrainSettings(model="conv4", layer="block1", epochs=8, batch_size=128),
         "methods": ("plain", "matched", "random", "orderdp", "imprint", "imprint-auto"),
         "keeps": (0.35,),
@@ -49,11 +58,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--methods", nargs="+", help="some of the benchmark's, instead of all")
     options = parser.parse_args()
-    chosen = BENCHMARKS[options.name]
+    chosen = dict(BENCHMARKS[options.name])
     if options.methods:
-        chosen = chosen | {"methods": tuple(options.methods)}
+        chosen["methods"] = tuple(options.methods)
     out = Path("runs") / f"skip-{options.name}"
-    data = load(options.name)
+    data = load(chosen.pop("data"))
     for seeds in range(1, options.seeds + 1):
         settings = BenchSettings(**chosen, seeds=seeds)
         resume = (out / "config.json").is_file()

@@ -1,21 +1,21 @@
-"""The tables of docs/benchmarks.md, from the committed results.
+"""The tables of docs/benchmarks.md and docs/scale.md, from the committed results.
 
-    python benchmarks/tables.py    # writes them into the page
+    python benchmarks/tables.py    # writes them into the pages
 
-Each table stands in the page between `<!-- table: <name> -->` and `<!-- end -->`.
+Each table stands in a page between `<!-- table: <name> -->` and `<!-- end -->`.
 """
 
 import json
 import re
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 __all__ = ["filled", "tables"]
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGE = ROOT / "docs" / "benchmarks.md"
+PAGES = [ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "scale.md"]
 PLACE = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -24,9 +24,10 @@ def tables() -> dict[str, str]:
     named = {
         "overhead": _overhead(_read("overhead"), _read("mnist_to_99")),
         "step-time": _step_time(_read("step_time")),
+        "plan-scale": _plan_scale(_read("plan_scale")),
     }
-    for path in sorted(RESULTS.glob("skip_rules_*.json")):
-        named[re.sub(r"[^a-z0-9]+", "-", path.stem)] = _skip_rules(json.loads(path.read_text()))
+    for path in sorted(RESULTS.glob("skip_*.json")):
+        named[re.sub(r"[^a-z0-9]+", "-", path.stem)] = _skip(json.loads(path.read_text()))
     return named
 
 
@@ -73,25 +74,57 @@ def _step_time(figures: dict[str, Any]) -> str:
     return "\n".join([*lines, "", _stamp(figures), ""])
 
 
-def _skip_rules(figures: dict[str, Any]) -> str:
+def _plan_scale(figures: dict[str, Any]) -> str:
+    lines = [
+        "| rule | choose an epoch's half, seconds | end an epoch, seconds | peak memory | to reach |",
+        "|---|---|---|---|---|",
+    ]
+    goal = figures["to_reach"]
+    for name, row in figures["rules"].items():
+        alone = row["python_and_torch_megabytes"]
+        lines.append(
+            f"| {name} | {_span(row['choose_seconds'])} | {_span(row['end_of_epoch_seconds'])} "
+            f"| {row['peak_megabytes']:.0f} MB, of which Python and torch {alone:.0f} MB "
+            f"| {goal['choose_seconds']:.0f} s, {goal['peak_megabytes']:.0f} MB |"
+        )
+    what = f"{figures['samples']:,} samples, their bytes in a mapped file; three epochs."
+    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
+
+
+def _span(values: list[float]) -> str:
+    return f"{median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+
+
+def _skip(figures: dict[str, Any]) -> str:
     lines = [
         (
-            "| method | test accuracy | against plain, in points | worst class | images trained "
-            "| time saved |"
+            "| method | keep | test accuracy | against plain, in points | worst class | seconds "
+            "| images trained | time saved |"
         ),
-        "|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    lines += [_line(name, row) for name, row in figures["summary"].items()]
-    return "\n".join([*lines, "", _stamp(figures), ""])
+    lines += [_line(row, figures["rows"]) for row in figures["summary"]]
+    seeds = len({row["seed"] for row in figures["rows"]})
+    what = (
+        f"{figures['model']}, {figures['epochs']} epochs, batches of {figures['batch_size']}, "
+        f"{seeds} seeds."
+    )
+    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
 
 
-def _line(name: str, row: dict[str, float]) -> str:
-    low, middle, high = (100 * row[f"accuracy_difference{end}"] for end in ("_low", "", "_high"))
-    against = "" if name == "plain" else f"{middle:+.2f} ({low:+.2f} to {high:+.2f})"
-    saved = "" if name == "plain" else f"{row['time_saved']:.0%}"
+def _line(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    plain = row["method"] == "plain"
+    own = [r for r in rows if (r["method"], r["keep"]) == (row["method"], row["keep"])]
+    trained = mean(r["images_backwarded"] for r in own)
+    low, middle, high = (
+        100 * (row[f"accuracy_difference{end}"] or 0.0) for end in ("_low", "", "_high")
+    )
     return (
-        f"| {name} | {row['accuracy_mean']:.2%} | {against} | {row['worst_class_mean']:.1%} "
-        f"| {row['images_trained_mean']:,.0f} | {saved} |"
+        f"| {row['method']} | {'' if row['keep'] is None else row['keep']} "
+        f"| {row['accuracy_mean']:.2%} "
+        f"| {'' if plain else f'{middle:+.2f} ({low:+.2f} to {high:+.2f})'} "
+        f"| {row['worst_class_mean']:.1%} | {row['seconds_mean']:.0f} | {trained:,.0f} "
+        f"| {'' if plain else format(row['time_saved'], '.0%')} |"
     )
 
 
@@ -105,4 +138,5 @@ def _stamp(figures: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text()))
+    for page in PAGES:
+        page.write_text(filled(page.read_text()))

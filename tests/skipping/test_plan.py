@@ -328,7 +328,7 @@ def test_a_sloping_keep_ratio_is_followed():
 
 
 def test_one_epoch_under_way_is_as_long_as_it_says_without_a_keep_ratio():
-    plan = SkipPlan(500, epochs=9, dense_start=0)
+    plan = SkipPlan(500, cover=0.9, epochs=9, dense_start=0)
     for _ in range(4):
         rows = loaded(plan)
         plan.record(torch.tensor(rows), torch.rand(len(rows)).square())

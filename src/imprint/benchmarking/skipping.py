@@ -31,7 +31,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "early-stopping": {"skip": "early-stopping"},
     "paper": {"skip": "paper"},
     "imprint": {"skip": "imprint"},
-    "imprint-auto": {"skip": "imprint", "keep": None},
+    "imprint-auto": {"skip": "imprint", "cover": 0.96},
     "imprint-gate": {"skip": "imprint", "tier": "gate"},
     "imprint-both": {"skip": "imprint", "tier": "both"},
     "random-gate": {"skip": "random", "tier": "gate"},
@@ -92,7 +92,7 @@ class BenchSettings:
             >>> list(BenchSettings(base=TrainSettings(), keeps=(0.5, 0.25)).runs(0))[:3]
             ['plain', 'matched-0.5', 'matched-0.25']
         """
-        base = replace(self.base, seed=seed)
+        base = replace(self.base, seed=seed, familiarity=False)
         runs: dict[str, tuple[str, float | None, TrainSettings]] = {}
         for method in dict.fromkeys(("plain", *self.methods)):
             for keep in (None,) if method in KEEPLESS else self.keeps:
@@ -106,7 +106,7 @@ def _settings(base: TrainSettings, method: str, keep: float | None) -> TrainSett
     if method == "matched" and keep is not None:
         dense = math.ceil(base.dense_start * base.epochs)
         return replace(base, epochs=round(dense + keep * (base.epochs - dense)) or 1, skip="none")
-    return replace(base, **{"keep": keep} | METHODS[method])
+    return replace(base, keep=base.keep if keep is None else keep, **METHODS[method])
 
 
 def bench_skip(

@@ -47,7 +47,7 @@ def plan_skip(
         str | None,
         _what(help="Layers, with commas between.", show_default="about a dozen that would do"),
     ] = None,
-    keep: Annotated[float, _what(help="The ratio to recommend for.")] = DEFAULTS.share,
+    keep: Annotated[float, _what(help="The ratio to recommend for.")] = DEFAULTS.keep,
     test_share: Annotated[
         float, _what(help="Share held out where the data have no test part.")
     ] = 0.2,

@@ -68,16 +68,17 @@ def train(
             show_default="plan where the rule has one",
         ),
     ] = None,
-    keep: Annotated[
+    keep: Annotated[float, _skip(help="Share of the images that is trained.")] = DEFAULTS.keep,
+    cover: Annotated[
         float | None,
         _skip(
-            help="Share of the images that is trained.",
-            show_default="by --cover for imprint's plan, else 0.5",
+            help="Instead of --keep: share of all loss that the images of an epoch hold.",
+            show_default="none",
         ),
     ] = None,
-    cover: Annotated[
-        float, _skip(help="Share of all known loss that the images of an epoch hold.")
-    ] = DEFAULTS.cover,
+    familiarity: Annotated[
+        bool, _skip(help="Read for the report how familiar images are; beside a plan.")
+    ] = True,
     class_floor: Annotated[
         float, _skip(help="Part of --keep that a plan leaves each class at least.")
     ] = DEFAULTS.class_floor,

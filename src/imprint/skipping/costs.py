@@ -124,7 +124,7 @@ def predicted_saving(
     keep: float,
     epochs: int,
     layer: str | None = None,
-    dense_start: float = 0.1,
+    dense_start: float = 0.05,
     dense_end: float = 0.0,
 ) -> float:
     """Predict the share of plain training's seconds that skipping saves; tests do not count.

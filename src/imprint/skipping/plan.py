@@ -30,7 +30,7 @@ OLDEST = 255
 """Epochs that a byte counts to."""
 
 LEAST = 0.25
-"""The share that an epoch loads at least where no keep ratio is given."""
+"""The share that an epoch loads at least with `cover`."""
 
 CHUNK = 1 << 18
 """Samples looked at together; a multiple of 8."""
@@ -46,17 +46,17 @@ class SkipPlan(EpochSampler):
 
     An epoch ends when all that it loaded is recorded, or when the next pass begins.
 
-    Without a keep ratio, each epoch loads as many samples as hold a part of all known loss, the
-    highest losses first: nearly all while little is known, fewer and fewer as training goes on.
+    With `cover`, each epoch loads as many samples as hold that part of all known loss, the highest
+    losses first: nearly all while little is known, fewer and fewer as training goes on.
 
     Args:
         count: N, the samples of the data set.
-        keep: the share of them that an epoch loads, in (0, 1]; None leaves it to `cover`.
+        keep: the share of them that an epoch loads, in (0, 1].
         epochs: of the whole training.
         rule: `imprint`; `top`, those of the highest loss alone; or `random`, the control.
         keep_end: where the share has gone to, in a straight line, at the end; None: constant.
-        cover: the part of all known loss that an epoch's samples hold, in (0, 1], where no keep
-            ratio is given.
+        cover: the part of all known loss that an epoch's samples hold, in (0, 1]; it takes the
+            place of `keep`. None leaves it at that.
         dense_start: the share of the epochs, at the start, that load everything.
         dense_end: likewise at the end.
         readmit: epochs within which each sample is loaded again, at least about `2 / keep`; None
@@ -93,11 +93,11 @@ class SkipPlan(EpochSampler):
         count: int,
         *,
         epochs: int,
-        keep: float | None = None,
+        keep: float = 0.5,
         keep_end: float | None = None,
-        cover: float = 0.95,
+        cover: float | None = None,
         rule: str = "imprint",
-        dense_start: float = 0.1,
+        dense_start: float = 0.05,
         dense_end: float = 0.0,
         readmit: int | None = None,
         batch_size: int = 1,
@@ -110,19 +110,19 @@ class SkipPlan(EpochSampler):
         check_plan(count, epochs, rule=rule, labels=labels, class_floor=class_floor, cover=cover)
         self._schedule = partial(
             keep_at,
-            keep=LEAST if keep is None else keep,
+            keep=keep if cover is None else LEAST,
             keep_end=keep_end,
             dense_start=dense_start,
             dense_end=dense_end,
         )
         self._schedule(0)  # checks its arguments
         own = count // ranks.size
-        least = max(LEAST, min(1.0, batch_size / own)) if keep is None else min(keep, keep_end or 1)
+        least = min(keep, keep_end or 1) if cover is None else max(LEAST, min(1, batch_size / own))
         self._period = check_readmission(own, least, batch_size, readmit) // 2
         super().__init__(count, seed, ranks)
         self._epochs = epochs
         self._cover = cover
-        self.exact = keep is not None
+        self.exact = cover is None
         self._batch_size = batch_size
         self._rule, self._floor = PLANS[rule], class_floor
         self._labels = None if labels is None or not class_floor else self._part(labels)
@@ -135,14 +135,14 @@ class SkipPlan(EpochSampler):
             epoch: from 0.
 
         Returns:
-            `round(keep·N)`, at least 1, down to full batches; N in the dense epochs. Without a keep
-            ratio it is not known before, and N at most.
+            `round(keep·N)`, at least 1, down to full batches; N in the dense epochs. With `cover`
+            it is not known before, and N at most.
         """
         share = self._share(epoch)
         return self._full_batches(share * self._total) if self.exact else self._total
 
     def _share(self, epoch: int) -> float:
-        """The keep ratio of an epoch; the least, where it is not given, but in dense epochs."""
+        """The keep ratio of an epoch; the least, with `cover`, but in dense epochs."""
         return self._schedule(min(epoch, self._epochs - 1) / self._epochs)
 
     def _full_batches(self, count: float) -> int:
@@ -198,7 +198,7 @@ class SkipPlan(EpochSampler):
         groups = 1 if self._labels is None else int(self._labels.max()) + 1
         counts = count_levels(self._chunks, groups * LEVELS).view(groups, LEVELS)
         share = self._share(self.epoch)
-        if not self.exact and share < 1:
+        if self._cover is not None and share < 1:
             covering = count_covering(counts.sum(0), self._cover)
             count = self._full_batches(max(share * self._total, covering))
         shares = torch.ones(groups * LEVELS)
@@ -226,7 +226,7 @@ def check_plan(
     rule: str = "imprint",
     labels: Tensor | None = None,
     class_floor: float = 0.0,
-    cover: float = 1.0,
+    cover: float | None = None,
 ) -> None:
     """Check what a plan is told, before any work.
 
@@ -236,7 +236,7 @@ def check_plan(
         rule: a key of `PLANS`.
         labels: `(N,)`, integers, or None.
         class_floor: in [0, 1].
-        cover: in (0, 1].
+        cover: in (0, 1], or None.
 
     Raises:
         InvalidValueError: for a value out of range.
@@ -252,7 +252,7 @@ def check_plan(
         raise InvalidValueError(f"rule: expected one of {', '.join(PLANS)}, got {rule!r}")
     if not 0 <= class_floor <= 1:
         raise InvalidValueError(f"class_floor: expected a share in [0, 1], got {class_floor}")
-    if not 0 < cover <= 1:
+    if cover is not None and not 0 < cover <= 1:
         raise InvalidValueError(f"cover: expected a share in (0, 1], got {cover}")
     shape = None if labels is None else tuple(labels.shape)
     if class_floor and shape != (count,):

@@ -24,6 +24,9 @@ __all__ = [
 Shares = Callable[[Tensor, int], Tensor]
 """From counts `(256,)`, int64, and k to shares `(256,)`, float64, that load k samples together."""
 
+SURE = 0.01
+"""A loss in nats, that of an answer given with 99 %, below which samples count alike."""
+
 HALVINGS = 100
 """Steps of a bisection; each halves what is left, down to the last bit of a float64."""
 
@@ -63,6 +66,9 @@ def fill(counts: Tensor, weights: Tensor, count: int) -> Tensor:
 def count_covering(counts: Tensor, cover: float) -> int:
     """Say how few samples hold a part of all known loss, the highest losses first.
 
+    A loss of less than 0.01 counts as that much: where all is known, all count alike, and none is
+    left out for a difference that means nothing.
+
     Args:
         counts: `(256,)`, int64, the samples of each level; those not known count besides.
         cover: the part, in (0, 1].
@@ -78,8 +84,9 @@ def count_covering(counts: Tensor, cover: float) -> int:
     """
     known = counts.double().index_fill(0, torch.tensor(UNKNOWN), 0.0).flip(0)
     losses = loss_of_level(torch.arange(LEVELS, dtype=torch.uint8)).double().flip(0)
-    held = (known * losses.nan_to_num(posinf=0.0)).cumsum(0)
-    missing = cover * held[-1] - (held - known * losses.nan_to_num(posinf=0.0))
+    losses = losses.nan_to_num(posinf=1.0).clamp_min(SURE)
+    held = (known * losses).cumsum(0)
+    missing = cover * held[-1] - (held - known * losses)
     taken = (missing / losses).clamp_min(0).minimum(known)
     return int(taken.sum().ceil()) + int(counts[UNKNOWN])
 

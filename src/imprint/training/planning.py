@@ -208,7 +208,7 @@ def _result(
     predictions = [
         _prediction(costs, settings, tier, layer, keep) for tier, layer in places for keep in keeps
     ]
-    recommended, reason = _recommendation(predictions, settings.share)
+    recommended, reason = _recommendation(predictions, settings.keep)
     step = costs.step
     return {
         "recommended": recommended,

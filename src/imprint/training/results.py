@@ -72,7 +72,7 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
         **{name: value for name, value in asdict(s).items() if name != "epochs"},
         "layer": None if trainer.gate is None else trainer.gate.layer,
         "tier": s.where if skipping else None,
-        "keep": (s.keep if s.where == "plan" else s.share) if exact else None,
+        "keep": s.keep if exact and s.cover is None else None,
         "threshold_reading": s.threshold_reading if s.skip == "paper" else None,
         "lr": s.rate,
         "device": str(trainer.device),

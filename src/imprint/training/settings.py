@@ -29,9 +29,6 @@ Schedule = Literal["one-cycle", "cosine", "step", "constant"]
 Precision = Literal["32", "bf16", "16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
-DEFAULT_KEEP = 0.5
-"""The keep ratio of gates and published methods where none is given."""
-
 DEFAULT_RATES: dict[str, float] = {"sgd": 0.2, "adamw": 0.005}
 """The highest learning rate of each optimizer where none is given."""
 
@@ -47,9 +44,9 @@ class TrainSettings:
         tier: where they are left out: `plan`, before an epoch loads them; `gate`, within the
             network; or `both`, one after the other, each with the keep ratio. None takes the plan
             for the rules that have one, else the gate.
-        keep: the share of all samples that stays, in (0, 1]; None lets a plan of ours choose it
-            anew each epoch by `cover`, and stands for a half elsewhere; `paper` decides by itself.
-        cover: the part of all known loss that an epoch's samples hold, in (0, 1].
+        keep: the share of all samples that stays, in (0, 1]; `paper` decides that by itself.
+        cover: the part of all known loss that the samples of an epoch hold, in (0, 1]; in a plan of
+            ours it takes the place of `keep`. None leaves it at that.
         class_floor: the part of the keep ratio that a plan leaves each class at least, in [0, 1].
         threshold_reading: the paper's threshold by its `text` or its `formula`.
         memory_decay: how the class memory fades with each batch, in (0, 1].
@@ -70,6 +67,8 @@ class TrainSettings:
         device: `auto` takes a GPU where there is one.
         seed: of weights, order, augmentation and rule.
         target: a test accuracy in (0, 1] at which to stop, or None.
+        familiarity: whether a run that plans also reads, for its report, how familiar each sample
+            is at the layer; that costs a few percent.
         augment: whether to use the augmentations that fit the data set.
 
     Raises:
@@ -85,12 +84,12 @@ class TrainSettings:
     layer: str | None = None
     skip: Skip = "none"
     tier: Tier | None = None
-    keep: float | None = None
-    cover: float = 0.95
+    keep: float = 0.5
+    cover: float | None = None
     class_floor: float = 0.0
     threshold_reading: ThresholdReading = "formula"
     memory_decay: float = 1.0
-    dense_start: float = 0.1
+    dense_start: float = 0.05
     dense_end: float = 0.0
     epochs: int = 8
     batch_size: int = 256
@@ -105,6 +104,7 @@ class TrainSettings:
     device: Device = "auto"
     seed: int = 0
     target: float | None = None
+    familiarity: bool = True
     augment: bool = True
 
     def __post_init__(self) -> None:
@@ -127,6 +127,9 @@ class TrainSettings:
         if self.tier is not None and self.skip != "none" and self.tier not in fitting:
             expected = f"{' or '.join(fitting) or 'none'} for {self.skip}"
             raise InvalidValueError(f"tier: expected {expected}, got {self.tier}")
+        if self.cover is not None and not (self.planned and self.skip in PLANS):
+            expected = f"none but for the plans {', '.join(PLANS)}"
+            raise InvalidValueError(f"cover: expected {expected}, got {self.cover}")
         if self.class_floor and not (self.planned and self.skip in PLANS):
             expected = f"0 but for the plans {', '.join(PLANS)}"
             raise InvalidValueError(f"class_floor: expected {expected}, got {self.class_floor}")
@@ -146,11 +149,6 @@ class TrainSettings:
         """The tier that samples are left out at; `loss` for a choice by fresh losses."""
         tiers = {(True, True): "both", (True, False): "plan", (False, True): "gate"}
         return tiers.get((self.planned, self.gated), None if self.skip == "none" else "loss")
-
-    @property
-    def share(self) -> float:
-        """The keep ratio, for what asks for one."""
-        return DEFAULT_KEEP if self.keep is None else self.keep
 
     @property
     def rate(self) -> float:

@@ -42,7 +42,7 @@ def build_plan(settings: TrainSettings, labels: Tensor) -> EpochSampler | None:
     if settings.skip in HISTORY_RULES:
         return HistoryPlan(
             len(labels),
-            keep=settings.share,
+            keep=settings.keep,
             epochs=settings.epochs,
             rule=settings.skip,
             batch_size=settings.batch_size,
@@ -50,7 +50,7 @@ def build_plan(settings: TrainSettings, labels: Tensor) -> EpochSampler | None:
         )
     return SkipPlan(
         len(labels),
-        keep=settings.share if settings.skip == "random" else settings.keep,
+        keep=settings.keep,
         cover=settings.cover,
         epochs=settings.epochs,
         rule=settings.skip,
@@ -89,7 +89,7 @@ def build_gate(
     if settings.skip == "none" or not (settings.gated or settings.planned):
         return None
     layer = settings.layer or default_layer(settings.model)
-    if layer is None and not settings.gated:
+    if not settings.gated and (layer is None or not settings.familiarity):
         return None
     if layer is None:
         names = ", ".join([name for name, _ in model.named_modules() if name][:12])
@@ -164,4 +164,4 @@ def build_selector(settings: TrainSettings) -> LossSelector | None:
     """
     if settings.skip != "selective-backprop":
         return None
-    return LossSelector(settings.share, settings.seed)
+    return LossSelector(settings.keep, settings.seed)

@@ -333,7 +333,7 @@ class Trainer:
         """The keep ratio of the epoch that begins, at the gate."""
         s = self.settings
         done = self.epoch / s.epochs
-        return keep_at(done, keep=s.share, dense_start=s.dense_start, dense_end=s.dense_end)
+        return keep_at(done, keep=s.keep, dense_start=s.dense_start, dense_end=s.dense_end)
 
     def _judge(self) -> float:
         right, total = class_hits(self._model, self._test.epoch(0), self._num_classes)
