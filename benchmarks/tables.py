@@ -76,7 +76,7 @@ def _step_time(figures: dict[str, Any]) -> str:
 
 def _plan_scale(figures: dict[str, Any]) -> str:
     lines = [
-        "| rule | choose an epoch's half, seconds | end an epoch, seconds | peak memory | to reach |",
+        "| rule | choose a half, seconds | end an epoch, seconds | peak memory | to reach |",
         "|---|---|---|---|---|",
     ]
     goal = figures["to_reach"]

@@ -12,9 +12,10 @@ from imprint.benchmarking.statistics import summarise
 from imprint.errors import InvalidValueError
 from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
 from imprint.training.job import build_trainer
+from imprint.training.progress import Progress
 from imprint.training.results import versions
 from imprint.training.settings import TrainSettings
-from imprint.training.trainer import Progress, Trainer
+from imprint.training.trainer import Trainer
 from imprint.types import DataSplits
 
 __all__ = ["METHODS", "BenchSettings", "bench_skip"]

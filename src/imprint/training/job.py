@@ -11,9 +11,10 @@ from imprint.data import batches_of, normalisation
 from imprint.errors import DivergedError, InvalidValueError
 from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
 from imprint.training.engine import find_device
+from imprint.training.progress import Progress
 from imprint.training.results import comparison_result, run_result
 from imprint.training.settings import TrainSettings
-from imprint.training.trainer import Progress, Trainer
+from imprint.training.trainer import Trainer
 from imprint.types import DataSplits
 
 __all__ = ["build_trainer", "train"]

@@ -3,8 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -21,38 +20,17 @@ from imprint.training.engine import build_fabric
 from imprint.training.evaluation import class_hits
 from imprint.training.fit import check_fit
 from imprint.training.optimizers import build_optimizer, build_schedule, scaled_rate
+from imprint.training.progress import EpochCounts, Progress
 from imprint.training.randomness import drawing_from
 from imprint.training.settings import TrainSettings
 from imprint.training.skips import build_gate, build_plan, build_selector
 from imprint.training.states import flatten_optimizer, join_parts, restore_optimizer, split_parts
 from imprint.training.tally import SkipTally
 
-__all__ = ["Progress", "Trainer"]
+__all__ = ["Trainer"]
 
 SCHEDULE_STATE = ("last_epoch", "_step_count", "_last_lr")
 """What moves in a schedule; all else is made anew from the settings, and may not survive JSON."""
-
-
-class Progress(NamedTuple):
-    """Where a run stands after an optimizer step.
-
-    Attributes:
-        run: `plain` or `skip`.
-        epoch: from 0.
-        step: within the epoch, from 1.
-        steps: of the epoch.
-        loss: the mean loss of the rows that stayed, in nats.
-        trained: images trained in this epoch so far.
-        skipped: images skipped in this epoch so far.
-    """
-
-    run: str
-    epoch: int
-    step: int
-    steps: int
-    loss: float
-    trained: int
-    skipped: int
 
 
 class Trainer:
@@ -217,16 +195,17 @@ class Trainer:
             return None, None
         return self.plan.kept(), self.plan.rescored()
 
-    def _train_batches(self, kept: Tensor | None) -> "_Counts":
+    def _train_batches(self, kept: Tensor | None) -> EpochCounts:
         """One epoch: for each batch, a step on the rows that stay."""
         self._model.train()
-        counts = _Counts(0 if kept is None else int((~kept).sum()))
+        counts = EpochCounts(0 if kept is None else int((~kept).sum()))
         steps = self._steps(self.epoch) if kept is None else int(kept.sum()) // self._batch_size
         for step, batch in enumerate(self._train.epoch(self.epoch, kept), 1):
             loss, trained = self._step(batch)
             self._advance_schedule(step / steps)
             loaded = len(batch.labels)
-            counts.add(loss, trained, loaded, loaded + (trained if self._selector else 0))
+            forwarded = loaded + (trained if self._selector is not None else 0)
+            counts.add(loss, trained=trained, loaded=loaded, forwarded=forwarded)
             skipped = counts.seen - counts.trained
             self._on_step(
                 Progress(self.name, self.epoch, step, steps, loss, counts.trained, skipped)
@@ -309,7 +288,7 @@ class Trainer:
         self.tally.record(batch.index, batch.labels, gate)
         return logits, gate.labels
 
-    def _account(self, counts: "_Counts", again: int) -> dict[str, Any]:
+    def _account(self, counts: EpochCounts, again: int) -> dict[str, Any]:
         """What an epoch did, as `result.json` has it."""
         return {
             "train_loss": counts.loss / counts.trained,
@@ -347,24 +326,3 @@ class Trainer:
         with self._fabric.autocast():
             diagnosis = diagnose(self.model, batch.images)
         return f"loss became {loss} in {place}: {diagnosis}; {remedy}"
-
-
-@dataclass
-class _Counts:
-    """Sums over an epoch: loss times rows trained; rows left out before loading, and the rest."""
-
-    left_out: int
-    loss: float = 0.0
-    loaded: int = 0
-    forwarded: int = 0
-    trained: int = 0
-
-    @property
-    def seen(self) -> int:
-        return self.left_out + self.loaded
-
-    def add(self, loss: float, trained: int, loaded: int, forwarded: int) -> None:
-        self.loss += loss * trained
-        self.trained += trained
-        self.loaded += loaded
-        self.forwarded += forwarded
