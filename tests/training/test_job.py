@@ -123,7 +123,7 @@ def test_paper_counts_what_it_skips_as_hits(splits):
     assert result["keep"] is None
 
 
-@pytest.mark.parametrize("tier", ["plan", "gate"])
+@pytest.mark.parametrize("tier", ["plan", "gate", "both"])
 def test_at_keep_one_a_run_is_plain_to_the_bit(splits, tmp_path, tier):
     train(splits, TrainSettings(**QUICK), out=tmp_path / "plain")
     settings = TrainSettings(skip="imprint", tier=tier, keep=1.0, **QUICK)
@@ -195,6 +195,62 @@ def test_an_interrupted_comparison_ends_as_if_it_had_not_been(
     assert without_times(resumed) == without_times(whole)
     for name in ("model.safetensors", "model-plain.safetensors"):
         assert same(weights(tmp_path / "whole", name), weights(tmp_path / "cut", name))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"skip": "imprint", "tier": "both"},
+        {"skip": "imprint", "cover": 0.8},
+        {"skip": "imprint", "class_floor": 0.8},
+        {"skip": "infobatch"},
+        {"skip": "kakurenbo"},
+        {"skip": "early-stopping"},
+        {"skip": "selective-backprop"},
+        {"skip": "partial-forward-blocking"},
+    ],
+    ids=lambda how: "-".join(map(str, how.values())),
+)
+def test_any_way_of_skipping_resumes_exactly(splits, tmp_path, how):
+    settings = TrainSettings(**{**QUICK, "epochs": 8}, **how)
+    whole = train(splits, settings, out=tmp_path / "whole")
+    epochs = itertools.count(1)
+
+    def interrupt(*_):
+        if next(epochs) == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(splits, settings, out=tmp_path / "cut", on_epoch=interrupt)
+    resumed = train(splits, settings, out=tmp_path / "cut", resume=True)
+    assert without_times(resumed) == without_times(whole)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
+def test_what_the_gate_left_out_the_plan_hears_of(splits):
+    settings = TrainSettings(skip="imprint", tier="both", keep=0.5, **QUICK)
+    trainer = build_trainer(splits, settings)
+    row = [trainer.train_epoch() for _ in range(3)][-1]
+    assert row["images_loaded"] == 256
+    assert row["images_trained"] == 128
+    losses = loss_of_level(trainer.plan.state_dict()["levels"])
+    assert losses.isfinite().all()  # the probe's, of rows that never went to the end
+
+
+def test_the_rate_is_raised_for_the_steps_of_what_hides_samples(splits, monkeypatch):
+    settings = TrainSettings(skip="kakurenbo", keep=0.5, **{**QUICK, "schedule": "constant"})
+    trainer = build_trainer(splits, settings)
+    rates, step = [], trainer._optimizer.step
+    monkeypatch.setattr(
+        trainer._optimizer,
+        "step",
+        lambda: (rates.append(trainer._optimizer.param_groups[0]["lr"]), step()),
+    )
+    for _ in range(2):
+        row = trainer.train_epoch()
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[-1] == pytest.approx(0.1 / (1 - 0.8 * 0.5))  # four fifths in the second third
+    assert row["learning_rate"] == pytest.approx(0.1)
 
 
 def test_a_finished_run_is_not_run_again(splits, tmp_path):

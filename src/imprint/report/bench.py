@@ -19,7 +19,16 @@ BENCH_COLUMNS = (
 )
 """What the table shows of each method and keep ratio."""
 
-COLOURS = {"imprint": "#df6d1e", "plain": "#4a86c5", "random": "#8a8f98", "matched": "#5b616b"}
+COLOURS = {
+    "plain": "#4a86c5",
+    "matched": "#5b616b",
+    "random": "#8a8f98",
+    "random-gate": "#b4b8bf",
+    "imprint": "#df6d1e",
+    "imprint-auto": "#a8430a",
+    "imprint-gate": "#f0a868",
+    "imprint-both": "#7a4a2a",
+}
 OTHERS = (
     *("#2a9d74", "#9b5fc0", "#c8465f", "#b08a1e", "#3f8f9f", "#d27db0", "#7a9a3a", "#6a78c9"),
     *("#a06a4a", "#4c9f9f", "#c05fa0"),
@@ -62,7 +71,7 @@ def bench_report(result: Mapping[str, Any], command: str = "") -> str:
                 "Accuracy lost against time saved",
                 difference_against_saving(result["summary"]),
                 "To plain training of the same seed. The bars are 95 % intervals; one that reaches"
-                " the line at 0 does not differ from plain training.",
+                " the line at 0 is not told apart from plain training.",
             ),
         ],
         columns=BENCH_COLUMNS,
