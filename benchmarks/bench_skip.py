@@ -67,7 +67,8 @@ def main() -> None:
         settings = BenchSettings(**chosen, seeds=seeds)
         resume = (out / "config.json").is_file()
         result = bench_skip(data, settings, out=out, resume=resume, on_run=_show)
-        print(record(f"skip_{options.name}", result), flush=True)
+        about = {key: result[key] for key in result if key not in {"command", "versions"}}
+        print(record(f"skip_{options.name}", about), flush=True)
 
 
 def _show(row: dict[str, Any]) -> None:

@@ -83,7 +83,7 @@ class EpochSampler(Sampler[int]):
             self.advance()
         self._begin()
         self._given = self._left
-        yield from self._order(self._pending.clone())
+        yield from self._order(self._pending)  # what is recorded meanwhile has been given
         self._passed = self._bits is not None  # unless the last record has ended it already
 
     def kept(self) -> Tensor:
@@ -135,6 +135,8 @@ class EpochSampler(Sampler[int]):
         self._note(own, losses.detach().cpu())
         if self._bits is not None:
             self._left -= int(flags_at(self._pending, own).sum())
+            if self._pending is self._bits:
+                self._pending = self._bits.clone()
             clear_flags(self._pending, own)
             if not self._left:
                 self.advance()
@@ -172,7 +174,7 @@ class EpochSampler(Sampler[int]):
         """The bits of the epoch under way; drawn where it has not begun."""
         if self._bits is None:
             self._bits, self._size = self._draw()
-            self._pending, self._left = self._bits.clone(), self._size
+            self._pending, self._left = self._bits, self._size  # parted at the first record
             self._given = self._size
         return self._bits
 
