@@ -27,6 +27,7 @@ def write_bytes(path: Path, samples: int) -> None:
 
     generator = torch.Generator().manual_seed(0)
     with path.open("wb") as file:
+        file.write(bytes(8))  # no epoch has ended
         for high in (255, 40):  # levels, then epochs since each sample was loaded
             for start in range(0, samples, PIECE):
                 size = min(PIECE, samples - start)

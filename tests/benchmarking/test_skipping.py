@@ -5,8 +5,11 @@ import pytest
 import torch
 
 from imprint.benchmarking import METHODS, BenchSettings, bench_skip
-from imprint.errors import InvalidValueError, RunExistsError
+from imprint.errors import DivergedError, InvalidValueError, RunExistsError
+from imprint.report import bench_report
+from imprint.skipping import keep_at
 from imprint.training import TrainSettings
+from imprint.training.trainer import Trainer
 from imprint.types import DataSplits, ImageSet
 
 BASE = TrainSettings(epochs=4, batch_size=16, device="cpu", dense_start=0.25, augment=False)
@@ -57,8 +60,8 @@ def test_images_are_counted_where_they_cost(result):
     for method in ("random", "imprint", "orderdp", "top"):
         assert counts(method) == (240, 240, 240), method
     assert counts("imprint-gate") == (384, 384, 240)
-    assert counts("selective-backprop") == (384, 384 + 192, 192)
-    assert counts("matched")[0] == 2 * 96  # round(1 + 0.5 · 3) epochs
+    assert counts("selective-backprop") == (384, 384 + 3 * 48, 240)
+    assert counts("matched")[0] == 3 * 96  # 1 + 0.5 · 3 epochs, rounded up
     loaded, forwarded, trained = counts("kakurenbo")
     assert loaded == forwarded >= trained
 
@@ -69,16 +72,14 @@ def test_operations_follow_from_the_images(result):
     assert rows["random"]["flops"] == pytest.approx(240 * each)
     gate = rows["imprint-gate"]["flops"]
     assert 240 * each < gate < 384 * each  # what enters runs up to the layer, what stays runs on
-    assert rows["selective-backprop"]["flops"] == pytest.approx(
-        192 * each + 384 * each / 3, rel=0.1
-    )
+    looked = 3 * 96 * each / 3  # a forward pass is a third of a step
+    trained = 96 * each + 3 * 48 * each
+    assert rows["selective-backprop"]["flops"] == pytest.approx(trained + looked, rel=0.1)
 
 
 def test_a_stopped_benchmark_goes_on_and_ends_the_same(data, tmp_path, monkeypatch):
     settings = BenchSettings(base=BASE, methods=("random", "infobatch"), seeds=2)
     whole = bench_skip(data, settings, out=tmp_path / "whole")
-    from imprint.training.trainer import Trainer
-
     turns, train_epoch = [], Trainer.train_epoch
 
     def stopping(self):
@@ -106,9 +107,11 @@ def test_seeds_may_grow_but_nothing_else(data, tmp_path):
     first = bench_skip(data, settings, out=tmp_path / "bench")
     more = bench_skip(data, replace(settings, seeds=2), out=tmp_path / "bench", resume=True)
     assert more["rows"][:2] == first["rows"]
-    other = replace(settings, base=replace(BASE, epochs=5))
+    other = replace(settings, seeds=2, base=replace(BASE, epochs=5))
     with pytest.raises(InvalidValueError, match="epochs: expected 4 as the runs in"):
         bench_skip(data, other, out=tmp_path / "bench", resume=True)
+    with pytest.raises(InvalidValueError, match=r"seeds: expected 2 as the runs in .* at least"):
+        bench_skip(data, settings, out=tmp_path / "bench", resume=True)
     with pytest.raises(RunExistsError):
         bench_skip(data, settings, out=tmp_path / "bench")
 
@@ -125,3 +128,40 @@ def test_seeds_may_grow_but_nothing_else(data, tmp_path):
 def test_what_cannot_be_set_side_by_side_is_refused(arguments, message):
     with pytest.raises(InvalidValueError, match=message):
         BenchSettings(base=BASE, **arguments)
+
+
+def test_a_control_never_has_less_compute_than_what_it_controls():
+    for epochs in range(1, 40):
+        for keep in (0.1, 0.35, 0.5, 0.9):
+            base = replace(BASE, epochs=epochs, dense_start=0.05)
+            settings = BenchSettings(base=base, methods=("matched",), keeps=(keep,))
+            share = sum(keep_at(e / epochs, keep=keep, dense_start=0.05) for e in range(epochs))
+            assert 0 <= settings.runs(0)[f"matched-{keep:g}"][2].epochs - share + 1e-9 < 1
+
+
+def test_a_run_that_diverges_does_not_end_the_others(data, tmp_path, monkeypatch):
+    train_epoch = Trainer.train_epoch
+
+    def failing(self):
+        if self.name == "random-0.5" and self.epoch == 1:
+            raise DivergedError("loss became nan")
+        return train_epoch(self)
+
+    monkeypatch.setattr(Trainer, "train_epoch", failing)
+    settings = BenchSettings(base=BASE, methods=("random", "imprint"), seeds=1)
+    result = bench_skip(data, settings, out=tmp_path / "bench")
+    rows = by_method(result)
+    assert (rows["random"]["accuracy"], rows["random"]["diverged"]) == (None, "loss became nan")
+    assert rows["imprint"]["accuracy"] is not None
+    summary = {row["method"]: row for row in result["summary"]}
+    assert (summary["random"]["seeds"], summary["random"]["diverged"]) == (0, 1)
+    stored = json.loads((tmp_path / "bench" / "result.json").read_text())
+    assert stored["summary"][1]["accuracy_mean"] is None
+    assert "diverged" in bench_report(stored)
+
+
+def test_what_cannot_be_run_leaves_no_folder(data, tmp_path):
+    settings = BenchSettings(base=replace(BASE, batch_size=64), methods=("random",), keeps=(0.1,))
+    with pytest.raises(InvalidValueError, match="batch_size: expected 1 … 10"):
+        bench_skip(data, settings, out=tmp_path / "bench")
+    assert not (tmp_path / "bench").exists()

@@ -15,6 +15,13 @@ def model():
     return nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
 
 
+def begun(*arguments, **named):
+    """A plan whose first epoch, which loads everything, is under way."""
+    plan = SkipPlan(*arguments, **named)
+    plan.kept()
+    return plan
+
+
 def gate_of(model, **arguments):
     return SkipGate(model, **{"layer": "0", "num_classes": 2, "keep": 0.5, **arguments})
 
@@ -38,7 +45,7 @@ def test_a_gate_gives_the_mean_over_the_rows_that_stayed(model):
 
 
 def test_a_plan_is_told_each_rows_loss(model):
-    plan = SkipPlan(10, keep=0.5, epochs=2)
+    plan = begun(10, keep=0.5, epochs=2)
     skip = SkipStep(plan=plan)
     index = torch.tensor([7, 2, 9])
     losses, mean = take(skip, model, index, torch.tensor([0, 1, 1]))
@@ -49,7 +56,7 @@ def test_a_plan_is_told_each_rows_loss(model):
 
 
 def test_beside_a_gate_a_plan_is_told_what_the_gate_knew_of_rows_that_left(model):
-    plan = SkipPlan(10, keep=0.5, epochs=2)
+    plan = begun(10, keep=0.5, epochs=2)
     skip = SkipStep(gate_of(model), plan=plan)
     index = torch.tensor([7, 2, 9, 0])
     losses, _ = take(skip, model, index, torch.tensor([0, 1, 1, 0]))
@@ -60,7 +67,7 @@ def test_beside_a_gate_a_plan_is_told_what_the_gate_knew_of_rows_that_left(model
 
 
 def test_where_no_row_stayed_the_mean_is_zero_and_gives_zero_gradients(model):
-    skip = SkipStep(plan=SkipPlan(4, keep=1, epochs=1))
+    skip = SkipStep(plan=begun(4, keep=1, epochs=1))
     with skip(torch.empty(0, dtype=torch.int64)):
         losses = model(torch.empty(0, 3)).sum(1)
     mean = skip.mean(losses, torch.empty(0, dtype=torch.int64))
@@ -71,7 +78,7 @@ def test_where_no_row_stayed_the_mean_is_zero_and_gives_zero_gradients(model):
 
 @pytest.mark.parametrize("asks_for_more", [True, False])
 def test_an_epoch_of_the_plan_ends_once_whether_or_not_the_loader_asks_for_more(asks_for_more):
-    plan, twin = (SkipPlan(10, keep=0.5, epochs=4, dense_start=0) for _ in range(2))
+    plan, twin = (begun(10, keep=0.5, epochs=4, dense_start=0) for _ in range(2))
     skip = SkipStep(plan=plan)
     skip.begin(torch.device("cpu"))
     for _ in range(3):
@@ -90,7 +97,7 @@ def test_an_epoch_of_the_plan_ends_once_whether_or_not_the_loader_asks_for_more(
 
 
 def test_a_loader_that_read_ahead_does_not_skip_an_epoch_of_the_plan():
-    plan = SkipPlan(10, keep=0.5, epochs=4)
+    plan = begun(10, keep=0.5, epochs=4)
     skip = SkipStep(plan=plan)
     skip.begin(torch.device("cpu"))
     assert len([*plan, *plan]) == 15  # one that was thrown away, and the one that is trained on
@@ -99,11 +106,11 @@ def test_a_loader_that_read_ahead_does_not_skip_an_epoch_of_the_plan():
 
 
 def test_the_state_of_both_goes_round(model):
-    plan = SkipPlan(10, keep=0.5, epochs=2)
+    plan = begun(10, keep=0.5, epochs=2)
     skip = SkipStep(gate_of(model), plan=plan)
     take(skip, model, torch.arange(4), torch.arange(4) % 2)
     plan.epoch = 1
-    other = SkipStep(gate_of(model), plan=SkipPlan(10, keep=0.5, epochs=2))
+    other = SkipStep(gate_of(model), plan=begun(10, keep=0.5, epochs=2))
     other.load_state_dict(skip.state_dict())
     other.begin(torch.device("cpu"))
     assert other.state_dict().keys() == skip.state_dict().keys()
@@ -113,7 +120,7 @@ def test_the_state_of_both_goes_round(model):
 def test_misuse_is_refused(model):
     with pytest.raises(InvalidValueError, match="got neither"):
         SkipStep()
-    skip = SkipStep(gate_of(model), plan=SkipPlan(10, keep=0.5, epochs=2))
+    skip = SkipStep(gate_of(model), plan=begun(10, keep=0.5, epochs=2))
     with pytest.raises(InvalidValueError, match="expected a block"):
         _ = skip.labels
     labels = torch.arange(4) % 2

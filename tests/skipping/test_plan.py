@@ -86,7 +86,7 @@ def test_the_control_does_not_look_at_losses():
     rows = []
     for loss in (0.0, 9.0):
         plan = SkipPlan(100, keep=0.3, epochs=5, rule="random", seed=3)
-        plan.record(torch.arange(100), torch.arange(100) * loss)
+        plan.note(torch.arange(100), torch.arange(100) * loss)
         loaded(plan)
         rows.append(loaded(plan))
     assert rows[0] == rows[1]
@@ -251,7 +251,7 @@ def test_a_class_has_at_least_its_floor_and_the_count_stays_exact():
     losses = torch.tensor([1e-4, 1e-3, 1.0, 2.0])[labels]
     for floor in (0.0, 0.5, 1.0):
         plan = SkipPlan(10_000, keep=0.4, epochs=9, dense_start=0, labels=labels, class_floor=floor)
-        plan.record(torch.arange(10_000), losses)
+        plan.note(torch.arange(10_000), losses)
         kept = plan.kept()
         assert kept.sum() == 4000
         least = int(labels[kept].bincount(minlength=4).min())
@@ -274,7 +274,7 @@ def test_a_plan_in_a_file_chooses_as_one_in_memory_and_outlives_its_process(tmp_
     again = SkipPlan(5000, keep=0.3, epochs=9, seed=2, path=path)
     again.load_state_dict(state)
     assert loaded(again) == loaded(plan)
-    with pytest.raises(InvalidValueError, match="path: expected a file of 2 bytes"):
+    with pytest.raises(InvalidValueError, match="path: expected a file of 10 bytes"):
         SkipPlan(1, keep=0.5, epochs=9, path=path)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from imprint.benchmarking.flops import StepFlops, step_flops
 from imprint.benchmarking.statistics import summarise
-from imprint.errors import InvalidValueError
+from imprint.errors import DivergedError, InvalidValueError
 from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
+from imprint.skipping import keep_at
 from imprint.training.job import build_trainer
 from imprint.training.progress import Progress
 from imprint.training.results import versions
@@ -39,6 +40,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "top": {"skip": "top"},
 }
 """Each method's settings beside those that all share; a new one is registered here."""
+
+ROUNDING = 1e-9
+"""Shares of epochs do not sum up to the last bit."""
 
 KEEPLESS = ("plain", "early-stopping", "paper", "imprint-auto")
 """Methods that decide by themselves how much they keep, and run once for all keep ratios."""
@@ -103,10 +107,11 @@ class BenchSettings:
 
 
 def _settings(base: TrainSettings, method: str, keep: float | None) -> TrainSettings:
-    """The settings of a run; `matched` has as many epochs as its keep ratio makes of them."""
+    """The settings of a run; `matched` never trains on fewer images than its keep ratio makes."""
     if method == "matched" and keep is not None:
-        dense = math.ceil(base.dense_start * base.epochs)
-        return replace(base, epochs=round(dense + keep * (base.epochs - dense)) or 1, skip="none")
+        dense = {"dense_start": base.dense_start, "dense_end": base.dense_end}
+        shares = [keep_at(e / base.epochs, keep=keep, **dense) for e in range(base.epochs)]
+        return replace(base, epochs=math.ceil(sum(shares) - ROUNDING), skip="none")
     return replace(base, keep=base.keep if keep is None else keep, **METHODS[method])
 
 
@@ -153,15 +158,17 @@ def bench_skip(
         >>> [(row["method"], row["images_backwarded"]) for row in result["rows"]]
         [('plain', 128), ('random', 96)]
     """
-    config = {"command": "bench skip", "data": data.name, **_config(settings)}
-    _open(out, config, note, resume=resume)
+    sizes = {"train_images": len(data.train), "test_images": len(data.test)}
+    config = {"command": "bench skip", "data": data.name, **sizes, **_config(settings)}
+    _build(data, settings, 0, on_step)  # what cannot be run shows before a folder is there
+    config = _open(out, config, note, resume=resume)
     rows: list[dict[str, Any]] = []
     for seed in range(settings.seeds):
         path = out / f"seed-{seed}.json"
         if not path.is_file():
             write_json(path, {"rows": _run_seed(data, settings, seed, out, on_step)})
-            for checkpoint in out.glob("checkpoint-*.safetensors"):
-                checkpoint.unlink()
+        for checkpoint in out.glob(f"checkpoint-{seed}-*.safetensors"):
+            checkpoint.unlink()
         done = read_json(path)["rows"]
         rows += done
         for row in done:
@@ -178,15 +185,22 @@ def _config(settings: BenchSettings) -> dict[str, Any]:
     return {**shared, "seeds": settings.seeds, **base}
 
 
-def _open(out: Path, config: dict[str, Any], note: Mapping[str, Any], *, resume: bool) -> None:
+def _open(
+    out: Path, config: dict[str, Any], note: Mapping[str, Any], *, resume: bool
+) -> dict[str, Any]:
     """Begin a folder, or check that the one that is there holds the same runs; seeds may grow."""
-    if resume:
-        stored = read_json(out / "config.json")
-        for key, got in config.items():
-            if key != "seeds" and stored.get(key) != got:
-                expected = f"{stored.get(key)!r} as the runs in {out} have"
-                raise InvalidValueError(f"{key}: expected {expected}, got {got!r}")
-    write_json((out if resume else claim(out)) / "config.json", {**config, **note})
+    if not resume:
+        write_json(claim(out) / "config.json", {**config, **note})
+        return config
+    stored = read_json(out / "config.json")
+    for key, got in config.items():
+        fits = got >= stored.get(key, 0) if key == "seeds" else got == stored.get(key)
+        if not fits:
+            expected = f"{stored.get(key)!r} as the runs in {out} have"
+            more = " at least" if key == "seeds" else ""
+            raise InvalidValueError(f"{key}: expected {expected}{more}, got {got!r}")
+    write_json(out / "config.json", {**note, **stored, "seeds": config["seeds"]})
+    return config
 
 
 def _run_seed(
@@ -196,42 +210,53 @@ def _run_seed(
     out: Path,
     on_step: Callable[[Progress], None],
 ) -> list[dict[str, Any]]:
-    """All runs of a seed; whichever is least far takes the next turn."""
-    runs = settings.runs(seed)
-    trainers = {
-        name: build_trainer(data, run_settings, name, on_step)
-        for name, (_, _, run_settings) in runs.items()
-    }
+    """All runs of a seed; whichever is least far takes the next turn. One may diverge."""
+    trainers, diverged = _build(data, settings, seed, on_step), dict[str, str]()
     for name, trainer in trainers.items():
         if (path := _checkpoint(out, seed, name)).is_file():
             trainer.load_state(*read_tensors(path))
     trainers["plain"].warm_up()
-    while waiting := [name for name in trainers if not trainers[name].finished]:
+    while waiting := [n for n in trainers if not (trainers[n].finished or n in diverged)]:
         name = min(waiting, key=lambda n: trainers[n].epoch / trainers[n].settings.epochs)
-        trainers[name].train_epoch()
+        try:
+            trainers[name].train_epoch()
+        except DivergedError as error:
+            diverged[name] = str(error)
+            continue
         write_tensors(_checkpoint(out, seed, name), *trainers[name].state())
-    shape = data.train.images.shape[1:]
+    channels, height, width = data.train.images.shape[1:]
     return [
         {"method": method, "keep": keep, "seed": seed}
-        | _row(trainers[name], (shape[0], shape[1], shape[2]))
-        for name, (method, keep, _) in runs.items()
+        | _row(trainers[name], (channels, height, width), diverged.get(name))
+        for name, (method, keep, _) in settings.runs(seed).items()
     ]
+
+
+def _build(
+    data: DataSplits, settings: BenchSettings, seed: int, on_step: Callable[[Progress], None]
+) -> dict[str, Trainer]:
+    """The trainers of a seed, by the names of their runs."""
+    return {
+        name: build_trainer(data, run_settings, name, on_step)
+        for name, (_, _, run_settings) in settings.runs(seed).items()
+    }
 
 
 def _checkpoint(out: Path, seed: int, name: str) -> Path:
     return out / f"checkpoint-{seed}-{name}.safetensors"
 
 
-def _row(trainer: Trainer, shape: tuple[int, int, int]) -> dict[str, Any]:
-    """What `result.json` says of a run."""
+def _row(trainer: Trainer, shape: tuple[int, int, int], diverged: str | None) -> dict[str, Any]:
+    """What `result.json` says of a run; one that diverged has no accuracy."""
     epochs = trainer.epochs
+    known = [value for value in trainer.class_accuracy if value is not None]
     loaded, forwarded, trained = (
         sum(row[key] for row in epochs)
         for key in ("images_loaded", "images_forwarded", "images_trained")
     )
     return {
-        "accuracy": epochs[-1]["test_accuracy"],
-        "worst_class": min(value for value in trainer.class_accuracy if value is not None),
+        "accuracy": None if diverged else epochs[-1]["test_accuracy"],
+        "worst_class": None if diverged else min(known),
         "seconds": sum(row["train_seconds"] for row in epochs),
         "images_loaded": loaded,
         "images_forwarded": forwarded,
@@ -241,6 +266,7 @@ def _row(trainer: Trainer, shape: tuple[int, int, int]) -> dict[str, Any]:
             entered=loaded,
             trained=trained,
         ),
+        "diverged": diverged,
         "epochs": len(epochs),
         "accuracies": [row["test_accuracy"] for row in epochs],
         "epoch_seconds": [row["train_seconds"] for row in epochs],

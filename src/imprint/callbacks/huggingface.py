@@ -78,6 +78,7 @@ class PlannedDataset(Dataset[dict[str, Any]]):
         self.dataset, self.plan = dataset, plan
         self.order = torch.zeros(len(plan), dtype=torch.int64)
         self.order.untyped_storage().share_memory_()
+        self._drawn = -1  # the plan's epoch whose samples these are
 
     def __len__(self) -> int:
         return len(self.order)
@@ -88,7 +89,19 @@ class PlannedDataset(Dataset[dict[str, Any]]):
 
     def draw(self) -> None:
         """Choose the samples of the plan's next epoch, and so end the plan's last one."""
+        if self.plan.under_way and self._drawn == self.plan.epoch:
+            self.plan.advance()  # some samples were dropped, or left at a gate
+        self._drawn = self.plan.epoch
         self.order.copy_(torch.tensor(list(self.plan)))
+
+    def restore(self, order: Tensor) -> None:
+        """Take over the samples of the epoch that a resumed plan is in.
+
+        Args:
+            order: `(M,)`, int64, as it was.
+        """
+        self.order.copy_(order)
+        self._drawn = self.plan.epoch
 
 
 class SkipCallback(SkipStep, TrainerCallback):
@@ -162,7 +175,7 @@ class SkipCallback(SkipStep, TrainerCallback):
         state, _ = read_tensors(Path(folder) / STATE_FILE)
         self.load_state_dict(state)
         if self._planned is not None:
-            self._planned.order.copy_(state["order"])
+            self._planned.restore(state["order"])
         self._was_loaded = True
 
     def on_train_begin(
@@ -208,6 +221,12 @@ class SkipCallback(SkipStep, TrainerCallback):
             raise InvalidValueError(f"n_gpu: expected 1 a process, got {args.n_gpu}")
         if self.plan is None:
             return
+        if args.world_size > 1:
+            raise InvalidValueError(f"plan: expected one process, got {args.world_size}")
+        if not self.plan.exact:
+            raise InvalidValueError(
+                "plan: expected a keep ratio, whose epochs are alike; got cover"
+            )
         counts = {self.plan.count(epoch) for epoch in range(int(args.num_train_epochs))}
         if len(counts) > 1:
             got = ", ".join(str(count) for count in sorted(counts))

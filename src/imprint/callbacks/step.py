@@ -96,6 +96,8 @@ class SkipStep:
             expected = f"{tuple(labels.shape)}, one a kept row (reduction='none')"
             raise InvalidValueError(f"losses: expected {expected}, got {tuple(losses.shape)}")
         self._note(losses.detach(), index)
+        if self.gate is not None and len(losses):  # several processes may keep unevenly
+            return losses.sum() / self.gate.normaliser
         return losses.mean() if len(losses) else losses.sum()
 
     def begin(self, device: torch.device) -> None:

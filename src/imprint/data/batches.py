@@ -34,12 +34,15 @@ class Batches(Protocol):
 
     def __len__(self) -> int: ...
 
-    def epoch(self, epoch: int, kept: Tensor | None = None) -> Iterator[Batch]:
+    def epoch(
+        self, epoch: int, kept: Tensor | None = None, *, whole: bool = False
+    ) -> Iterator[Batch]:
         """Give the batches of an epoch, the same ones each time it is asked for.
 
         Args:
             epoch: from 0.
             kept: `(N,)`, bool, the samples to load; None loads all. The order stays.
+            whole: whether to give also what does not fill a last batch.
 
         Returns:
             An iterator over the batches.
@@ -100,12 +103,15 @@ class TensorBatches:
     def __len__(self) -> int:
         return self._len
 
-    def epoch(self, epoch: int, kept: Tensor | None = None) -> Iterator[Batch]:
+    def epoch(
+        self, epoch: int, kept: Tensor | None = None, *, whole: bool = False
+    ) -> Iterator[Batch]:
         """Give the batches of an epoch.
 
         Args:
             epoch: from 0.
             kept: `(N,)`, bool, the samples to load; None loads all. The order stays.
+            whole: whether to give also what does not fill a last batch.
 
         Yields:
             `len(self)` batches on the device, or as many as `kept` fills.
@@ -115,7 +121,9 @@ class TensorBatches:
         """
         generator = generator_of(self._seed, epoch)
         order = epoch_order(len(self._labels), generator if self._shuffle else None)
-        for rows in split_order(order, self._batch_size, kept, drop_last=self._drop_last):
+        for rows in split_order(
+            order, self._batch_size, kept, drop_last=self._drop_last and not whole
+        ):
             index = rows.to(self._device)
             images = self._images.index_select(0, index)
             images = augment(images, self._augmentations, generator=generator)

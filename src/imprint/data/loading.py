@@ -147,12 +147,15 @@ class LoaderBatches:
     def __len__(self) -> int:
         return self._len
 
-    def epoch(self, epoch: int, kept: Tensor | None = None) -> Iterator[Batch]:
+    def epoch(
+        self, epoch: int, kept: Tensor | None = None, *, whole: bool = False
+    ) -> Iterator[Batch]:
         """Give the batches of an epoch.
 
         Args:
             epoch: from 0.
             kept: `(N,)`, bool, the samples to load; None loads all. The order stays.
+            whole: whether to give also what does not fill a last batch.
 
         Yields:
             `len(self)` batches on the device, or as many as `kept` fills.
@@ -163,7 +166,9 @@ class LoaderBatches:
         """
         generator = generator_of(self._seed, epoch)
         order = epoch_order(len(self._dataset), generator if self._shuffle else None)
-        batches = split_order(order, self._batch_size, kept, drop_last=self._drop_last)
+        batches = split_order(
+            order, self._batch_size, kept, drop_last=self._drop_last and not whole
+        )
         for loaded in self._loader(batches, epoch):
             if isinstance(loaded, ImprintError):
                 raise loaded

@@ -101,9 +101,11 @@ def bench_lines(summary: Sequence[Summary]) -> list[list[str]]:
 
 def _line(row: Summary) -> list[str]:
     plain = row["method"] == "plain"
+    name = [row["method"], "" if row["keep"] is None else f"{row['keep']:g}"]
+    if not row.get("seeds", 1):
+        return [*name, "diverged", "", "", "", ""]
     return [
-        row["method"],
-        "" if row["keep"] is None else f"{row['keep']:g}",
+        *name,
         f"{row['accuracy_mean']:.2%}",
         "" if plain else _difference(row),
         f"{row['worst_class_mean']:.1%}",
@@ -168,6 +170,7 @@ def difference_against_saving(summary: Sequence[Summary]) -> Figure:
 def _figure(
     summary: Sequence[Summary], *, x: tuple[str, float, str], y: tuple[str, str, str]
 ) -> Figure:
+    summary = [row for row in summary if row.get("seeds", 1)]
     methods = list(dict.fromkeys(row["method"] for row in summary))
     others = iter(OTHERS * (1 + len(methods)))
     traces = []

@@ -82,7 +82,7 @@ def choose_seconds(rows: int, *, keep: float, clock: Callable[[], float]) -> flo
         True
     """
     plan = SkipPlan(rows, keep=keep, epochs=1, dense_start=0.0)
-    plan.record(torch.arange(rows), torch.rand(rows, generator=generator_of(0)))
+    plan.note(torch.arange(rows), torch.rand(rows, generator=generator_of(0)))
     times = []
     for _ in range(REPEATS):
         start = clock()

@@ -2,19 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from imprint.data.seeds import generator_of
 from imprint.errors import InvalidValueError
 from imprint.skipping.published.early_stopping import mastered
 from imprint.skipping.published.infobatch import prune
 from imprint.skipping.published.kakurenbo import fraction_at, hide, rate_factor
 from imprint.skipping.published.orderdp import top_of_one_pool
 from imprint.skipping.sampling import EpochSampler
+from imprint.skipping.schedules import keep_at
 
 __all__ = ["HISTORY_RULES", "HistoryPlan", "HistoryRule"]
 
@@ -28,7 +29,13 @@ MASTERED = 1e-3
 """The second difference of a loss up to which early stopping holds a sample for mastered."""
 
 DENSE_END = 0.125
-"""The share of epochs at the end in which InfoBatch loads everything."""
+"""The share of epochs at the end, rounded up, in which InfoBatch loads everything."""
+
+ROUNDING = 1e-9
+"""Shares of epochs do not sum up to the last bit."""
+
+MOST_PRUNED = 0.9
+"""The share of the samples below the mean loss that InfoBatch leaves out at most."""
 
 
 class Choice(NamedTuple):
@@ -54,12 +61,14 @@ class Evidence(NamedTuple):
         history: `(5, N)`, float32, the last losses, the newest first; infinite where not known.
         keep: the keep ratio that the user asks for, in (0, 1].
         progress: the share of the training that is done, in [0, 1).
+        length: the share of it that the epoch is, in (0, 1].
         generator: for the rule's random numbers.
     """
 
     history: Tensor
     keep: float
     progress: float
+    length: float
     generator: torch.Generator
 
 
@@ -79,9 +88,10 @@ class HistoryRule:
 def _infobatch(evidence: Evidence) -> Choice:
     """Everything in the last eighth; before, of what lies below the mean loss a share goes."""
     losses = evidence.history[0]
-    if evidence.progress >= 1 - DENSE_END:
+    if evidence.progress + evidence.length > 1 - DENSE_END + ROUNDING:
         return Choice(torch.ones_like(losses, dtype=torch.bool))
-    kept, weights = prune(losses, ratio=1 - evidence.keep, generator=evidence.generator)
+    ratio = min(MOST_PRUNED, 1 - evidence.keep)
+    kept, weights = prune(losses, ratio=ratio, generator=evidence.generator)
     return Choice(kept, weights)
 
 
@@ -120,6 +130,9 @@ class HistoryPlan(EpochSampler):
             loss; KAKURENBO hides at most the rest; early stopping does not ask for it.
         epochs: of the whole training.
         rule: `infobatch`, `orderdp`, `kakurenbo` or `early-stopping`.
+        dense_start: the share of the epochs, at the start, that load everything; the first one
+            always does.
+        dense_end: likewise, those that begin in the last share; a method may ask for more.
         batch_size: an epoch that leaves samples out loads a whole multiple of it, at least one.
         seed: of order and choice.
 
@@ -141,6 +154,8 @@ class HistoryPlan(EpochSampler):
         keep: float,
         epochs: int,
         rule: str,
+        dense_start: float = 0.05,
+        dense_end: float = 0.0,
         batch_size: int = 1,
         seed: int = 0,
     ) -> None:
@@ -148,8 +163,8 @@ class HistoryPlan(EpochSampler):
         if rule not in HISTORY_RULES:
             expected = ", ".join(HISTORY_RULES)
             raise InvalidValueError(f"rule: expected one of {expected}, got {rule!r}")
-        if not 0 < keep <= 1:
-            raise InvalidValueError(f"keep: expected a share in (0, 1], got {keep}")
+        self._schedule = partial(keep_at, keep=keep, dense_start=dense_start, dense_end=dense_end)
+        self._schedule(0)  # checks its arguments
         if count < 1 or epochs < 1 or not 1 <= batch_size <= count:
             got = f"{count}, {epochs}, {batch_size}"
             raise InvalidValueError(f"count, epochs, batch_size: expected 1 or more, got {got}")
@@ -166,13 +181,17 @@ class HistoryPlan(EpochSampler):
             epoch: from 0.
 
         Returns:
-            N in the first epoch and `round(keep·N)` afterwards; of a rule that is not exact, N:
-            it may load any number up to that.
+            N in dense epochs and `round(keep·N)`, down to full batches, in others; of a rule that
+            is not exact, N: it may load any number up to that.
         """
-        if epoch == 0 or not self.exact:
+        kept = round(self._share(epoch) * self._total)
+        if kept == self._total or not self.exact:
             return self._total
-        batches = round(self._keep * self._total) // self._batch_size
-        return max(1, batches) * self._batch_size
+        return max(1, kept // self._batch_size) * self._batch_size
+
+    def _share(self, epoch: int) -> float:
+        """The keep ratio of an epoch; nothing is known in the first."""
+        return self._schedule(min(epoch, self._epochs - 1) / self._epochs) if epoch else 1.0
 
     def weights(self, index: Tensor) -> Tensor | None:
         """Say how much the losses of a batch count in the epoch under way.
@@ -214,9 +233,8 @@ class HistoryPlan(EpochSampler):
             InvalidValueError: where one is missing or of another number of samples.
         """
         weights = state.get("weights", torch.empty(0))
-        choice = self._choice_state()
-        if len(weights) == self._total:
-            choice["weights"] = weights
+        known = torch.empty(self._total if len(weights) else 0)
+        choice = self._choice_state() | {"weights": known}
         self._load_progress(state, {"history": self._history} | choice)
         self._history.copy_(state["history"])
         kept = self.kept() if self._bits is not None else self._choice.kept
@@ -238,9 +256,10 @@ class HistoryPlan(EpochSampler):
 
     def _draw(self) -> tuple[Tensor, int]:
         progress = min(self.epoch, self._epochs - 1) / self._epochs
-        generator = generator_of(self._seed, self.epoch, 2)
-        choice = self.rule.choose(Evidence(self._history, self._keep, progress, generator))
-        if self.epoch == 0:  # nothing is known yet
+        generator = self._generator(2)
+        evidence = Evidence(self._history, self._keep, progress, 1 / self._epochs, generator)
+        choice = self.rule.choose(evidence)
+        if self._keep < 1 and self._share(self.epoch) == 1:  # dense
             choice = Choice(torch.ones(self._total, dtype=torch.bool))
         elif int(choice.kept.sum()) < self._batch_size:  # never an empty batch
             hardest = self._history[0].topk(self._batch_size).indices

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from imprint.data.seeds import generator_of
 from imprint.errors import InvalidValueError
 from imprint.ranks import ALONE, Ranks
 from imprint.skipping.levels import (
@@ -69,7 +68,7 @@ class SkipPlan(EpochSampler):
         ranks: the processes that share the data set, under `torchrun` `Ranks()`; each plans every
             so-manieth sample, and all load as many.
         path: a file to keep the two bytes a sample in, for more samples than memory should hold;
-            one that is there is taken over.
+            one that is there is taken over. Each of several ranks has its own, `<path>.<rank>`.
 
     Attributes:
         epoch: the epoch that is under way, or begins next.
@@ -108,6 +107,8 @@ class SkipPlan(EpochSampler):
         path: Path | str | None = None,
     ) -> None:
         check_plan(count, epochs, rule=rule, labels=labels, class_floor=class_floor, cover=cover)
+        if cover is not None and keep_end is not None:
+            raise InvalidValueError(f"keep_end: expected None beside cover, got {keep_end}")
         self._schedule = partial(
             keep_at,
             keep=keep if cover is None else LEAST,
@@ -116,7 +117,7 @@ class SkipPlan(EpochSampler):
             dense_end=dense_end,
         )
         self._schedule(0)  # checks its arguments
-        own = count // ranks.size
+        own = max(1, count // ranks.size)
         least = min(keep, keep_end or 1) if cover is None else max(LEAST, min(1, batch_size / own))
         self._period = check_readmission(own, least, batch_size, readmit) // 2
         super().__init__(count, seed, ranks)
@@ -126,7 +127,8 @@ class SkipPlan(EpochSampler):
         self._batch_size = batch_size
         self._rule, self._floor = PLANS[rule], class_floor
         self._labels = None if labels is None or not class_floor else self._part(labels)
-        self._storage = PlanStorage(self._total, None if path is None else Path(path))
+        self._storage = PlanStorage(self._total, self._own_path(path))
+        self.epoch = int(self._storage.epoch)
 
     def count(self, epoch: int) -> int:
         """Say how many samples an epoch loads.
@@ -172,19 +174,31 @@ class SkipPlan(EpochSampler):
             state: the tensors by name, of as many samples.
 
         Raises:
-            InvalidValueError: where one is missing or of another number of samples.
+            InvalidValueError: where one is missing or of another number of samples, or where a
+                plan's file has gone on to another epoch since the state was copied. Opened by its
+                path alone, it begins the epoch that it was in anew.
         """
         held = {} if self._storage.mapped else self._storage.parts()
+        begun = int(self._storage.epoch)
+        if self._storage.mapped and int(state.get("epoch", begun)) != begun:
+            expected = f"that of epoch {begun}, where the plan's file stands (it goes on by itself)"
+            raise InvalidValueError(f"state: expected {expected}, got {int(state['epoch'])}")
         self._load_progress(state, held)
         for name, part in held.items():
             part.copy_(state[name])
 
+    def _own_path(self, path: Path | str | None) -> Path | None:
+        """This rank's own file: `plan.bytes.1` for rank 1 of several."""
+        suffix = f".{self._rank}" if self._ranks > 1 else ""
+        return None if path is None else Path(f"{path}{suffix}")
+
     def _part(self, labels: Tensor) -> Tensor:
         """This rank's of what there is one of for each sample."""
-        return labels[self._rank :: self._ranks][: self._total]
+        return labels.cpu()[self._rank :: self._ranks][: self._total]
 
     def _note(self, index: Tensor, losses: Tensor) -> None:
-        self._storage.levels[index] = loss_to_level(losses)
+        known = ~losses.isnan()  # NaN: of a row that left at a gate, which tells nothing of it
+        self._storage.levels[index[known]] = loss_to_level(losses[known])
 
     def _close(self, bits: Tensor) -> None:
         for start in range(0, self._total, CHUNK):
@@ -192,6 +206,7 @@ class SkipPlan(EpochSampler):
             kept = flags_of(bits[start // 8 : (start + CHUNK) // 8], len(ages))
             ages.copy_((ages.clamp_max(OLDEST - 1) + 1).where(~kept, 0))
             self._storage.release()
+        self._storage.epoch.fill_(self.epoch + 1)
 
     def _draw(self) -> tuple[Tensor, int]:
         count = self.count(self.epoch)
@@ -204,7 +219,7 @@ class SkipPlan(EpochSampler):
         shares = torch.ones(groups * LEVELS)
         if count < self._total:
             shares = shares_with_floor(self._rule, counts, count, self._floor).flatten()
-        generator = generator_of(self._seed, self.epoch, 2)
+        generator = self._generator(2)
         return draw_levels(self._chunks, shares, count, generator), count
 
     def _chunks(self) -> Iterator[Tensor]:
@@ -259,6 +274,9 @@ def check_plan(
         raise InvalidValueError(
             f"labels: expected ({count},), as class_floor asks for; got {shape}"
         )
+    if class_floor and labels is not None and (labels.is_floating_point() or labels.min() < 0):
+        got = f"{labels.min().item()} of {labels.dtype}"
+        raise InvalidValueError(f"labels: expected integers from 0, got {got}")
 
 
 def check_readmission(count: int, keep: float, batch_size: int, readmit: int | None) -> int:

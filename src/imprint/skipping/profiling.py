@@ -155,7 +155,7 @@ class _Bench:
         """What a plan adds to a step, by itself."""
         logits, labels, own = self._gated(gate) if gate else (self._logits(), self.labels, 0.0)
         start = self.now()
-        plan.record(self.places, F.cross_entropy(logits, labels, reduction="none"))
+        plan.note(self.places, F.cross_entropy(logits, labels, reduction="none"))
         return _Times(own + self.now() - start)
 
     def forward(self, layers: Sequence[str]) -> _Times:

@@ -43,6 +43,8 @@ class EpochSampler(Sampler[int]):
 
     def __init__(self, total: int, seed: int, ranks: Ranks = ALONE) -> None:
         self.epoch = 0
+        if total < ranks.size:
+            raise InvalidValueError(f"count: expected at least a sample a rank, got {total}")
         self._rank, self._ranks = ranks.rank, ranks.size
         self._total, self._all, self._seed = total // ranks.size, total, seed
         self._bits: Tensor | None = None  # what the epoch under way loads
@@ -68,7 +70,7 @@ class EpochSampler(Sampler[int]):
 
     @abstractmethod
     def _note(self, index: Tensor, losses: Tensor) -> None:
-        """Remember losses, both on the CPU."""
+        """Remember losses of this rank's own samples, both on the CPU."""
 
     def _close(self, bits: Tensor) -> None:
         """Take leave of an epoch that loaded these."""
@@ -85,6 +87,11 @@ class EpochSampler(Sampler[int]):
         self._given = self._left
         yield from self._order(self._pending)  # what is recorded meanwhile has been given
         self._passed = self._bits is not None  # unless the last record has ended it already
+
+    @property
+    def under_way(self) -> bool:
+        """Whether an epoch has begun and not ended."""
+        return self._bits is not None
 
     def kept(self) -> Tensor:
         """Say which samples the epoch under way loads; it begins with this where none is.
@@ -130,16 +137,27 @@ class EpochSampler(Sampler[int]):
         """
         check_record(index, losses, self._all)
         own = self._own(index.cpu())
-        if self._bits is not None and self.rescored() is None:
-            self._check_pending(own)
+        self._check_pending(own)
         self._note(own, losses.detach().cpu())
-        if self._bits is not None:
-            self._left -= int(flags_at(self._pending, own).sum())
-            if self._pending is self._bits:
-                self._pending = self._bits.clone()
-            clear_flags(self._pending, own)
-            if not self._left:
-                self.advance()
+        if self._pending is self._bits:
+            self._pending = self._pending.clone()
+        clear_flags(self._pending, own)
+        self._left -= len(own)
+        if not self._left:
+            self.advance()
+
+    def note(self, index: Tensor, losses: Tensor) -> None:
+        """Note losses that come from elsewhere than a training step, such as an earlier training.
+
+        Args:
+            index: `(B,)`, int64, places in the data set, each once.
+            losses: `(B,)`, floats, each sample's own.
+
+        Raises:
+            InvalidValueError: where shapes or places do not fit.
+        """
+        check_record(index, losses, self._all)
+        self._note(self._own(index.cpu()), losses.detach().cpu())
 
     def advance(self) -> None:
         """End the epoch under way; a loop that records, or passes over the sampler, need not."""
@@ -159,13 +177,16 @@ class EpochSampler(Sampler[int]):
 
     def _check_pending(self, own: Tensor) -> None:
         """Find a loader that does not follow the plan, at its first batch."""
+        hint = "is it the loader's sampler, and the index the data set's?"
+        if self._bits is None:
+            raise InvalidValueError(f"plan: expected a pass over it before losses ({hint})")
         strange = own[~flags_at(self._pending, own)]
         if not len(strange):
             return
         place = int(strange[0]) * self._ranks + self._rank
-        bits = self._begin()
-        what = "again" if bool(flags_at(bits, strange[:1])) else "which this epoch does not load"
-        hint = "is it the loader's sampler, and the index the data set's?"
+        what = (
+            "again" if bool(flags_at(self._bits, strange[:1])) else "which this epoch does not load"
+        )
         raise InvalidValueError(
             f"index: expected what the plan gave, each sample once ({hint}); got {place} {what}"
         )
@@ -180,9 +201,14 @@ class EpochSampler(Sampler[int]):
 
     def _order(self, bits: Tensor) -> Iterator[int]:
         """Samples in the random order of the epoch under way, as places in the data set."""
-        for places in permuted(self._total, generator_of(self._seed, self.epoch, 1)):
+        for places in permuted(self._total, self._generator(1)):
             own = places[flags_at(bits, places)]
             yield from (own * self._ranks + self._rank).tolist()
+
+    def _generator(self, stream: int) -> torch.Generator:
+        """Random numbers of this epoch, others for each stream and each rank."""
+        apart = (self._rank,) if self._ranks > 1 else ()
+        return generator_of(self._seed, self.epoch, stream, *apart)
 
     def _progress_state(self) -> dict[str, Tensor]:
         """The part of the state that says where the plan stands."""

@@ -6,10 +6,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from imprint.errors import InvalidValueError
+from imprint.errors import InvalidValueError, StorageError
 from imprint.skipping.levels import UNKNOWN
 
 __all__ = ["PlanStorage"]
+
+HEAD = 8
+"""Bytes of the epoch."""
 
 BLOCK = 1 << 24
 """Bytes written together when a file is made."""
@@ -25,9 +28,11 @@ class PlanStorage:
     Attributes:
         levels: `(N,)`, uint8, losses as `loss_to_level` gives them; at first not known.
         ages: `(N,)`, uint8, epochs since each sample was last loaded; at first 0.
+        epoch: `(1,)`, int64, how many epochs have ended.
 
     Raises:
         InvalidValueError: where the file is that of another number of samples.
+        StorageError: where it cannot be made or written.
 
     Examples:
         >>> PlanStorage(2).levels
@@ -39,15 +44,14 @@ class PlanStorage:
         if path is None:
             self.levels = torch.full((count,), UNKNOWN, dtype=torch.uint8)
             self.ages = torch.zeros(count, dtype=torch.uint8)
+            self.epoch = torch.zeros(1, dtype=torch.int64)
             return
-        if not path.exists():
-            _create(path, count)
-        if path.stat().st_size != 2 * count:
-            expected = f"a file of {2 * count} bytes, two for each of {count} samples"
-            raise InvalidValueError(f"path: expected {expected}, got {path.stat().st_size}")
-        with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 2 * count)
-        both = torch.frombuffer(self._map, dtype=torch.uint8)
+        try:
+            self._map = _map(path, count)
+        except OSError as error:
+            raise StorageError(f"path: expected a file to write, {error}") from error
+        self.epoch = torch.frombuffer(self._map, dtype=torch.int64, count=1)
+        both = torch.frombuffer(self._map, dtype=torch.uint8, offset=HEAD)
         self.levels, self.ages = both[:count], both[count:]
 
     @property
@@ -70,11 +74,24 @@ class PlanStorage:
             self._map.flush()
 
 
+def _map(path: Path, count: int) -> mmap.mmap:
+    """Map a file: the epoch, then a byte a sample for its loss, then one for its age."""
+    if not path.exists():
+        _create(path, count)
+    size = HEAD + 2 * count
+    if path.stat().st_size != size:
+        expected = f"a file of {size} bytes, {HEAD} and two for each of {count} samples"
+        raise InvalidValueError(f"path: expected {expected}, got {path.stat().st_size}")
+    with path.open("r+b") as file:
+        return mmap.mmap(file.fileno(), size)
+
+
 def _create(path: Path, count: int) -> None:
     """Write a whole file under another name first, so that none is ever half there."""
     unfinished = path.with_name(f".{path.name}.tmp")
     with unfinished.open("wb") as file:
+        file.write(bytes(HEAD))
         for start in range(0, count, BLOCK):
             file.write(bytes([UNKNOWN]) * min(BLOCK, count - start))
-        file.truncate(2 * count)
+        file.truncate(HEAD + 2 * count)
     unfinished.replace(path)

@@ -45,6 +45,8 @@ def build_plan(settings: TrainSettings, labels: Tensor) -> EpochSampler | None:
             keep=settings.keep,
             epochs=settings.epochs,
             rule=settings.skip,
+            dense_start=settings.dense_start,
+            dense_end=settings.dense_end,
             batch_size=settings.batch_size,
             seed=settings.seed,
         )
@@ -114,27 +116,27 @@ class LossSelector:
     """Choose the rows of a batch whose loss, looked at without gradient, asks for a step.
 
     Args:
-        keep: the share of each batch that stays, in (0, 1].
         seed: of the draw.
 
     Source: selective backprop (Jiang et al. 2019).
     """
 
-    def __init__(self, keep: float, seed: int) -> None:
-        self._keep, self._seed = keep, seed
+    def __init__(self, seed: int) -> None:
+        self.keep, self._seed = 1.0, seed
         self._generator = torch.Generator().manual_seed(seed)
 
-    def begin_epoch(self, epoch: int) -> None:
-        """Draw an epoch's random numbers from the seed and the epoch alone, as a resume needs it.
+    def begin_epoch(self, epoch: int, keep: float) -> None:
+        """Set an epoch's keep ratio; its random numbers follow from the seed and the epoch alone.
 
         Args:
             epoch: from 0.
+            keep: the share of each batch that stays, in (0, 1].
         """
-        self._generator = generator_of(self._seed, epoch, 3)
+        self.keep, self._generator = keep, generator_of(self._seed, epoch, 3)
 
     @torch.no_grad()
     def __call__(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Choose the rows.
+        """Choose the rows; in a dense epoch all, without a look.
 
         Args:
             model: in the modes that it trains in; batch norm sees the whole batch as well.
@@ -143,9 +145,11 @@ class LossSelector:
         Returns:
             `(M,)`, int64, ascending: the places in the batch of the rows that stay.
         """
+        if self.keep == 1:
+            return torch.arange(len(batch.labels), device=batch.labels.device)
         logits = first_tensor(model(batch.images), "the model's output")
         losses = F.cross_entropy(logits.float(), batch.labels, reduction="none")
-        count = kept_count(len(losses), self._keep)
+        count = kept_count(len(losses), self.keep)
         return select(losses, count=count, generator=self._generator)
 
 
@@ -153,7 +157,7 @@ def build_selector(settings: TrainSettings) -> LossSelector | None:
     """Build what narrows each batch by its fresh losses, where a run has it.
 
     Args:
-        settings: names rule, keep ratio and seed.
+        settings: names rule and seed.
 
     Returns:
         The selector; None for other rules.
@@ -164,4 +168,4 @@ def build_selector(settings: TrainSettings) -> LossSelector | None:
     """
     if settings.skip != "selective-backprop":
         return None
-    return LossSelector(settings.keep, settings.seed)
+    return LossSelector(settings.seed)

@@ -134,9 +134,11 @@ class Trainer:
         with drawing_from(self.settings.seed, self.epoch, device=self.device):
             counts = self._train_batches(kept)
             again = self._rescore(rescored)
-        seconds = time.perf_counter() - start
         if self.plan is not None and self.plan.epoch == self.epoch:
             self.plan.advance()  # rows after the last full batch are never recorded
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        seconds = time.perf_counter() - start
         if self.gate is not None:
             self.tally.end_epoch(self.gate)
         self.epochs.append({"epoch": self.epoch + 1, "test_accuracy": self._judge()})
@@ -190,7 +192,7 @@ class Trainer:
         if self.gate is not None and self.settings.gated:
             self.gate.keep = self._keep()
         if self._selector is not None:
-            self._selector.begin_epoch(self.epoch)
+            self._selector.begin_epoch(self.epoch, self._keep())
         if self.plan is None:
             return None, None
         return self.plan.kept(), self.plan.rescored()
@@ -204,7 +206,7 @@ class Trainer:
             loss, trained = self._step(batch)
             self._advance_schedule(step / steps)
             loaded = len(batch.labels)
-            forwarded = loaded + (trained if self._selector is not None else 0)
+            forwarded = loaded + self._looked_at(loaded, trained)
             counts.add(loss, trained=trained, loaded=loaded, forwarded=forwarded)
             skipped = counts.seen - counts.trained
             self._on_step(
@@ -212,17 +214,23 @@ class Trainer:
             )
         return counts
 
+    def _looked_at(self, loaded: int, trained: int) -> int:
+        """Images of a batch that ran forward once more: to choose them, or to remember them."""
+        if self._selector is not None:
+            return trained if self._selector.keep < 1 else 0
+        return loaded if self.gate is not None and self.gate.rule.remember == "after" else 0
+
     @torch.no_grad()
     def _rescore(self, rows: Tensor | None) -> int:
         """Renew the losses of what a published plan leaves out but looks at; how many."""
-        if self.plan is None or rows is None or int(rows.sum()) < self._batch_size:
+        if self.plan is None or rows is None or not bool(rows.any()):
             return 0
         count = 0
         with guest(self.model):
-            for batch in self._train.epoch(self.epoch, rows):
+            for batch in self._train.epoch(self.epoch, rows, whole=True):
                 logits = first_tensor(self._model(batch.images), "the model's output")
                 losses = F.cross_entropy(logits, batch.labels, reduction="none")
-                self.plan.record(batch.index, losses)
+                self.plan.note(batch.index, losses)
                 count += len(losses)
         return count
 
