@@ -302,6 +302,7 @@ def test_a_data_set_that_follows_a_plan_names_each_samples_place():
     ("arguments", "settings", "message"),
     [
         ({"dense_start": 0.3}, {}, r"epochs of one length \(dense_start=0\), got 24, 48 samples"),
+        ({"cover": 0.9}, {}, "plan: expected a keep ratio"),
         ({}, {"remove_unused_columns": True}, "remove_unused_columns: expected False"),
         ({}, {"label_smoothing_factor": 0.1}, r"expected the loss as SkipCallback\(losses=…\)"),
         ({}, {"trainer": Trainer}, "that of a SkipTrainer; nothing would be skipped|index"),

@@ -110,6 +110,48 @@ def test_with_a_batch_size_what_is_left_of_an_epoch_fills_batches(rule):
         assert len(rows) == 100 or (len(rows) % 7 == 0 and len(rows))
 
 
+@pytest.mark.parametrize("epochs", [4, 8, 10, 20])
+def test_infobatch_is_dense_in_the_last_eighth_of_any_training(epochs):
+    plan = HistoryPlan(100, keep=0.5, epochs=epochs, rule="infobatch", dense_start=0)
+    sizes = [len(epoch(plan, torch.arange(100) / 100)) for _ in range(epochs)]
+    dense = -(-epochs // 8)
+    assert sizes[-dense:] == [100] * dense
+    assert max(sizes[1:-dense]) < 100
+
+
+def test_dense_parts_load_everything_whatever_the_rule():
+    for rule in HISTORY_RULES:
+        plan = HistoryPlan(60, keep=0.5, epochs=10, rule=rule, dense_start=0.3, dense_end=0.2)
+        sizes = [len(epoch(plan, torch.full((60,), 0.01))) for _ in range(10)]
+        assert sizes[:3] == [60] * 3, rule
+        assert sizes[8:] == [60] * 2, rule
+
+
+def test_infobatch_never_prunes_more_than_it_was_published_with():
+    plan = HistoryPlan(1000, keep=1e-9, epochs=20, rule="infobatch")
+    losses = torch.cat([torch.full((900,), 0.1), torch.full((100,), 5.0)])
+    epoch(plan, losses)
+    rows = torch.tensor(list(plan))
+    assert plan.weights(rows).max() == pytest.approx(10)
+
+
+def test_at_keep_one_everything_is_loaded_also_what_fills_no_batch():
+    plan = HistoryPlan(100, keep=1.0, epochs=4, rule="orderdp", batch_size=16)
+    for _ in range(3):
+        expected = len(plan)
+        assert len(epoch(plan, torch.rand(100))) == expected == 100
+
+
+def test_a_state_with_weights_gives_way_to_one_without():
+    plans = [HistoryPlan(40, keep=0.5, epochs=16, rule="infobatch") for _ in range(2)]
+    early = plans[0].state_dict()
+    epoch(plans[1], torch.rand(40))
+    plans[1].kept()
+    plans[1].load_state_dict(early)
+    assert plans[1].epoch == 0
+    assert plans[1].weights(torch.arange(40)) is None
+
+
 def test_a_state_of_another_size_is_refused():
     plan = HistoryPlan(10, keep=0.5, epochs=5, rule="orderdp")
     with pytest.raises(InvalidValueError, match="state: expected"):

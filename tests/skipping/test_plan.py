@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader, TensorDataset
 
 from imprint.data import indexed, load
-from imprint.errors import InvalidValueError
+from imprint.errors import InvalidValueError, StorageError
 from imprint.skipping import PLANS, SkipPlan
 from imprint.skipping.levels import loss_of_level, loss_to_level
 
@@ -305,11 +305,83 @@ def test_a_loader_that_goes_its_own_way_is_found_at_its_first_batch():
         plan.record(rows, torch.ones(4))
 
 
-def test_ranks_share_a_data_set_and_stay_in_step():
-    class Two(NamedTuple):
-        rank: int
-        size: int = 2
+class Two(NamedTuple):
+    """One of two ranks."""
 
+    rank: int
+    size: int = 2
+
+
+def test_ranks_draw_apart_from_each_other():
+    kept = [
+        SkipPlan(4000, keep=0.5, epochs=4, rule="random", dense_start=0, ranks=Two(rank)).kept()
+        for rank in (0, 1)
+    ]
+    alike = (kept[0][::2] == kept[1][1::2]).float().mean()
+    assert 0.4 < alike < 0.6  # a half by chance; all, if both drew the same numbers
+
+
+def test_ranks_do_not_write_to_one_file(tmp_path):
+    plans = [
+        SkipPlan(8, keep=0.5, epochs=4, ranks=Two(rank), path=tmp_path / "plan") for rank in (0, 1)
+    ]
+    plans[0].note(torch.tensor([0]), torch.tensor([0.1]))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["plan.0", "plan.1"]
+    rows = [set(loaded(plan)) for plan in plans]
+    assert rows == [{0, 2, 4, 6}, {1, 3, 5, 7}]
+    one, other = ((tmp_path / name).read_bytes() for name in ("plan.0", "plan.1"))
+    assert one != other
+
+
+def test_a_plan_in_a_file_knows_its_epoch_and_refuses_an_older_state(tmp_path):
+    plan = SkipPlan(40, keep=0.5, epochs=9, path=tmp_path / "plan")
+    rows = torch.tensor(loaded(plan))
+    plan.record(rows, torch.rand(40))
+    state = plan.state_dict()
+    for _ in range(2):
+        plan.advance()
+    again = SkipPlan(40, keep=0.5, epochs=9, path=tmp_path / "plan")
+    assert again.epoch == 3
+    with pytest.raises(InvalidValueError, match=r"state: expected that of epoch 3.*got 1"):
+        again.load_state_dict(state)
+    again.load_state_dict(plan.state_dict())
+
+
+def test_a_file_that_cannot_be_made_is_told_at_once(tmp_path):
+    with pytest.raises(StorageError, match="path: expected a file to write"):
+        SkipPlan(8, keep=0.5, epochs=4, path=tmp_path / "missing" / "plan")
+
+
+def test_what_nothing_is_told_of_keeps_the_loss_that_is_known():
+    plan = SkipPlan(4, keep=0.5, epochs=4)
+    plan.note(torch.arange(4), torch.tensor([0.1, 0.2, 0.3, 0.4]))
+    before = plan.state_dict()["levels"].clone()
+    plan.note(torch.arange(4), torch.tensor([torch.nan, 5.0, torch.nan, torch.nan]))
+    after = plan.state_dict()["levels"]
+    assert (before == after).tolist() == [True, False, True, True]
+
+
+def test_a_loader_that_never_asks_the_plan_is_found_at_its_first_batch():
+    plan = SkipPlan(40, keep=0.5, epochs=4)
+    with pytest.raises(InvalidValueError, match="plan: expected a pass over it before losses"):
+        plan.record(torch.arange(4), torch.ones(4))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"labels": torch.tensor([0, -1] * 20)}, "labels: expected integers from 0, got -1"),
+        ({"labels": torch.rand(40)}, "labels: expected integers from 0, got .* of torch.float32"),
+        ({"class_floor": 0, "cover": 0.9, "keep_end": 0.1}, "keep_end: expected None beside cover"),
+        ({"class_floor": 0, "count": 1, "ranks": Two(0)}, "count: expected at least a sample a"),
+    ],
+)
+def test_labels_ranks_and_schedules_that_do_not_fit_are_refused(arguments, message):
+    with pytest.raises(InvalidValueError, match=message):
+        SkipPlan(**{"count": 40, "keep": 0.5, "epochs": 4, "class_floor": 0.5} | arguments)
+
+
+def test_ranks_share_a_data_set_and_stay_in_step():
     plans = [SkipPlan(21, keep=0.5, epochs=4, dense_start=0.25, ranks=Two(rank)) for rank in (0, 1)]
     for expected in (10, 5, 5):
         rows = [loaded(plan) for plan in plans]

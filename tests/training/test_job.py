@@ -253,6 +253,26 @@ def test_the_rate_is_raised_for_the_steps_of_what_hides_samples(splits, monkeypa
     assert row["learning_rate"] == pytest.approx(0.1)
 
 
+def test_what_a_published_plan_hides_is_looked_at_again_however_little_it_is(splits):
+    settings = TrainSettings(skip="kakurenbo", keep=0.95, **{**QUICK, "epochs": 3})
+    trainer = build_trainer(splits, settings)
+    trainer.train_epoch()
+    trainer.plan.note(torch.arange(512), torch.full((512,), 1e-3))
+    before = trainer.plan.state_dict()["history"][0].clone()
+    row = trainer.train_epoch()
+    hidden = trainer.plan.state_dict()["history"][0] != before
+    assert 0 < row["images_skipped"] <= 64
+    assert row["images_loaded"] == 512  # those trained on, and those looked at
+    assert hidden.all()
+
+
+def test_selective_backprop_looks_at_nothing_in_its_dense_epochs(splits):
+    settings = TrainSettings(skip="selective-backprop", dense_start=0.5, **{**QUICK, "epochs": 2})
+    rows = [(trainer := build_trainer(splits, settings)).train_epoch(), trainer.train_epoch()]
+    counts = [(row["images_forwarded"], row["images_trained"]) for row in rows]
+    assert counts == [(512, 512), (512 + 256, 256)]
+
+
 def test_a_finished_run_is_not_run_again(splits, tmp_path):
     settings = TrainSettings(**QUICK)
     first = train(splits, settings, out=tmp_path / "run")
