@@ -70,7 +70,7 @@ def _record(plan: Any, first: int, samples: int) -> float:
 
     index = (first + torch.arange(256) * 7919) % samples
     begin = time.perf_counter()
-    plan.record(index, torch.rand(256))
+    plan.note(index, torch.rand(256))
     return time.perf_counter() - begin
 
 

@@ -48,7 +48,7 @@ def test_goes_on_with_more_seeds_and_prints_json_alone(imprint, data, tmp_path):
     ("arguments", "message"),
     [
         (["--methods", "magic"], "methods: expected some of plain,"),
-        (["--keeps", "half"], "keeps: expected shares such as 0.5,0.35, got 'half'"),
+        (["--keeps", "half"], "keeps: expected shares in (0, 1], with commas between, got 'half'"),
         (["--keeps", "1.5"], "keeps: expected shares in (0, 1], got 1.5"),
         (["--resume"], "resume: expected --out with the folder of a benchmark, got none"),
         (["--seeds", "0"], "seeds, keeps: expected at least one of each, got 0, 1"),

@@ -76,7 +76,7 @@ def test_a_network_of_ones_own(imprint, npz, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--keeps", "0.5,half"], "keeps: expected shares in (0, 1), with commas between; got"),
+        (["--keeps", "0.5,half"], "keeps: expected shares in (0, 1], with commas between, got"),
         (["--keeps", "1.5"], "keeps: expected shares in (0, 1), got 1.5"),
         (["--layers", "block9"], "layer: expected one of the model's, such as block"),
         (["--batch-size", "200"], "batch_size: expected 1 … 62, the samples that an epoch keeps"),

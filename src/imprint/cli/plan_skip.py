@@ -4,7 +4,6 @@ import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,34 +12,25 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from imprint.cli import options
 from imprint.cli.folders import new_folder
+from imprint.cli.options import DEFAULTS, settings_of, shares_of
 from imprint.data import load
-from imprint.errors import InvalidValueError
 from imprint.runs import check_vacant
-from imprint.training import TrainSettings
 from imprint.training import plan_skip as run_planning
 from imprint.training.planning import KEEPS
 
 __all__ = ["plan_skip"]
 
-DEFAULTS = TrainSettings()
 KEEPS_TEXT = ",".join(map(str, KEEPS))
 
-_what = partial(typer.Option, rich_help_panel="What to predict for")
-_how = partial(typer.Option, rich_help_panel="How it would be trained")
-_where = partial(typer.Option, rich_help_panel="Where to write")
+_what = partial(typer.Option, rich_help_panel="What to predict")
 
 
 def plan_skip(
     context: typer.Context,
-    model: Annotated[
-        str,
-        typer.Argument(help="conv4, paper, resnet20, resnet18, module:factory or file.py:factory."),
-    ] = DEFAULTS.model,
-    data: Annotated[
-        str,
-        typer.Argument(help="A known set (mnist, fashion-mnist, cifar10), a folder, or a file."),
-    ] = "mnist",
+    model: Annotated[str, typer.Argument(help=options.NETWORKS)] = DEFAULTS.model,
+    data: options.Data = "mnist",
     *,
     keeps: Annotated[str, _what(help="Keep ratios, with commas between.")] = KEEPS_TEXT,
     layers: Annotated[
@@ -48,30 +38,19 @@ def plan_skip(
         _what(help="Layers, with commas between.", show_default="about a dozen that would do"),
     ] = None,
     keep: Annotated[float, _what(help="The ratio to recommend for.")] = DEFAULTS.keep,
-    test_share: Annotated[
-        float, _what(help="Share held out where the data have no test part.")
-    ] = 0.2,
-    image_size: Annotated[
-        int | None,
-        _what(help="Side in pixels that images are brought to.", show_default="their own"),
-    ] = None,
-    augment: Annotated[bool, _what(help="Random crops and flips, as fit the set.")] = True,
-    epochs: Annotated[int, _how(help="Passes over the data.")] = DEFAULTS.epochs,
-    batch_size: Annotated[int, _how(help="Images a step.")] = DEFAULTS.batch_size,
-    dense_start: Annotated[
-        float, _how(help="Share of epochs at the start without skipping.")
-    ] = DEFAULTS.dense_start,
-    dense_end: Annotated[
-        float, _how(help="Share of epochs at the end without skipping.")
-    ] = DEFAULTS.dense_end,
-    optimizer: Annotated[str, _how(help="sgd or adamw.")] = DEFAULTS.optimizer,
-    precision: Annotated[str, _how(help="32, bf16 or 16.")] = DEFAULTS.precision,
-    device: Annotated[str, _how(help="auto, cpu, cuda or mps.")] = DEFAULTS.device,
-    seed: Annotated[int, _how(help="Of weights, order and augmentation.")] = DEFAULTS.seed,
-    out: Annotated[
-        Path | None, _where(help="A new folder.", show_default="runs/plan-skip-<time>")
-    ] = None,
-    as_json: Annotated[bool, _where("--json", help="Print result.json alone on stdout.")] = False,
+    test_share: options.TestShare = 0.2,
+    image_size: options.ImageSize = None,
+    augment: options.Augment = True,
+    epochs: options.Epochs = DEFAULTS.epochs,
+    batch_size: options.BatchSize = DEFAULTS.batch_size,
+    dense_start: options.DenseStart = DEFAULTS.dense_start,
+    dense_end: options.DenseEnd = DEFAULTS.dense_end,
+    optimizer: options.Optimizer = DEFAULTS.optimizer,
+    precision: options.Precision = DEFAULTS.precision,
+    device: options.Device = DEFAULTS.device,
+    seed: options.Seed = DEFAULTS.seed,
+    out: options.Out = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Predict what skipping would save, and where; nothing is trained."""
     if as_json:
@@ -83,11 +62,9 @@ def plan_skip(
         _show(result, folder / "result.json")
 
 
-def _plan(given: Mapping[str, Any]) -> tuple[dict[str, Any], Path]:
+def _plan(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     """Read the data, measure, predict; the result and its folder."""
-    names = [field.name for field in fields(TrainSettings) if field.name in given]
-    settings = TrainSettings(**{name: given[name] for name in names})
-    keeps = [_number(text) for text in given["keeps"].split(",")]
+    settings, keeps = settings_of(given), shares_of(given["keeps"])
     layers = None if given["layers"] is None else given["layers"].split(",")
     folder = given["out"] or new_folder("plan-skip")
     check_vacant(folder)
@@ -95,15 +72,6 @@ def _plan(given: Mapping[str, Any]) -> tuple[dict[str, Any], Path]:
     splits = load(given["data"], seed=settings.seed, **reading)
     note = {**reading, "command_line": shlex.join(["imprint", *sys.argv[1:]])}
     return run_planning(splits, settings, keeps=keeps, layers=layers, out=folder, note=note), folder
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise InvalidValueError(
-            f"keeps: expected shares in (0, 1), with commas between; got {text!r}"
-        ) from error
 
 
 def _show(result: Mapping[str, Any], path: Path) -> None:

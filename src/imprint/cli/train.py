@@ -10,8 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from imprint.cli import options
 from imprint.cli.display import TrainDisplay, show_result
 from imprint.cli.folders import new_folder
+from imprint.cli.options import DEFAULTS, settings_of
 from imprint.data import load
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.report import train_report
@@ -21,37 +23,18 @@ from imprint.training import train as run_training
 
 __all__ = ["train"]
 
-DEFAULTS = TrainSettings()
-
-_what = partial(typer.Option, rich_help_panel="What to train")
 _skip = partial(typer.Option, rich_help_panel="What to skip")
-_how = partial(typer.Option, rich_help_panel="How to train")
-_where = partial(typer.Option, rich_help_panel="Where to write")
 
 
 def train(
     context: typer.Context,
-    data: Annotated[
-        str,
-        typer.Argument(help="A known set (mnist, fashion-mnist, cifar10), a folder, or a file."),
-    ] = "mnist",
+    data: options.Data = "mnist",
     *,
-    model: Annotated[
-        str,
-        _what(help="conv4, paper, resnet8, resnet20, resnet18, module:factory or file.py:factory."),
-    ] = DEFAULTS.model,
-    layer: Annotated[
-        str | None,
-        _what(help="Where maps are read.", show_default="a built-in network's own"),
-    ] = None,
-    test_share: Annotated[
-        float, _what(help="Share held out where the data have no test part.")
-    ] = 0.2,
-    image_size: Annotated[
-        int | None,
-        _what(help="Side in pixels that images are brought to.", show_default="their own"),
-    ] = None,
-    augment: Annotated[bool, _what(help="Random crops and flips, as fit the set.")] = True,
+    model: options.Model = DEFAULTS.model,
+    layer: options.Layer = None,
+    test_share: options.TestShare = 0.2,
+    image_size: options.ImageSize = None,
+    augment: options.Augment = True,
     skip: Annotated[
         str | None,
         _skip(
@@ -88,42 +71,32 @@ def train(
     memory_decay: Annotated[
         float, _skip(help="How the class memory fades with each batch.")
     ] = DEFAULTS.memory_decay,
-    dense_start: Annotated[
-        float, _skip(help="Share of epochs at the start without skipping.")
-    ] = DEFAULTS.dense_start,
-    dense_end: Annotated[
-        float, _skip(help="Share of epochs at the end without skipping.")
-    ] = DEFAULTS.dense_end,
     compare: Annotated[
         bool, _skip("--compare", help="Train plainly as well, an epoch each in turn.")
     ] = False,
-    epochs: Annotated[int, _how(help="Passes over the data.")] = DEFAULTS.epochs,
-    batch_size: Annotated[int, _how(help="Images a step.")] = DEFAULTS.batch_size,
-    optimizer: Annotated[str, _how(help="sgd or adamw.")] = DEFAULTS.optimizer,
-    lr: Annotated[
-        float | None,
-        _how(help="Highest learning rate.", show_default="0.2 for sgd, 0.005 for adamw"),
-    ] = None,
-    momentum: Annotated[float, _how(help="Of sgd.")] = DEFAULTS.momentum,
-    weight_decay: Annotated[float, _how(help="On weights.")] = DEFAULTS.weight_decay,
-    schedule: Annotated[str, _how(help="one-cycle, cosine, step or constant.")] = DEFAULTS.schedule,
-    precision: Annotated[str, _how(help="32, bf16 or 16.")] = DEFAULTS.precision,
-    clip: Annotated[
-        float | None, _how(help="Largest norm of the gradients.", show_default="none")
-    ] = None,
-    label_smoothing: Annotated[
-        float, _how(help="Share spread over all classes.")
-    ] = DEFAULTS.label_smoothing,
-    device: Annotated[str, _how(help="auto, cpu, cuda or mps.")] = DEFAULTS.device,
-    seed: Annotated[int, _how(help="Of weights, order and augmentation.")] = DEFAULTS.seed,
+    dense_start: options.DenseStart = DEFAULTS.dense_start,
+    dense_end: options.DenseEnd = DEFAULTS.dense_end,
+    epochs: options.Epochs = DEFAULTS.epochs,
+    batch_size: options.BatchSize = DEFAULTS.batch_size,
+    optimizer: options.Optimizer = DEFAULTS.optimizer,
+    lr: options.Rate = None,
+    momentum: options.Momentum = DEFAULTS.momentum,
+    weight_decay: options.WeightDecay = DEFAULTS.weight_decay,
+    schedule: options.Schedule = DEFAULTS.schedule,
+    precision: options.Precision = DEFAULTS.precision,
+    clip: options.Clip = None,
+    label_smoothing: options.LabelSmoothing = DEFAULTS.label_smoothing,
+    device: options.Device = DEFAULTS.device,
+    seed: options.Seed = DEFAULTS.seed,
     target: Annotated[
-        float | None, _how(help="Stop at this test accuracy, in (0, 1].", show_default="none")
+        float | None,
+        options.how(help="Stop at this test accuracy, in (0, 1].", show_default="none"),
     ] = None,
-    out: Annotated[
-        Path | None, _where(help="A new folder.", show_default="runs/train-<time>")
-    ] = None,
-    resume: Annotated[bool, _where("--resume", help="Continue the run in --out exactly.")] = False,
-    as_json: Annotated[bool, _where("--json", help="Print result.json alone on stdout.")] = False,
+    out: options.Out = None,
+    resume: Annotated[
+        bool, options.where("--resume", help="Continue the run in --out exactly.")
+    ] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train a network, skipping what it already knows."""
     if as_json:
@@ -137,7 +110,7 @@ def train(
 
 def _train(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     """Read the data, train, write the report; the result and its folder."""
-    settings = TrainSettings(**{field.name: given[field.name] for field in fields(TrainSettings)})
+    settings = settings_of(given)
     folder = given["out"] or new_folder("train")
     if not given["resume"]:
         check_vacant(folder)

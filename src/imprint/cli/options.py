@@ -1,0 +1,91 @@
+"""Options that several commands share: each stands here once, with its words."""
+
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from imprint.errors import InvalidValueError
+from imprint.training import TrainSettings
+
+__all__ = ["DEFAULTS", "settings_of", "shares_of"]
+
+DEFAULTS = TrainSettings()
+
+what = partial(typer.Option, rich_help_panel="What to train")
+how = partial(typer.Option, rich_help_panel="How to train")
+where = partial(typer.Option, rich_help_panel="Where to write")
+
+NETWORKS = "conv4, paper, resnet8, resnet20, resnet18, module:factory or file.py:factory."
+
+Data = Annotated[
+    str, typer.Argument(help="A known set (mnist, fashion-mnist, cifar10), a folder, or a file.")
+]
+Model = Annotated[str, what(help=NETWORKS)]
+Layer = Annotated[
+    str | None, what(help="Where maps are read.", show_default="a built-in network's own")
+]
+TestShare = Annotated[float, what(help="Share held out where the data have no test part.")]
+ImageSize = Annotated[
+    int | None,
+    what(help="Side in pixels that images are brought to.", show_default="their own"),
+]
+Augment = Annotated[bool, what(help="Random crops and flips, as fit the set.")]
+
+DenseStart = Annotated[float, how(help="Share of epochs at the start without skipping.")]
+DenseEnd = Annotated[float, how(help="Share of epochs at the end without skipping.")]
+Epochs = Annotated[int, how(help="Passes over the data.")]
+BatchSize = Annotated[int, how(help="Images a step.")]
+Optimizer = Annotated[str, how(help="sgd or adamw.")]
+Rate = Annotated[
+    float | None,
+    how("--lr", help="Highest learning rate.", show_default="0.2 for sgd, 0.005 for adamw"),
+]
+Momentum = Annotated[float, how(help="Of sgd.")]
+WeightDecay = Annotated[float, how(help="On weights.")]
+Schedule = Annotated[str, how(help="one-cycle, cosine, step or constant.")]
+Precision = Annotated[str, how(help="32, bf16 or 16.")]
+Clip = Annotated[float | None, how(help="Largest norm of the gradients.", show_default="none")]
+LabelSmoothing = Annotated[float, how(help="Share spread over all classes.")]
+Device = Annotated[str, how(help="auto, cpu, cuda or mps.")]
+Seed = Annotated[int, how(help="Of weights, order and augmentation.")]
+
+Out = Annotated[Path | None, where(help="A new folder.", show_default="runs/<command>-<time>")]
+AsJson = Annotated[bool, where("--json", help="Print result.json alone on stdout.")]
+
+
+def settings_of(given: dict[str, Any]) -> TrainSettings:
+    """Take the settings of a training out of a command's options.
+
+    Args:
+        given: all options by name; what is no setting is left aside.
+
+    Returns:
+        The settings, checked.
+    """
+    names = [field.name for field in fields(TrainSettings) if field.name in given]
+    return TrainSettings(**{name: given[name] for name in names})
+
+
+def shares_of(text: str) -> list[float]:
+    """Read keep ratios.
+
+    Args:
+        text: numbers with commas or spaces between.
+
+    Returns:
+        The numbers.
+
+    Raises:
+        InvalidValueError: for what is no number, or none at all.
+    """
+    try:
+        shares = [float(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        shares = []
+    if not shares:
+        expected = "shares in (0, 1], with commas between"
+        raise InvalidValueError(f"keeps: expected {expected}, got {text!r}")
+    return shares
