@@ -98,10 +98,10 @@ def _span(values: list[float]) -> str:
 def _skip(figures: dict[str, Any]) -> str:
     lines = [
         (
-            "| method | keep | test accuracy | against plain, in points | worst class | seconds "
-            "| images trained | time saved |"
+            "| method | keep | test accuracy | against plain, in points | against random "
+            "| worst class | seconds | images trained | time saved |"
         ),
-        "|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [_line(row, figures["rows"]) for row in figures["summary"]]
     seeds = len({row["seed"] for row in figures["rows"]})
@@ -116,16 +116,21 @@ def _line(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     plain = row["method"] == "plain"
     own = [r for r in rows if (r["method"], r["keep"]) == (row["method"], row["keep"])]
     trained = mean(r["images_backwarded"] for r in own)
-    low, middle, high = (
-        100 * (row[f"accuracy_difference{end}"] or 0.0) for end in ("_low", "", "_high")
-    )
     return (
         f"| {row['method']} | {'' if row['keep'] is None else row['keep']} "
         f"| {row['accuracy_mean']:.2%} "
-        f"| {'' if plain else f'{middle:+.2f} ({low:+.2f} to {high:+.2f})'} "
+        f"| {'' if plain else _points(row, 'accuracy_difference')} | {_points(row, 'to_random')} "
         f"| {row['worst_class_mean']:.1%} | {row['seconds_mean']:.0f} | {trained:,.0f} "
         f"| {'' if plain else format(row['time_saved'], '.0%')} |"
     )
+
+
+def _points(row: dict[str, Any], name: str) -> str:
+    """A difference in points with its interval; nothing where there is none."""
+    middle, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    if middle is None:
+        return ""
+    return f"{100 * middle:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
 
 
 def _stamp(figures: dict[str, Any]) -> str:

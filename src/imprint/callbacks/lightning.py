@@ -45,6 +45,21 @@ class SkipCallback(SkipStep, Callback):
         'gate.generator'
     """
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a checkpoint's state; an epoch that was under way is drawn anew.
+
+        Lightning counts on from the batch where it stopped, which a plan that gave the rest alone
+        would not have.
+
+        Args:
+            state_dict: the tensors by name.
+
+        Raises:
+            InvalidValueError: where the state is of another gate or plan.
+        """
+        amid = ("plan.bits", "plan.pending", "plan.size", "plan.left")
+        super().load_state_dict({k: v for k, v in state_dict.items() if k not in amid})
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Check, before training begins, that the trainer can follow a plan."""
         if stage != "fit" or self.plan is None:

@@ -74,8 +74,11 @@ def bench_report(result: Mapping[str, Any], command: str = "") -> str:
                 " the line at 0 is not told apart from plain training.",
             ),
         ],
-        columns=BENCH_COLUMNS,
-        lines=bench_lines(result["summary"]),
+        columns=(*BENCH_COLUMNS, "points to random", "points to matched"),
+        lines=[
+            [*_line(row), _difference(row, "to_random"), _difference(row, "to_matched")]
+            for row in result["summary"]
+        ],
         command=command,
     )
 
@@ -107,15 +110,18 @@ def _line(row: Summary) -> list[str]:
     return [
         *name,
         f"{row['accuracy_mean']:.2%}",
-        "" if plain else _difference(row),
+        "" if plain else _difference(row, "accuracy_difference"),
         f"{row['worst_class_mean']:.1%}",
         f"{row['seconds_mean']:.1f}",
-        "" if plain else f"{row['time_saved']:.0%}",
+        "" if plain or row["time_saved"] is None else f"{row['time_saved']:.0%}",
     ]
 
 
-def _difference(row: Summary) -> str:
-    middle, low, high = (100 * _number(row[f"accuracy_difference{end}"]) for end in _ENDS)
+def _difference(row: Summary, name: str) -> str:
+    """A difference in points with its interval; nothing where there is no such control."""
+    middle, low, high = (100 * _number(row.get(f"{name}{end}")) for end in _ENDS)
+    if math.isnan(middle):
+        return ""
     return f"{middle:+.2f}" + ("" if math.isnan(low) else f" [{low:+.2f}, {high:+.2f}]")
 
 
@@ -161,7 +167,7 @@ def difference_against_saving(summary: Sequence[Summary]) -> Figure:
         'accuracy to plain (points)'
     """
     return _figure(
-        [row for row in summary if row["method"] != "plain"],
+        [row for row in summary if row["method"] != "plain" and row["time_saved"] is not None],
         x=("time_saved", 100.0, "training time saved (% of plain's)"),
         y=("accuracy_difference", "", "accuracy to plain (points)"),
     )

@@ -13,7 +13,7 @@ from imprint.errors import InvalidValueError
 from imprint.skipping.published.early_stopping import mastered
 from imprint.skipping.published.infobatch import prune
 from imprint.skipping.published.kakurenbo import fraction_at, hide, rate_factor
-from imprint.skipping.published.orderdp import top_of_one_pool
+from imprint.skipping.published.orderdp import top_of_pool
 from imprint.skipping.sampling import EpochSampler
 from imprint.skipping.schedules import keep_at
 
@@ -98,7 +98,7 @@ def _infobatch(evidence: Evidence) -> Choice:
 def _orderdp(evidence: Evidence) -> Choice:
     losses, generator = evidence.history[0], evidence.generator
     explore = min(1.0, evidence.keep / EXPLORED)
-    kept = top_of_one_pool(losses, keep=evidence.keep, explore=explore, generator=generator)
+    kept = top_of_pool(losses, keep=evidence.keep, explore=explore, generator=generator)
     return Choice(kept)
 
 

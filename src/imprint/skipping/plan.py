@@ -28,7 +28,7 @@ __all__ = ["SkipPlan"]
 OLDEST = 255
 """Epochs that a byte counts to."""
 
-LEAST = 0.25
+LEAST_COVERED = 0.25
 """The share that an epoch loads at least with `cover`."""
 
 CHUNK = 1 << 18
@@ -39,7 +39,8 @@ class SkipPlan(EpochSampler):
     """Choose for each epoch which samples of a data set are loaded; a sampler for any DataLoader.
 
     What the network last knew a sample by, its loss when it was last trained on, costs nothing to
-    know and one byte to keep. An epoch loads exactly `round(keep·N)` samples; each sample is loaded
+    know and one byte to keep. An epoch loads exactly `round(keep·N)` samples, or with a
+    `batch_size` as many as fill batches; each sample is loaded
     at least once in `readmit` epochs, however well it is known. Past the last epoch the plan goes
     on as in it.
 
@@ -63,7 +64,8 @@ class SkipPlan(EpochSampler):
         batch_size: for a loader that drops the last batch where it is not full: an epoch that
             leaves samples out then loads a whole multiple of it.
         seed: of order and choice.
-        labels: `(N,)`, integers in `0 … K-1`; only a class floor asks for them.
+        labels: `(N,)`, integers in `0 … K-1`; only a class floor asks for them, and keeps them in a
+            byte each, up to 256 classes.
         class_floor: the part of the keep ratio that each class has at least, in [0, 1].
         ranks: the processes that share the data set, under `torchrun` `Ranks()`; each plans every
             so-manieth sample, and all load as many.
@@ -111,14 +113,18 @@ class SkipPlan(EpochSampler):
             raise InvalidValueError(f"keep_end: expected None beside cover, got {keep_end}")
         self._schedule = partial(
             keep_at,
-            keep=keep if cover is None else LEAST,
+            keep=keep if cover is None else LEAST_COVERED,
             keep_end=keep_end,
             dense_start=dense_start,
             dense_end=dense_end,
         )
         self._schedule(0)  # checks its arguments
         own = max(1, count // ranks.size)
-        least = min(keep, keep_end or 1) if cover is None else max(LEAST, min(1, batch_size / own))
+        least = (
+            min(keep, keep_end or 1)
+            if cover is None
+            else max(LEAST_COVERED, min(1, batch_size / own))
+        )
         self._period = check_readmission(own, least, batch_size, readmit) // 2
         super().__init__(count, seed, ranks)
         self._epochs = epochs
@@ -194,7 +200,8 @@ class SkipPlan(EpochSampler):
 
     def _part(self, labels: Tensor) -> Tensor:
         """This rank's of what there is one of for each sample."""
-        return labels.cpu()[self._rank :: self._ranks][: self._total]
+        narrow = torch.uint8 if int(labels.max()) < 256 else torch.int32
+        return labels[self._rank :: self._ranks][: self._total].to("cpu", narrow)
 
     def _note(self, index: Tensor, losses: Tensor) -> None:
         known = ~losses.isnan()  # NaN: of a row that left at a gate, which tells nothing of it
