@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md and docs/scale.md, from the committed results.
+"""The tables of the documentation's pages, from the committed results.
 
     python benchmarks/tables.py    # writes them into the pages
 
@@ -15,7 +15,7 @@ __all__ = ["filled", "tables"]
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = [ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "scale.md"]
+PAGES = [ROOT / "docs" / f"{name}.md" for name in ("benchmarks", "scale", "plan-skip")]
 PLACE = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -25,6 +25,7 @@ def tables() -> dict[str, str]:
         "overhead": _overhead(_read("overhead"), _read("mnist_to_99")),
         "step-time": _step_time(_read("step_time")),
         "plan-scale": _plan_scale(_read("plan_scale")),
+        "plan-skip": _plan_skip(_read("plan_skip")),
     }
     for path in sorted(RESULTS.glob("skip_*.json")):
         named[re.sub(r"[^a-z0-9]+", "-", path.stem)] = _skip(json.loads(path.read_text()))
@@ -89,6 +90,16 @@ def _plan_scale(figures: dict[str, Any]) -> str:
         )
     what = f"{figures['samples']:,} samples, their bytes in a mapped file; three epochs."
     return "\n".join([*lines, "", what, "", _stamp(figures), ""])
+
+
+def _plan_skip(figures: dict[str, Any]) -> str:
+    lines = ["| network | where | predicted | measured |", "|---|---|---|---|"]
+    lines += [
+        f"| {row['network']} | {'plan' if row['layer'] is None else 'gate at `' + row['layer'] + '`'} "
+        f"| {row['predicted']:.1%} | {row['measured']:.1%} |"
+        for row in figures["rows"]
+    ]
+    return "\n".join([*lines, "", _stamp(figures), ""])
 
 
 def _span(values: list[float]) -> str:
