@@ -94,11 +94,10 @@ def _plan_scale(figures: dict[str, Any]) -> str:
 
 def _plan_skip(figures: dict[str, Any]) -> str:
     lines = ["| network | where | predicted | measured |", "|---|---|---|---|"]
-    lines += [
-        f"| {row['network']} | {'plan' if row['layer'] is None else 'gate at `' + row['layer'] + '`'} "
-        f"| {row['predicted']:.1%} | {row['measured']:.1%} |"
-        for row in figures["rows"]
-    ]
+    for row in figures["rows"]:
+        where = "plan" if row["layer"] is None else f"gate at `{row['layer']}`"
+        shares = f"{row['predicted']:.1%} | {row['measured']:.1%}"
+        lines.append(f"| {row['network']} | {where} | {shares} |")
     return "\n".join([*lines, "", _stamp(figures), ""])
 
 
