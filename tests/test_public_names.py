@@ -18,6 +18,7 @@ PUBLIC = [
     "ImprintError",
     "SkipGate",
     "SkipPlan",
+    "Suspects",
     "Tap",
     "TrainSettings",
     "cosine_similarity",

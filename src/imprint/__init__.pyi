@@ -6,6 +6,7 @@ from .signatures import signature as signature
 from .similarity import cosine_similarity as cosine_similarity
 from .skipping import SkipGate as SkipGate
 from .skipping import SkipPlan as SkipPlan
+from .skipping import Suspects as Suspects
 from .taps import Tap as Tap
 from .training import TrainSettings as TrainSettings
 from .training import plan_skip as plan_skip

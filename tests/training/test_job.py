@@ -204,6 +204,8 @@ def test_an_interrupted_comparison_ends_as_if_it_had_not_been(
         {"skip": "imprint", "tier": "both"},
         {"skip": "imprint", "cover": 0.8},
         {"skip": "imprint", "class_floor": 0.8},
+        {"skip": "imprint", "hold_suspects": True},
+        {"skip": "imprint", "tier": "both", "hold_suspects": True, "renew_norm": True},
         {"skip": "infobatch"},
         {"skip": "kakurenbo"},
         {"skip": "early-stopping"},

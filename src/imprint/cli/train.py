@@ -65,6 +65,12 @@ def train(
     class_floor: Annotated[
         float, _skip(help="Part of --keep that a plan leaves each class at least.")
     ] = DEFAULTS.class_floor,
+    hold_suspects: Annotated[
+        bool, _skip("--hold-suspects", help="Hold back and list images that seem mislabelled.")
+    ] = False,
+    renew_norm: Annotated[
+        bool, _skip("--renew-norm", help="Take batch norm's statistics from all images at the end.")
+    ] = False,
     threshold_reading: Annotated[
         str, _skip(help="The paper's threshold: text or formula.")
     ] = DEFAULTS.threshold_reading,

@@ -7,6 +7,7 @@ from imprint.skipping.rules import RULES
 from imprint.skipping.sampling import EpochSampler
 from imprint.skipping.schedules import keep_at
 from imprint.skipping.shares import PLANS
+from imprint.skipping.suspects import Suspects
 
 __all__ = [
     "HISTORY_RULES",
@@ -16,5 +17,6 @@ __all__ = [
     "HistoryPlan",
     "SkipGate",
     "SkipPlan",
+    "Suspects",
     "keep_at",
 ]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "HELD",
     "LEVELS",
     "UNKNOWN",
     "Chunks",
@@ -30,6 +31,9 @@ LEVELS = 256
 UNKNOWN = 255
 """Stands for a loss that is not known, or not a number: such a sample is loaded first."""
 
+HELD = 254
+"""Stands for a sample that is held back: it is loaded last."""
+
 SMALLEST, LARGEST = 1e-6, 1e2
 """Losses in nats that the levels reach from and to."""
 
@@ -46,7 +50,7 @@ Chunks = Callable[[], Iterator[Tensor]]
 
 
 def loss_to_level(losses: Tensor) -> Tensor:
-    """Store losses in a byte each, 255 levels of equal ratio (7.5 %) from 1e-6 to 100 nats.
+    """Store losses in a byte each, 254 levels of equal ratio (7.6 %) from 1e-6 to 100 nats.
 
     Args:
         losses: `(N,)`, floats, in nats.
@@ -56,10 +60,10 @@ def loss_to_level(losses: Tensor) -> Tensor:
 
     Examples:
         >>> loss_to_level(torch.tensor([0.0, 1e-6, 1.0, 1e9, torch.nan]))
-        tensor([  0,   0, 190, 254, 255], dtype=torch.uint8)
+        tensor([  0,   0, 190, 253, 255], dtype=torch.uint8)
     """
     share = (losses.float().clamp(SMALLEST, LARGEST) / SMALLEST).log() / _REACH
-    levels = (share * (UNKNOWN - 1)).round()
+    levels = (share * (HELD - 1)).round()
     return levels.where(~losses.isnan(), UNKNOWN).to(torch.uint8)
 
 
@@ -70,14 +74,14 @@ def loss_of_level(levels: Tensor) -> Tensor:
         levels: `(N,)`, uint8.
 
     Returns:
-        `(N,)`, float32, in nats; infinite where it is not known.
+        `(N,)`, float32, in nats; infinite where it is not known, 0 where a sample is held back.
 
     Examples:
         >>> loss_of_level(loss_to_level(torch.tensor([0.5]))).round(decimals=1)
         tensor([0.5000])
     """
-    losses = SMALLEST * (levels.float() / (UNKNOWN - 1) * _REACH).exp()
-    return losses.where(levels != UNKNOWN, torch.inf)
+    losses = SMALLEST * (levels.float() / (HELD - 1) * _REACH).exp()
+    return losses.where(levels != UNKNOWN, torch.inf).where(levels != HELD, 0.0)
 
 
 def count_levels(chunks: Chunks, levels: int = LEVELS) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from imprint.errors import InvalidValueError
 from imprint.ranks import ALONE, Ranks
 from imprint.skipping.levels import (
+    HELD,
     LEVELS,
     UNKNOWN,
     count_levels,
@@ -18,9 +19,9 @@ from imprint.skipping.levels import (
     flags_of,
     loss_to_level,
 )
-from imprint.skipping.sampling import EpochSampler
+from imprint.skipping.sampling import EpochSampler, check_record
 from imprint.skipping.schedules import keep_at
-from imprint.skipping.shares import PLANS, count_covering, shares_with_floor
+from imprint.skipping.shares import PLANS, count_covering, shares_with_floor, sparing_held
 from imprint.skipping.storage import PlanStorage
 
 __all__ = ["SkipPlan"]
@@ -131,7 +132,7 @@ class SkipPlan(EpochSampler):
         self._cover = cover
         self.exact = cover is None
         self._batch_size = batch_size
-        self._rule, self._floor = PLANS[rule], class_floor
+        self._rule, self._floor = sparing_held(PLANS[rule]), class_floor
         self._labels = None if labels is None or not class_floor else self._part(labels)
         self._storage = PlanStorage(self._total, self._own_path(path))
         self.epoch = int(self._storage.epoch)
@@ -158,6 +159,25 @@ class SkipPlan(EpochSampler):
         kept = round(min(count, self._total))
         batches = max(1, kept // self._batch_size) * self._batch_size
         return kept if kept == self._total else batches
+
+    def hold_back(self, index: Tensor) -> None:
+        """Load samples no more until their turn to be loaded again comes, or no others are left.
+
+        Args:
+            index: `(B,)`, int64, places in the data set, each once; such as `Suspects.record`
+                names. What is recorded of one later lets it go.
+
+        Raises:
+            InvalidValueError: where shape or places do not fit.
+
+        Examples:
+            >>> plan = SkipPlan(10, keep=0.5, epochs=3, dense_start=0)
+            >>> plan.hold_back(torch.tensor([0, 1, 2, 3, 4]))
+            >>> sorted(plan)
+            [5, 6, 7, 8, 9]
+        """
+        check_record(index, index, self._all)
+        self._storage.levels[self._own(index.cpu())] = HELD
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copy the state, also in the middle of an epoch.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from imprint.skipping.levels import LEVELS, UNKNOWN, loss_of_level
+from imprint.skipping.levels import HELD, LEVELS, UNKNOWN, loss_of_level
 
 __all__ = [
     "PLANS",
@@ -18,6 +18,7 @@ __all__ = [
     "fill",
     "shares_by_loss",
     "shares_with_floor",
+    "sparing_held",
     "top_shares",
 ]
 
@@ -36,7 +37,7 @@ def fill(counts: Tensor, weights: Tensor, count: int) -> Tensor:
 
     Args:
         counts: `(256,)`, int64, the samples of each level; those not known are taken first.
-        weights: `(256,)`, floats above 0.
+        weights: `(256,)`, floats of at least 0, one above it.
         count: k, in 1 … N.
 
     Returns:
@@ -55,7 +56,7 @@ def fill(counts: Tensor, weights: Tensor, count: int) -> Tensor:
     left = count - int(counts[UNKNOWN])
     if left <= 0:
         return torch.where(known, 0.0, count / sizes[UNKNOWN].clamp_min(1)).double()
-    low, high = 0.0, float(1 / weights.min())
+    low, high = 0.0, float(1 / weights[weights > 0].min())
     for _ in range(HALVINGS):
         factor = (low + high) / 2
         enough = float((sizes * (factor * weights).clamp_max(1))[known].sum()) >= left
@@ -70,7 +71,8 @@ def count_covering(counts: Tensor, cover: float) -> int:
     left out for a difference that means nothing.
 
     Args:
-        counts: `(256,)`, int64, the samples of each level; those not known count besides.
+        counts: `(256,)`, int64, the samples of each level; those not known count besides, those
+            held back do not.
         cover: the part, in (0, 1].
 
     Returns:
@@ -80,9 +82,9 @@ def count_covering(counts: Tensor, cover: float) -> int:
         >>> counts = torch.zeros(256, dtype=torch.int64)
         >>> counts[150], counts[200] = 100, 100  # losses 37 times as large
         >>> count_covering(counts, 0.5), count_covering(counts, 0.99)
-        (52, 162)
+        (52, 161)
     """
-    known = counts.double().index_fill(0, torch.tensor(UNKNOWN), 0.0).flip(0)
+    known = counts.double().index_fill(0, torch.tensor([UNKNOWN, HELD]), 0.0).flip(0)
     losses = loss_of_level(torch.arange(LEVELS, dtype=torch.uint8)).double().flip(0)
     losses = losses.nan_to_num(posinf=1.0).clamp_min(SURE)
     held = (known * losses).cumsum(0)
@@ -151,6 +153,31 @@ def even_shares(counts: Tensor, count: int) -> Tensor:
         tensor([0.2500, 0.2500], dtype=torch.float64)
     """
     return fill(counts, torch.ones(LEVELS), count)
+
+
+def sparing_held(shares: Shares) -> Shares:
+    """Make a rule load those held back only where nothing else is left.
+
+    Args:
+        shares: the rule.
+
+    Returns:
+        The rule that does.
+
+    Examples:
+        >>> counts = torch.zeros(256, dtype=torch.int64)
+        >>> counts[150], counts[HELD] = 100, 100
+        >>> sparing_held(even_shares)(counts, 150)[[150, HELD]]
+        tensor([1.0000, 0.5000], dtype=torch.float64)
+    """
+
+    def spare(counts: Tensor, count: int) -> Tensor:
+        held, free = int(counts[HELD]), counts.index_fill(0, torch.tensor(HELD), 0)
+        asked = min(count, int(free.sum()))
+        table = shares(free, asked) if asked else torch.zeros(LEVELS).double()
+        return table.index_fill(0, torch.tensor(HELD), (count - asked) / max(1, held))
+
+    return spare
 
 
 def shares_with_floor(shares: Shares, counts: Tensor, count: int, floor: float) -> Tensor:

@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
+from imprint.skipping import Suspects
 from imprint.training.trainer import Trainer
 
-__all__ = ["comparison_result", "run_result", "versions"]
+__all__ = ["comparison_result", "run_result", "suspect_columns", "versions"]
 
 
 def versions() -> dict[str, str]:
@@ -67,6 +68,7 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
         "most_skipped": most if skipping else None,
         "most_skipped_counts": counts if skipping else None,
         "never_skipped": trainer.tally.never_skipped() if skipping else None,
+        "suspects": None if trainer.suspects is None else suspect_columns(trainer.suspects),
         "parameters": sum(weight.numel() for weight in trainer.model.parameters()),
         "data": data,
         **{name: value for name, value in asdict(s).items() if name != "epochs"},
@@ -104,6 +106,29 @@ def comparison_result(plain: dict[str, Any], skip: dict[str, Any]) -> dict[str, 
         "skip": skip,
         "time_saved": 1 - skip["train_seconds"] / plain["train_seconds"],
         "accuracy_difference": skip["test_accuracy"] - plain["test_accuracy"],
+    }
+
+
+def suspect_columns(suspects: Suspects) -> dict[str, list[float]]:
+    """List the suspects as `result.json` has them, the most contradicted first.
+
+    Args:
+        suspects: after a training.
+
+    Returns:
+        `index`, places in the training set; `closest`, the class that each looks like; `margin`.
+
+    Examples:
+        >>> suspects = Suspects(2, limit=-0.2)
+        >>> _ = suspects.record(torch.tensor([1]), torch.tensor([[99.0, 0.0]]), torch.tensor([1]))
+        >>> suspect_columns(suspects)
+        {'index': [1], 'closest': [0], 'margin': [-0.25]}
+    """
+    places = suspects.places()
+    return {
+        "index": places.tolist(),
+        "closest": suspects.closest[places].tolist(),
+        "margin": [round(margin, 4) for margin in suspects.margins[places].tolist()],
     }
 
 

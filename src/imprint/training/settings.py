@@ -48,6 +48,10 @@ class TrainSettings:
         cover: the part of all known loss that the samples of an epoch hold, in (0, 1]; in a plan of
             ours it takes the place of `keep`. None leaves it at that.
         class_floor: the part of the keep ratio that a plan leaves each class at least, in [0, 1].
+        hold_suspects: whether a plan of ours holds back samples whose label the network keeps
+            contradicting, and the result lists them.
+        renew_norm: whether the statistics of batch norm are taken anew from images drawn from all,
+            after the last epoch.
         threshold_reading: the paper's threshold by its `text` or its `formula`.
         memory_decay: how the class memory fades with each batch, in (0, 1].
         dense_start: the share of the epochs, at the start, in which nothing is skipped; `paper`
@@ -87,6 +91,8 @@ class TrainSettings:
     keep: float = 0.5
     cover: float | None = None
     class_floor: float = 0.0
+    hold_suspects: bool = False
+    renew_norm: bool = False
     threshold_reading: ThresholdReading = "formula"
     memory_decay: float = 1.0
     dense_start: float = 0.05
@@ -127,12 +133,11 @@ class TrainSettings:
         if self.tier is not None and self.skip != "none" and self.tier not in fitting:
             expected = f"{' or '.join(fitting) or 'none'} for {self.skip}"
             raise InvalidValueError(f"tier: expected {expected}, got {self.tier}")
-        if self.cover is not None and not (self.planned and self.skip in PLANS):
-            expected = f"none but for the plans {', '.join(PLANS)}"
-            raise InvalidValueError(f"cover: expected {expected}, got {self.cover}")
-        if self.class_floor and not (self.planned and self.skip in PLANS):
-            expected = f"0 but for the plans {', '.join(PLANS)}"
-            raise InvalidValueError(f"class_floor: expected {expected}, got {self.class_floor}")
+        for name in ("cover", "class_floor", "hold_suspects"):
+            got, usual = getattr(self, name), getattr(TrainSettings, name)
+            if got != usual and not (self.planned and self.skip in PLANS):
+                expected = f"{usual} but for the plans {', '.join(PLANS)}"
+                raise InvalidValueError(f"{name}: expected {expected}, got {got}")
 
     @property
     def planned(self) -> bool:

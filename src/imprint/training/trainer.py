@@ -13,12 +13,13 @@ from imprint.data import Batch, Batches
 from imprint.errors import DivergedError
 from imprint.models import build_model
 from imprint.outputs import first_tensor
-from imprint.skipping import keep_at
+from imprint.skipping import SkipPlan, Suspects, keep_at
 from imprint.taps import guest
 from imprint.training.diagnosis import diagnose
 from imprint.training.engine import build_fabric
 from imprint.training.evaluation import class_hits
 from imprint.training.fit import check_fit
+from imprint.training.normalization import renew_batch_norm
 from imprint.training.optimizers import build_optimizer, build_schedule, scaled_rate
 from imprint.training.progress import EpochCounts, Progress
 from imprint.training.randomness import drawing_from
@@ -77,6 +78,7 @@ class Trainer:
         self.plan = build_plan(settings, train_labels)
         self._selector = build_selector(settings)
         self.gate = build_gate(settings, self.model, shape, num_classes)
+        self.suspects = Suspects(len(train_labels)) if settings.hold_suspects else None
         self.tally = SkipTally(train_labels, num_classes)
         optimizer = build_optimizer(self.model, settings)
         self._model, self._optimizer = self._fabric.setup(self.model, optimizer)
@@ -133,7 +135,7 @@ class Trainer:
         self.tally.begin_epoch(self.epoch, kept)
         with drawing_from(self.settings.seed, self.epoch, device=self.device):
             counts = self._train_batches(kept)
-            again = self._rescore(rescored)
+            again = self._rescore(rescored) + self._renew_norm()
         if self.plan is not None and self.plan.epoch == self.epoch:
             self.plan.advance()  # rows after the last full batch are never recorded
         if self.device.type == "cuda":
@@ -156,6 +158,8 @@ class Trainer:
             parts["gate"] = self.gate.state_dict()
         if self.plan is not None:
             parts["plan"] = self.plan.state_dict()
+        if self.suspects is not None:
+            parts["suspects"] = self.suspects.state_dict()
         parts["tally"] = self.tally.state_dict()
         note = {
             "epochs": self.epochs,
@@ -184,6 +188,8 @@ class Trainer:
             self.gate.load_state_dict(gate)
         if self.plan is not None:
             self.plan.load_state_dict(parts["plan"])
+        if self.suspects is not None:
+            self.suspects.load_state_dict(parts["suspects"])
         self.tally.load_state_dict(parts["tally"])
         self.epochs, self.class_accuracy = note["epochs"], note["class_accuracy"]
 
@@ -234,6 +240,12 @@ class Trainer:
                 count += len(losses)
         return count
 
+    def _renew_norm(self) -> int:
+        """Take batch norm's statistics from images drawn from all, after the last epoch."""
+        if not self.settings.renew_norm or self.epoch + 1 < self.settings.epochs:
+            return 0
+        return renew_batch_norm(self._model, self._train.epoch(self.epoch))
+
     def _step(self, batch: Batch) -> tuple[float, int]:
         """Forward, backward and update on one batch; its loss and the rows that it had."""
         if self._selector is not None:
@@ -272,9 +284,13 @@ class Trainer:
         """Tell the plan each sample's loss; of those that left at a gate, what the gate knew."""
         assert self.plan is not None  # noqa: S101 - asked by the caller
         losses = F.cross_entropy(logits, labels, reduction="none")
+        index = batch.index
         if self.gate is not None and self.settings.gated:
-            losses = self.gate.spread(losses)
+            index, losses = index[self.gate.index], self.gate.spread(losses)
         self.plan.record(batch.index, losses)
+        if self.suspects is not None and isinstance(self.plan, SkipPlan):
+            suspected = self.suspects.record(index, logits, labels)
+            self.plan.hold_back(index.cpu()[suspected])
 
     def _advance_schedule(self, done: float) -> None:
         """Move the learning rate on: by a step, or by the share of the epoch that is done.

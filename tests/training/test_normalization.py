@@ -1,0 +1,34 @@
+import torch
+from torch import nn
+
+from imprint.data import Batch
+from imprint.training.normalization import NORM_BATCHES, renew_batch_norm
+
+
+def batches(count):
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(count):
+        images = 3 + 2 * torch.randn(64, 2, generator=generator)
+        yield Batch(torch.arange(64), images, torch.zeros(64, dtype=torch.int64))
+
+
+def test_statistics_are_those_of_the_batches_and_nothing_else_changes():
+    model = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 2)).eval()
+    model[1].bias.requires_grad_(False)
+    model(torch.full((4, 2), 99.0))
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    momentum = model[0].momentum
+    assert renew_batch_norm(model, batches(NORM_BATCHES + 9)) == NORM_BATCHES * 64
+    images = torch.cat([batch.images for batch in batches(NORM_BATCHES)])
+    assert torch.allclose(model[0].running_mean, images.mean(0), atol=1e-3)
+    assert torch.allclose(model[0].running_var, images.var(0), rtol=0.02)
+    assert all(torch.equal(before[name], value) for name, value in model.named_parameters())
+    assert (model.training, model[0].momentum) == (False, momentum)
+
+
+def test_a_network_without_batch_norm_costs_nothing():
+    def never():
+        raise AssertionError
+        yield
+
+    assert renew_batch_norm(nn.Linear(2, 2), never()) == 0
