@@ -26,6 +26,8 @@ def tables() -> dict[str, str]:
         "step-time": _step_time(_read("step_time")),
         "plan-scale": _plan_scale(_read("plan_scale")),
         "plan-skip": _plan_skip(_read("plan_skip")),
+        "suspects": _suspects(_read("suspects_any_20")),
+        "batch-norm": _batch_norm(_read("batch_norm")),
     }
     for path in sorted(RESULTS.glob("skip_*.json")):
         named[re.sub(r"[^a-z0-9]+", "-", path.stem)] = _skip(json.loads(path.read_text()))
@@ -99,6 +101,52 @@ def _plan_skip(figures: dict[str, Any]) -> str:
         shares = f"{row['predicted']:.1%} | {row['measured']:.1%}"
         lines.append(f"| {row['network']} | {where} | {shares} |")
     return "\n".join([*lines, "", _stamp(figures), ""])
+
+
+def _suspects(figures: dict[str, Any]) -> str:
+    lines = [
+        "| method | test accuracy | seconds | suspects | of them wrong | wrong ones found |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, rows in _by_method(figures).items():
+        found = [
+            _share_span([row[key] for row in rows]) if rows[0]["suspects"] is not None else ""
+            for key in ("precision", "recall")
+        ]
+        number = "" if rows[0]["suspects"] is None else f"{mean(r['suspects'] for r in rows):,.0f}"
+        seconds = mean(row["seconds"] for row in rows)
+        accuracy = _share_span([row["accuracy"] for row in rows], 2)
+        lines.append(f"| {name} | {accuracy} | {seconds:.0f} | {number} | {' | '.join(found)} |")
+    what = (
+        f"{figures['data']}, {figures['share']:.0%} of the labels made wrong, conv4, "
+        f"{figures['epochs']} epochs, a half kept, {figures['seeds']} seeds: mean, least to most."
+    )
+    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
+
+
+def _batch_norm(figures: dict[str, Any]) -> str:
+    lines = [
+        "| method | statistics as training left them | anew from all images |",
+        "|---|---|---|",
+    ]
+    for name, rows in _by_method(figures).items():
+        left, renewed = (_share_span([row[key] for row in rows], 2) for key in ("left", "renewed"))
+        lines.append(f"| {name} | {left} | {renewed} |")
+    what = (
+        f"{figures['data']}, test accuracy, {figures['model']}, {figures['epochs']} epochs, "
+        f"{figures['keep']} kept, {figures['seeds']} seeds: mean, least to most."
+    )
+    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
+
+
+def _by_method(figures: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    names = dict.fromkeys(row["method"] for row in figures["rows"])
+    return {name: [r for r in figures["rows"] if r["method"] == name] for name in names}
+
+
+def _share_span(values: list[float], digits: int = 0) -> str:
+    middle, low, high = (f"{v:.{digits}%}" for v in (mean(values), min(values), max(values)))
+    return f"{middle} ({low} to {high})"
 
 
 def _span(values: list[float]) -> str:

@@ -147,3 +147,16 @@ def test_a_browser_shows_it_at_any_width(browser, comparison, tmp_path, width, s
     light = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (ground, ink)]
     assert (light[0] > light[1]) == (scheme == "light")
     context.close()
+
+
+def test_suspects_are_shown_with_what_they_are_labelled_and_look_like():
+    splits = splits_of(3)
+    result = train(splits, TrainSettings(**SETTINGS, skip="imprint", hold_suspects=True))
+    result["suspects"] = {"index": [4, 0], "closest": [2, 1], "margin": [-0.6, -0.5]}
+    page = own_part(train_report(result, splits.train))
+    assert "2 images whose label the network kept contradicting" in page
+    shown = re.findall(r"<figcaption>(.*?)</figcaption>", page)
+    assert shown == [
+        "labelled class 1, looks like class 2",
+        "labelled class 0, looks like class 1",
+    ]

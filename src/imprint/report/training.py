@@ -21,6 +21,9 @@ _WHERE = {"plan": "an epoch, before it was loaded", "gate": "a training step, at
 MOST_CLASSES = 20
 """Classes whose pictures are shown."""
 
+MOST_SUSPECTS = 24
+"""Suspects whose pictures are shown."""
+
 Run = Mapping[str, Any]
 
 
@@ -86,6 +89,8 @@ def train_report(result: Mapping[str, Any], images: ImageSet, command: str = "")
         memory=_memory(last, images.labels.bincount(minlength=len(images.class_names)).tolist()),
         classes=_classes(runs),
         pictures=_pictures(last, images),
+        suspects=_suspects(last, images),
+        suspected=len((last["suspects"] or {"index": []})["index"]),
         unshown=max(0, len(images.class_names) - MOST_CLASSES),
         runs=runs,
         settings=_settings(last),
@@ -229,6 +234,21 @@ def _pictures(run: Run, images: ImageSet) -> list[ClassPictures]:
             shown(run["never_skipped"][k], ["never skipped"] * len(run["never_skipped"][k])),
         )
         for k, name in enumerate(images.class_names[:MOST_CLASSES])
+    ]
+
+
+def _suspects(run: Run, images: ImageSet) -> list[Shown]:
+    """The images whose label was contradicted most, with what each looks like."""
+    if run["suspects"] is None:
+        return []
+    names, found = images.class_names, run["suspects"]
+    pairs = zip(found["index"], found["closest"], strict=True)
+    return [
+        Shown(
+            picture(images.images[row]),
+            f"labelled {names[int(images.labels[row])]}, looks like {names[closest]}",
+        )
+        for row, closest in list(pairs)[:MOST_SUSPECTS]
     ]
 
 
