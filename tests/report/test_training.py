@@ -155,7 +155,7 @@ def test_suspects_are_shown_with_what_they_are_labelled_and_look_like():
     result["suspects"] = {"index": [4, 0], "closest": [2, 1], "margin": [-0.6, -0.5]}
     page = own_part(train_report(result, splits.train))
     assert "2 images whose label the network kept contradicting" in page
-    shown = re.findall(r"<figcaption>(.*?)</figcaption>", page)
+    shown = re.findall(r"<figcaption>(labelled .*?)</figcaption>", page)
     assert shown == [
         "labelled class 1, looks like class 2",
         "labelled class 0, looks like class 1",
