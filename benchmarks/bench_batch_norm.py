@@ -34,8 +34,8 @@ def run(data: DataSplits, name: str, settings: TrainSettings) -> dict[str, Any]:
     while not trainer.finished:
         trainer.train_epoch()
     scale = normalisation(data.train.images)
-    flags = data.augmentations if settings.augment else ()
-    training = batches_of(data.train, 128, scale, augmentations=flags, channels_last=True)
+    size, names = settings.batch_size, data.augmentations
+    training = batches_of(data.train, size, scale, augmentations=names, channels_last=True)
     testing = batches_of(data.test, 1000, scale, shuffle=False, drop_last=False)
     renew_batch_norm(trainer.model, training.epoch(settings.epochs))
     right, total = class_hits(trainer.model, testing.epoch(0), data.num_classes)

@@ -160,3 +160,20 @@ def test_suspects_are_shown_with_what_they_are_labelled_and_look_like():
         "labelled class 1, looks like class 2",
         "labelled class 0, looks like class 1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("skip", "tier", "where"),
+    [
+        ("imprint", "plan", "of an epoch, before it was loaded."),
+        ("imprint", "gate", "of a training step, at the tapped layer."),
+        ("imprint", "both", "and of a training step, at the tapped layer."),
+        ("selective-backprop", None, "of a training step, after a look at the losses."),
+    ],
+)
+def test_every_tier_has_its_words(skip, tier, where):
+    splits = splits_of(3)
+    settings = TrainSettings(**{**SETTINGS, "epochs": 1}, skip=skip, tier=tier)
+    page = own_part(train_report(train(splits, settings), splits.train))
+    assert f"What the rule {skip} left out" in page
+    assert where in page

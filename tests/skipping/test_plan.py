@@ -133,8 +133,16 @@ def test_values_out_of_range_are_refused(arguments, message):
     [
         (torch.tensor([10]), torch.ones(1), "places in 0 … 9, got 10 … 10"),
         (torch.tensor([-1]), torch.ones(1), "got -1"),
-        (torch.tensor([1, 2]), torch.ones(1), r"got \(2,\) of torch.int64 and \(1,\)"),
-        (torch.tensor([1.0]), torch.ones(1), "expected .* torch.int64 .* got .* torch.float32"),
+        (
+            torch.tensor([1, 2]),
+            torch.ones(1),
+            r"losses: expected \(2,\), one for each of index; got \(1,\)",
+        ),
+        (
+            torch.tensor([1.0]),
+            torch.ones(1),
+            r"index: expected \(B,\) of torch.int64, got \(1,\) of torch.float32",
+        ),
         (torch.tensor([True] * 10), torch.ones(10), "got .* torch.bool"),
         (torch.tensor(1), torch.ones(1), r"expected \(B,\)"),
         (torch.tensor([1, 2]), torch.tensor(1.0), "each sample's own, as reduction='none' gives"),

@@ -58,6 +58,14 @@ def test_state_goes_over_whole_or_not_at_all():
         (lambda: margins(torch.rand(2, 1), torch.tensor([0, 0])), r"K above 1.*got \(2, 1\)"),
         (lambda: margins(torch.rand(2, 3), torch.tensor([0])), r"got \(2, 3\) and \(1,\)"),
         (
+            lambda: margins(torch.rand(1, 3), torch.tensor([3])),
+            "labels: expected values in 0 … 2, got 3 … 3",
+        ),
+        (
+            lambda: Suspects(3).record(torch.tensor([1, 2]), torch.rand(2, 2), torch.tensor([0])),
+            r"labels: expected \(2,\), one for each of index; got \(1,\)",
+        ),
+        (
             lambda: Suspects(3).record(torch.tensor([3]), torch.rand(1, 2), torch.tensor([0])),
             "index: expected places in 0 … 2",
         ),

@@ -150,6 +150,15 @@ def test_a_comparison_is_two_runs_that_take_turns(splits, tmp_path):
     assert same(weights(tmp_path / "c", "model-plain.safetensors"), weights(tmp_path / "alone"))
 
 
+@pytest.mark.parametrize("own", [{"cover": 0.9}, {"class_floor": 0.5}, {"hold_suspects": True}])
+def test_what_only_a_plan_takes_does_not_keep_it_from_being_compared(splits, own):
+    result = train(splits, TrainSettings(**QUICK, skip="imprint", **own), compare=True)
+    (name,) = own
+    assert result["skip"][name] == own[name]
+    assert result["plain"][name] == getattr(TrainSettings, name)
+    assert result["plain"]["images_skipped"] == 0
+
+
 def test_a_seed_repeats_to_the_bit_and_leaves_global_randomness(splits, tmp_path):
     for name in "ab":
         torch.manual_seed(ord(name))

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import nn
 
@@ -24,6 +25,21 @@ def test_statistics_are_those_of_the_batches_and_nothing_else_changes():
     assert torch.allclose(model[0].running_var, images.var(0), rtol=0.02)
     assert all(torch.equal(before[name], value) for name, value in model.named_parameters())
     assert (model.training, model[0].momentum) == (False, momentum)
+
+
+def test_modes_are_put_back_part_by_part_also_after_an_error():
+    model = nn.Sequential(nn.BatchNorm1d(2), nn.Dropout(), nn.BatchNorm1d(2)).train()
+    model[2].eval()  # a frozen one
+
+    def failing():
+        yield from batches(1)
+        raise OSError("disk")
+
+    renew_batch_norm(model, batches(2))
+    assert [part.training for part in model] == [True, True, False]
+    with pytest.raises(OSError, match="disk"):
+        renew_batch_norm(model, failing())
+    assert [part.training for part in model] == [True, True, False]
 
 
 def test_a_network_without_batch_norm_costs_nothing():

@@ -16,7 +16,12 @@ from imprint.types import ImageSet
 
 __all__ = ["train_report", "verdict"]
 
-_WHERE = {"plan": "an epoch, before it was loaded", "gate": "a training step, at the tapped layer"}
+_WHERE = {
+    "plan": "an epoch, before it was loaded",
+    "gate": "a training step, at the tapped layer",
+    "both": "an epoch, before it was loaded, and of a training step, at the tapped layer",
+    "loss": "a training step, after a look at the losses",
+}
 
 MOST_CLASSES = 20
 """Classes whose pictures are shown."""
@@ -259,10 +264,10 @@ def _times(count: int) -> str:
 def _settings(run: Run) -> dict[str, Any]:
     """What was run, for the table; what does not apply is left out."""
     names = (
-        "data", "model", "layer", "parameters", "skip", "tier", "keep", "dense_start", "dense_end",
-        "threshold_reading", "batch_size", "optimizer", "lr", "momentum", "weight_decay",
-        "schedule", "precision", "clip", "label_smoothing", "augment", "target", "seed", "device",
-        "threads",
+        "data", "model", "layer", "parameters", "skip", "tier", "keep", "cover", "class_floor",
+        "hold_suspects", "renew_norm", "dense_start", "dense_end", "threshold_reading",
+        "batch_size", "optimizer", "lr", "momentum", "weight_decay", "schedule", "precision",
+        "clip", "label_smoothing", "augment", "target", "seed", "device", "threads",
     )  # fmt: skip
     given = {name.replace("_", " "): run[name] for name in names if run[name] is not None}
     return given | {f"{name} version": number for name, number in run["versions"].items()}

@@ -19,7 +19,7 @@ from imprint.skipping.levels import (
     flags_of,
     loss_to_level,
 )
-from imprint.skipping.sampling import EpochSampler, check_record
+from imprint.skipping.sampling import EpochSampler, check_places
 from imprint.skipping.schedules import keep_at
 from imprint.skipping.shares import PLANS, count_covering, shares_with_floor, sparing_held
 from imprint.skipping.storage import PlanStorage
@@ -176,7 +176,7 @@ class SkipPlan(EpochSampler):
             >>> sorted(plan)
             [5, 6, 7, 8, 9]
         """
-        check_record(index, index, self._all)
+        check_places(index, self._all)
         self._storage.levels[self._own(index.cpu())] = HELD
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from imprint.ranks import ALONE, Ranks
 from imprint.skipping.levels import clear_flags, flags_at, flags_of
 from imprint.skipping.permutation import permuted
 
-__all__ = ["EpochSampler"]
+__all__ = ["EpochSampler", "check_places", "check_record"]
 
 
 class EpochSampler(Sampler[int]):
@@ -254,10 +254,30 @@ def check_record(index: Tensor, losses: Tensor, total: int) -> None:
         raise InvalidValueError(
             "losses: expected each sample's own, as reduction='none' gives; got one number"
         )
-    if index.ndim != 1 or losses.shape != index.shape or index.dtype != torch.int64:
-        expected = "(B,) of torch.int64 and (B,)"
-        got = f"{tuple(index.shape)} of {index.dtype} and {tuple(losses.shape)}"
-        raise InvalidValueError(f"index, losses: expected {expected}, got {got}")
+    check_places(index, total)
+    if losses.shape != index.shape:
+        expected, got = tuple(index.shape), tuple(losses.shape)
+        raise InvalidValueError(f"losses: expected {expected}, one for each of index; got {got}")
+
+
+def check_places(index: Tensor, total: int) -> None:
+    """Check that a batch names samples of a data set, each once.
+
+    Args:
+        index: `(B,)`, int64, in `0 … total-1`.
+        total: N, the samples of the data set.
+
+    Raises:
+        InvalidValueError: where they do not fit.
+
+    Examples:
+        >>> check_places(torch.tensor([3, 10]), 10)
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: index: expected places in 0 … 9, got 3 … 10
+    """
+    if index.ndim != 1 or index.dtype != torch.int64:
+        got = f"{tuple(index.shape)} of {index.dtype}"
+        raise InvalidValueError(f"index: expected (B,) of torch.int64, got {got}")
     if len(index) and not 0 <= index.min() <= index.max() < total:
         got = f"{int(index.min())} … {int(index.max())}"
         raise InvalidValueError(f"index: expected places in 0 … {total - 1}, got {got}")

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from imprint.errors import InvalidValueError
-from imprint.skipping.sampling import check_record
+from imprint.skipping.sampling import check_places
 
 __all__ = ["LIMIT", "PACE", "Suspects", "closest_others", "margins"]
 
@@ -26,7 +26,7 @@ def margins(scores: Tensor, labels: Tensor) -> Tensor:
         `(B,)`: the own class's score less the highest of the others; below 0 where one is closer.
 
     Raises:
-        InvalidValueError: where the shapes do not fit.
+        InvalidValueError: where shapes or labels do not fit.
 
     Examples:
         >>> margins(torch.tensor([[0.75, 0.25], [0.75, 0.25]]), torch.tensor([0, 1]))
@@ -35,6 +35,10 @@ def margins(scores: Tensor, labels: Tensor) -> Tensor:
     if scores.ndim != 2 or scores.shape[1] < 2 or labels.shape != scores.shape[:1]:
         got = f"{tuple(scores.shape)} and {tuple(labels.shape)}"
         raise InvalidValueError(f"scores, labels: expected (B, K), K above 1, and (B,); got {got}")
+    if len(labels) and not 0 <= labels.min() <= labels.max() < scores.shape[1]:
+        got = f"{int(labels.min())} … {int(labels.max())}"
+        expected = f"values in 0 … {scores.shape[1] - 1}"
+        raise InvalidValueError(f"labels: expected {expected}, got {got}")
     own = scores.gather(1, labels[:, None])[:, 0]
     return own - _without_own(scores, labels).max(1).values
 
@@ -64,12 +68,12 @@ class Suspects:
     from 0 on, and no single look makes a suspect.
 
     Args:
-        count: N, the samples of the data set; 4 bytes each are kept.
+        count: N, the samples of the data set; 6 bytes each are kept.
         limit: the margin below which a sample is a suspect, in [-1, 0).
 
     Attributes:
         margins: `(N,)`, float16, in [-1, 1]; 0 where nothing is known.
-        closest: `(N,)`, int16, the class that the last look found closest besides the label; -1
+        closest: `(N,)`, int32, the class that the last look found closest besides the label; -1
             where nothing is known.
 
     Raises:
@@ -97,7 +101,7 @@ class Suspects:
             raise InvalidValueError(f"limit: expected a margin in [-1, 0), got {limit}")
         self._limit = limit
         self.margins = torch.zeros(count, dtype=torch.float16)
-        self.closest = torch.full((count,), -1, dtype=torch.int16)
+        self.closest = torch.full((count,), -1, dtype=torch.int32)
 
     def record(self, index: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
         """Note what the network said of a batch.
@@ -113,13 +117,18 @@ class Suspects:
         Raises:
             InvalidValueError: where shapes or places do not fit.
         """
-        check_record(index, labels, len(self.margins))
+        check_places(index, len(self.margins))
+        if labels.shape != index.shape:
+            expected, got = tuple(index.shape), tuple(labels.shape)
+            raise InvalidValueError(
+                f"labels: expected {expected}, one for each of index; got {got}"
+            )
         probabilities = logits.detach().float().softmax(1)
         latest = margins(probabilities, labels).cpu()
         index, known = index.cpu(), ~latest.isnan()
         old = self.margins[index].float()
         self.margins[index] = old.lerp(latest, PACE).where(known, old).half()
-        closest = closest_others(probabilities, labels).to("cpu", torch.int16)
+        closest = closest_others(probabilities, labels).to("cpu", torch.int32)
         self.closest[index] = closest.where(known, self.closest[index])
         return self.margins[index] < self._limit
 

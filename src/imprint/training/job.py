@@ -100,7 +100,7 @@ def _trainers(
     if not compare:
         name = "plain" if settings.skip == "none" else "skip"
         return [build_trainer(data, settings, name, on_step)]
-    plain = build_trainer(data, replace(settings, skip="none"), "plain", on_step)
+    plain = build_trainer(data, settings.plain(), "plain", on_step)
     return [plain, build_trainer(data, settings, "skip", on_step)]
 
 

@@ -1,9 +1,9 @@
 """Batch norm's statistics over all images, after a training that chose its own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from imprint.data import Batch
@@ -35,6 +35,17 @@ def renew_batch_norm(model: nn.Module, batches: Iterable[Batch]) -> int:
     """
     if not any(isinstance(part, _NORMS) for part in model.modules()):
         return 0
-    images = [batch.images for batch in islice(batches, NORM_BATCHES)]
-    update_bn(images, model)
-    return sum(len(batch) for batch in images)
+    modes, count = [(part, part.training) for part in model.modules()], 0
+
+    def images() -> Iterator[Tensor]:
+        nonlocal count
+        for batch in islice(batches, NORM_BATCHES):
+            count += len(batch.images)
+            yield batch.images
+
+    try:
+        update_bn(images(), model)
+    finally:
+        for part, training in modes:  # update_bn puts back only the model's own
+            part.training = training
+    return count

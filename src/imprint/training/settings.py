@@ -1,6 +1,6 @@
 """What a training run is told: one frozen record, checked before any work begins."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from imprint.errors import InvalidValueError
@@ -133,11 +133,24 @@ class TrainSettings:
         if self.tier is not None and self.skip != "none" and self.tier not in fitting:
             expected = f"{' or '.join(fitting) or 'none'} for {self.skip}"
             raise InvalidValueError(f"tier: expected {expected}, got {self.tier}")
-        for name in ("cover", "class_floor", "hold_suspects"):
+        for name in _PLANS_OWN:
             got, usual = getattr(self, name), getattr(TrainSettings, name)
             if got != usual and not (self.planned and self.skip in PLANS):
                 expected = f"{usual} but for the plans {', '.join(PLANS)}"
                 raise InvalidValueError(f"{name}: expected {expected}, got {got}")
+
+    def plain(self) -> "TrainSettings":
+        """Give the same training without skipping.
+
+        Returns:
+            The settings of what a run that skips is held against.
+
+        Examples:
+            >>> TrainSettings(skip="imprint", cover=0.9, epochs=3).plain()
+            TrainSettings(model='conv4', ... skip='none', tier=None, ... cover=None, ...)
+        """
+        unused = {name: getattr(TrainSettings, name) for name in _PLANS_OWN}
+        return replace(self, skip="none", tier=None, **unused)
 
     @property
     def planned(self) -> bool:
@@ -177,6 +190,9 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
     "precision": get_args(Precision),
     "device": get_args(Device),
 }
+
+_PLANS_OWN = ("cover", "class_floor", "hold_suspects")
+"""What only a plan of ours takes."""
 
 _TINY = 1e-12
 _RANGES: dict[str, tuple[float, float, str]] = {
