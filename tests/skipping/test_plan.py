@@ -145,7 +145,15 @@ def test_values_out_of_range_are_refused(arguments, message):
         ),
         (torch.tensor([True] * 10), torch.ones(10), "got .* torch.bool"),
         (torch.tensor(1), torch.ones(1), r"expected \(B,\)"),
-        (torch.tensor([1, 2]), torch.tensor(1.0), "each sample's own, as reduction='none' gives"),
+        (None, torch.ones(1), "as imprint.indexed gives them; got NoneType"),
+        ([1], torch.ones(1), "as imprint.indexed gives them; got list"),
+        (torch.tensor([1]), 0.5, "got one number"),
+        (torch.tensor([1]), [0.5], "in a tensor, .* got list"),
+        (
+            torch.tensor([1, 2]),
+            torch.tensor(1.0),
+            "each sample's own in a tensor, as reduction='none' gives; got one number",
+        ),
         (torch.tensor([4, 2, 4]), torch.ones(3), "each place once in a batch, got 4 again"),
     ],
 )

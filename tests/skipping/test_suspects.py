@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from imprint import SkipPlan, Suspects
 from imprint.data import load
 from imprint.errors import InvalidValueError
-from imprint.skipping.levels import HELD
+from imprint.skipping.levels import HELD, loss_of_level
 from imprint.skipping.shares import PLANS, count_covering, sparing_held
 from imprint.skipping.suspects import LIMIT, PACE, closest_others, margins
 from imprint.training import TrainSettings, train
@@ -17,7 +18,7 @@ from imprint.training import TrainSettings, train
 @given(seed=st.integers(0, 1000), rows=st.integers(1, 6), classes=st.integers(2, 5))
 def test_a_margin_is_what_a_loop_over_the_classes_finds(seed, rows, classes):
     generator = torch.Generator().manual_seed(seed)
-    scores = torch.rand(rows, classes, generator=generator, dtype=torch.float64)
+    scores = torch.randn(rows, classes, generator=generator, dtype=torch.float64)
     labels = torch.randint(classes, (rows,), generator=generator)
     for row, label in enumerate(labels.tolist()):
         others = {k: float(scores[row, k]) for k in range(classes) if k != label}
@@ -46,6 +47,7 @@ def test_state_goes_over_whole_or_not_at_all():
     suspects.record(torch.tensor([1]), torch.tensor([[9.0, 0.0]]), torch.tensor([1]))
     other.load_state_dict(suspects.state_dict())
     assert other.places().tolist() == [1]
+    assert other.closest.tolist() == [-1, 0, -1]
     with pytest.raises(InvalidValueError, match="state: expected"):
         Suspects(4).load_state_dict(suspects.state_dict())
 
@@ -57,6 +59,11 @@ def test_state_goes_over_whole_or_not_at_all():
         (lambda: Suspects(3, limit=0.0), r"limit: expected a margin in \[-1, 0\), got 0.0"),
         (lambda: margins(torch.rand(2, 1), torch.tensor([0, 0])), r"K above 1.*got \(2, 1\)"),
         (lambda: margins(torch.rand(2, 3), torch.tensor([0])), r"got \(2, 3\) and \(1,\)"),
+        (lambda: margins(torch.rand(1, 3), torch.tensor([0.0])), "of integers; got .*float32"),
+        (
+            lambda: Suspects(3).record(torch.tensor([1]), torch.rand(2), torch.tensor([0])),
+            r"got \(2,\) and \(1,\)",
+        ),
         (
             lambda: margins(torch.rand(1, 3), torch.tensor([3])),
             "labels: expected values in 0 … 2, got 3 … 3",
@@ -91,6 +98,30 @@ def test_a_plan_loads_those_held_back_only_when_no_others_are_left(rule, keep):
     kept = plan.kept()
     assert int(kept.sum()) == round(100 * keep)
     assert int(kept[held].sum()) == max(0, round(100 * keep) - 70)
+
+
+class Second(NamedTuple):
+    """One of two ranks."""
+
+    rank: int = 1
+    size: int = 2
+
+
+def test_a_rank_holds_back_its_own():
+    plan = SkipPlan(20, keep=0.5, epochs=300, dense_start=0, ranks=Second())
+    plan.note(torch.arange(1, 20, 2), torch.ones(10))
+    plan.hold_back(torch.tensor([1, 5, 9, 13, 17]))
+    assert sorted(plan) == [3, 7, 11, 15, 19]
+    with pytest.raises(InvalidValueError, match="expected places of rank 1 of 2, got 4"):
+        plan.hold_back(torch.tensor([4]))
+
+
+def test_no_rule_wants_those_held_back():
+    held = torch.tensor([HELD], dtype=torch.uint8)
+    assert loss_of_level(held).tolist() == [0.0]
+    counts = torch.zeros(256, dtype=torch.int64)
+    counts[0], counts[HELD] = 10, 10
+    assert PLANS["imprint"](counts, 10)[[0, HELD]].tolist() == [1.0, 0.0]
 
 
 def test_those_held_back_have_their_turn_and_a_record_lets_them_go():

@@ -280,6 +280,30 @@ def test_what_a_published_plan_hides_is_looked_at_again_however_little_it_is(spl
     assert (trainer.plan.state_dict()["history"][0] != before).all()
 
 
+def test_suspects_are_part_of_what_goes_on(splits):
+    settings = TrainSettings(**QUICK, skip="imprint", hold_suspects=True)
+    trainer, other = build_trainer(splits, settings), build_trainer(splits, settings)
+    trainer.train_epoch()
+    other.load_state(*trainer.state())
+    assert trainer.suspects.margins.any()
+    assert torch.equal(other.suspects.margins, trainer.suspects.margins)
+
+
+def test_batch_norm_is_renewed_after_the_last_epoch_alone(splits):
+    ways = [TrainSettings(**QUICK, skip="imprint", renew_norm=renew) for renew in (False, True)]
+    usual, renewed = (build_trainer(splits, settings) for settings in ways)
+    more = []
+    for _ in range(QUICK["epochs"]):
+        rows = [trainer.train_epoch() for trainer in (usual, renewed)]
+        more.append(rows[1]["images_forwarded"] - rows[0]["images_forwarded"])
+    assert more == [0, 0, len(splits.train)]
+    assert rows[0]["train_loss"] == rows[1]["train_loss"]
+    states = [trainer.model.state_dict() for trainer in (usual, renewed)]
+    changed = [name for name in states[0] if not torch.equal(states[0][name], states[1][name])]
+    assert changed
+    assert all("running" in name or "tracked" in name for name in changed)
+
+
 def test_selective_backprop_looks_at_nothing_in_its_dense_epochs(splits):
     settings = TrainSettings(skip="selective-backprop", dense_start=0.5, **{**QUICK, "epochs": 2})
     trainer, passes = build_trainer(splits, settings), []

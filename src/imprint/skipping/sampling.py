@@ -250,14 +250,14 @@ def check_record(index: Tensor, losses: Tensor, total: int) -> None:
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: index: expected each place once in a batch, got 3 again
     """
-    if losses.ndim == 0:
-        raise InvalidValueError(
-            "losses: expected each sample's own, as reduction='none' gives; got one number"
-        )
+    if not isinstance(losses, Tensor) or losses.ndim == 0:
+        got = "one number" if isinstance(losses, Tensor | float) else type(losses).__name__
+        expected = "each sample's own in a tensor, as reduction='none' gives"
+        raise InvalidValueError(f"losses: expected {expected}; got {got}")
     check_places(index, total)
     if losses.shape != index.shape:
-        expected, got = tuple(index.shape), tuple(losses.shape)
-        raise InvalidValueError(f"losses: expected {expected}, one for each of index; got {got}")
+        wanted, shape = tuple(index.shape), tuple(losses.shape)
+        raise InvalidValueError(f"losses: expected {wanted}, one for each of index; got {shape}")
 
 
 def check_places(index: Tensor, total: int) -> None:
@@ -275,6 +275,9 @@ def check_places(index: Tensor, total: int) -> None:
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: index: expected places in 0 … 9, got 3 … 10
     """
+    if not isinstance(index, Tensor):
+        expected = "(B,) of torch.int64, the batch's places as imprint.indexed gives them"
+        raise InvalidValueError(f"index: expected {expected}; got {type(index).__name__}")
     if index.ndim != 1 or index.dtype != torch.int64:
         got = f"{tuple(index.shape)} of {index.dtype}"
         raise InvalidValueError(f"index: expected (B,) of torch.int64, got {got}")

@@ -32,9 +32,11 @@ def margins(scores: Tensor, labels: Tensor) -> Tensor:
         >>> margins(torch.tensor([[0.75, 0.25], [0.75, 0.25]]), torch.tensor([0, 1]))
         tensor([ 0.5000, -0.5000])
     """
-    if scores.ndim != 2 or scores.shape[1] < 2 or labels.shape != scores.shape[:1]:
-        got = f"{tuple(scores.shape)} and {tuple(labels.shape)}"
-        raise InvalidValueError(f"scores, labels: expected (B, K), K above 1, and (B,); got {got}")
+    whole = not (labels.is_floating_point() or labels.is_complex())
+    if scores.ndim != 2 or scores.shape[1] < 2 or labels.shape != scores.shape[:1] or not whole:
+        expected = "(B, K), K above 1, and (B,) of integers"
+        got = f"{tuple(scores.shape)} and {tuple(labels.shape)} of {labels.dtype}"
+        raise InvalidValueError(f"scores, labels: expected {expected}; got {got}")
     if len(labels) and not 0 <= labels.min() <= labels.max() < scores.shape[1]:
         got = f"{int(labels.min())} … {int(labels.max())}"
         expected = f"values in 0 … {scores.shape[1] - 1}"
@@ -123,7 +125,7 @@ class Suspects:
             raise InvalidValueError(
                 f"labels: expected {expected}, one for each of index; got {got}"
             )
-        probabilities = logits.detach().float().softmax(1)
+        probabilities = logits.detach().float().softmax(-1)
         latest = margins(probabilities, labels).cpu()
         index, known = index.cpu(), ~latest.isnan()
         old = self.margins[index].float()
