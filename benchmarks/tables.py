@@ -8,7 +8,7 @@ Each table stands in a page between `<!-- table: <name> -->` and `<!-- end -->`.
 import json
 import re
 from pathlib import Path
-from statistics import mean, median
+from statistics import mean, median, quantiles
 from typing import Any
 
 __all__ = ["filled", "tables"]
@@ -27,6 +27,7 @@ def tables() -> dict[str, str]:
         "plan-scale": _plan_scale(_read("plan_scale")),
         "plan-skip": _plan_skip(_read("plan_skip")),
         "suspects": _suspects(_read("suspects_any_20")),
+        "keep-one": _keep_one(_read("keep_one")),
         "batch-norm": _batch_norm(_read("batch_norm")),
     }
     for path in sorted(RESULTS.glob("skip_*.json")):
@@ -121,6 +122,19 @@ def _suspects(figures: dict[str, Any]) -> str:
         f"{figures['data']}, {figures['share']:.0%} of the labels made wrong, conv4, "
         f"{figures['epochs']} epochs, a half kept, {figures['seeds']} seeds: mean, least to most."
     )
+    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
+
+
+def _keep_one(figures: dict[str, Any]) -> str:
+    ways = [name for name in next(iter(figures["networks"].values())) if name != "plain"]
+    lines = ["| network | " + " | ".join(ways) + " |", "|---" * (1 + len(ways)) + "|"]
+    for network, rows in figures["networks"].items():
+        cells = []
+        for name in ways:
+            low, middle, high = quantiles(rows[name]["more"], n=4)
+            cells.append(f"{middle:+.1%} ({low:+.1%} to {high:+.1%})")
+        lines.append(f"| {network} | {' | '.join(cells)} |")
+    what = f"Time beside plain training: median and quartiles of {figures['epochs']} epochs."
     return "\n".join([*lines, "", what, "", _stamp(figures), ""])
 
 
