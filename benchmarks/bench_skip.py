@@ -19,17 +19,19 @@ from imprint.training import TrainSettings
 BENCHMARKS: dict[str, dict[str, Any]] = {
     "fashion-mnist": {
         "data": "fashion-mnist",
-        "base": TrainSettings(model="conv4", layer="block1", epochs=16, batch_size=128),
+        "base": TrainSettings(
+            model="conv4", layer="block1", epochs=16, batch_size=128, batch_shrink=0.5
+        ),
         "methods": (
             *("plain", "matched", "random", "infobatch", "orderdp", "selective-backprop"),
             *("partial-forward-blocking", "kakurenbo", "early-stopping", "paper", "imprint"),
             "imprint-auto",
         ),
-        "keeps": (0.35,),
+        "keeps": (0.34,),
     },
     "cifar10": {
         "data": "cifar10",
-        "base": TrainSettings(model="resnet8", epochs=20, batch_size=128),
+        "base": TrainSettings(model="resnet8", epochs=20, batch_size=128, batch_shrink=0.5),
         "methods": (
             *("plain", "matched", "random", "infobatch", "orderdp", "partial-forward-blocking"),
             *("imprint", "imprint-auto"),

@@ -40,9 +40,9 @@ def wrong_labels(labels: Tensor, num_classes: int, share: float, kind: str, seed
 
 def found(trainer: Trainer, planted: Tensor) -> dict[str, float | None]:
     """Precision and recall of the suspects against the labels that were made wrong."""
-    if trainer.suspects is None:
+    if trainer.tiers.suspects is None:
         return {"suspects": None, "precision": None, "recall": None}
-    places = trainer.suspects.places()
+    places = trainer.tiers.suspects.places()
     right = int(planted[places].sum())
     return {
         "suspects": len(places),

@@ -106,6 +106,22 @@ def test_an_epoch_of_some_rows_has_them_in_the_order_of_all(make, count, size, d
 
 
 @kinds
+@given(st.integers(1, 30), st.integers(0, 32), st.data())
+def test_so_many_steps_take_all_rows_evenly(make, count, steps, data):
+    kept = torch.tensor(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)))
+    batches = make(small_set(count), 1, PLAIN)
+    if not 1 <= steps <= int(kept.sum()):
+        with pytest.raises(InvalidValueError, match=r"steps: expected 1 … \d+, the images, got"):
+            list(batches.epoch(0, kept, steps=steps))
+        return
+    parts = [batch.index for batch in batches.epoch(0, kept, steps=steps)]
+    sizes = [len(part) for part in parts]
+    assert len(parts) == steps
+    assert max(sizes) - min(sizes) <= 1
+    assert torch.cat(parts).tolist() == flat(batches, 0, kept)[0].tolist()
+
+
+@kinds
 def test_epochs_may_be_read_side_by_side(make):
     batches = make(small_set(), 4, PLAIN, augmentations=["crop"])
     pairs = list(zip(batches.epoch(0), batches.epoch(0), batches.epoch(1), strict=True))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imprint.errors import InvalidValueError
-from imprint.skipping import RULES, keep_at
+from imprint.skipping import RULES
 from imprint.skipping.rules import Evidence, draw, find_rule, hardest, kept_count
 from imprint.types import Match
 
@@ -85,24 +85,6 @@ def test_kept_count_is_the_share_and_never_nothing(rows, keep):
     count = kept_count(rows, keep)
     assert 1 <= count <= rows
     assert abs(count - keep * rows) <= 0.5 or count == min(2, rows)
-
-
-def test_schedule_is_dense_at_its_ends():
-    values = [keep_at(i / 10, keep=0.3, dense_start=0.1, dense_end=0.2) for i in range(10)]
-    assert values == [1.0] + [0.3] * 7 + [1.0] * 2
-    assert keep_at(0, keep=0.3) == 0.3
-    whole = [keep_at(i / 10, keep=0.3, dense_start=0.3, dense_end=0.7) for i in range(10)]
-    assert whole == [1.0] * 10  # though 3 / 10 < 1 - 0.7
-    few = [keep_at(i / 10, keep=0.3, dense_start=0.1 * 3) for i in range(10)]
-    assert few == [1.0] * 3 + [0.3] * 7  # though 0.1 * 3 > 3 / 10
-    for arguments in (
-        {"keep": 0},
-        {"keep": 1.2},
-        {"keep": 0.5, "dense_start": -1},
-        {"keep": 0.5, "dense_end": 2},
-    ):
-        with pytest.raises(InvalidValueError, match=list(arguments)[-1]):
-            keep_at(0.5, **arguments)
 
 
 def test_an_unknown_rule_is_named():

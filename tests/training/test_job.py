@@ -77,7 +77,7 @@ def test_learns_and_accounts_for_every_image(splits, tmp_path, skip, tier):
 
 
 def test_a_set_beyond_memory_trains_alike_through_a_loader(splits, tmp_path, monkeypatch):
-    settings = TrainSettings(skip="imprint", **{**QUICK, "epochs": 2})
+    settings = TrainSettings(skip="imprint", batch_shrink=0.5, **{**QUICK, "epochs": 2})
     train(splits, settings, out=tmp_path / "small")
     monkeypatch.setattr(loading, "MEMORY_BUDGET", 0)
     assert isinstance(
@@ -107,12 +107,37 @@ def test_a_plan_compresses_the_schedule_to_the_steps_that_are_left(splits):
     assert trainer.state()[1]["schedule"]["_last_lr"][0] < settings.rate / 100
 
 
+@pytest.mark.parametrize(
+    ("shrink", "steps"), [(0.0, [8, 2, 2]), (0.5, [8, 4, 4]), (1.0, [8, 8, 8])]
+)
+@pytest.mark.parametrize("skip", ["imprint", "orderdp"])
+def test_a_step_shrinks_with_what_is_kept(splits, skip, shrink, steps):
+    settings = TrainSettings(skip=skip, keep=0.25, batch_shrink=shrink, **QUICK)
+    trainer, sizes = build_trainer(splits, settings), []
+    step = trainer._step
+    trainer._step = lambda batch: (sizes.append(len(batch.labels)), step(batch))[1]
+    rows = [trainer.train_epoch() for _ in range(3)]
+    assert [row["images_trained"] for row in rows] == [512, 128, 128]
+    assert sizes == [64] * 8 + [128 // steps[1]] * (2 * steps[1])
+    assert trainer.state()[1]["schedule"]["_last_lr"][0] < settings.rate / 100  # to its end
+
+
+def test_the_rate_follows_what_is_done_where_nobody_knows_the_steps(splits):
+    settings = TrainSettings(skip="imprint", cover=0.5, batch_shrink=1.0, **QUICK)
+    trainer, places = build_trainer(splits, settings), []
+    trainer._on_step = places.append
+    rows = [trainer.train_epoch() for _ in range(3)]
+    assert rows[-1]["images_trained"] < 512
+    assert places[-1].step == places[-1].steps == 8
+    assert trainer.state()[1]["schedule"]["_last_lr"][0] < settings.rate / 100
+
+
 def test_a_plan_learns_the_losses_of_the_images_without_the_smoothing(splits):
     settings = TrainSettings(skip="imprint", label_smoothing=0.5, **{**QUICK, "epochs": 8})
     trainer = build_trainer(splits, settings)
     while not trainer.finished:
         trainer.train_epoch()
-    losses = loss_of_level(trainer.plan.state_dict()["levels"])
+    losses = loss_of_level(trainer.tiers.plan.state_dict()["levels"])
     assert losses.isfinite().all()
     assert losses.median() < 0.6  # smoothing alone would put a floor of 1.0 under each
 
@@ -126,8 +151,9 @@ def test_paper_counts_what_it_skips_as_hits(splits):
 
 @pytest.mark.parametrize("tier", ["plan", "gate", "both"])
 def test_at_keep_one_a_run_is_plain_to_the_bit(splits, tmp_path, tier):
-    train(splits, TrainSettings(**QUICK), out=tmp_path / "plain")
-    settings = TrainSettings(skip="imprint", tier=tier, keep=1.0, **QUICK)
+    quick = QUICK | {"batch_size": 60}  # 512 images do not fill the last
+    train(splits, TrainSettings(**quick), out=tmp_path / "plain")
+    settings = TrainSettings(skip="imprint", tier=tier, keep=1.0, batch_shrink=1.0, **quick)
     train(splits, settings, out=tmp_path / "skipping")
     assert same(weights(tmp_path / "plain"), weights(tmp_path / "skipping"))
 
@@ -212,6 +238,7 @@ def test_an_interrupted_comparison_ends_as_if_it_had_not_been(
     [
         {"skip": "imprint", "tier": "both"},
         {"skip": "imprint", "cover": 0.8},
+        {"skip": "imprint", "cover": 0.8, "batch_shrink": 0.7},
         {"skip": "imprint", "class_floor": 0.8},
         {"skip": "imprint", "hold_suspects": True},
         {"skip": "imprint", "tier": "both", "hold_suspects": True, "renew_norm": True},
@@ -245,7 +272,7 @@ def test_what_the_gate_left_out_the_plan_hears_of(splits):
     row = [trainer.train_epoch() for _ in range(3)][-1]
     assert row["images_loaded"] == 256
     assert row["images_trained"] == 128
-    losses = loss_of_level(trainer.plan.state_dict()["levels"])
+    losses = loss_of_level(trainer.tiers.plan.state_dict()["levels"])
     assert losses.isfinite().all()  # the probe's, of rows that never went to the end
 
 
@@ -272,12 +299,12 @@ def test_what_a_published_plan_hides_is_looked_at_again_however_little_it_is(spl
     settings = TrainSettings(skip="kakurenbo", keep=0.95, **{**QUICK, "epochs": 3})
     trainer = build_trainer(replace(splits, train=images), settings)
     trainer.train_epoch()
-    trainer.plan.note(torch.arange(500), torch.full((500,), 1e-3))
-    before = trainer.plan.state_dict()["history"][0].clone()
+    trainer.tiers.plan.note(torch.arange(500), torch.full((500,), 1e-3))
+    before = trainer.tiers.plan.state_dict()["history"][0].clone()
     row = trainer.train_epoch()
     assert row["images_skipped"] == 500 - 448  # less than a batch
     assert row["images_loaded"] == 500  # those trained on, and those looked at
-    assert (trainer.plan.state_dict()["history"][0] != before).all()
+    assert (trainer.tiers.plan.state_dict()["history"][0] != before).all()
 
 
 def test_suspects_are_part_of_what_goes_on(splits):
@@ -285,8 +312,8 @@ def test_suspects_are_part_of_what_goes_on(splits):
     trainer, other = build_trainer(splits, settings), build_trainer(splits, settings)
     trainer.train_epoch()
     other.load_state(*trainer.state())
-    assert trainer.suspects.margins.any()
-    assert torch.equal(other.suspects.margins, trainer.suspects.margins)
+    assert trainer.tiers.suspects.margins.any()
+    assert torch.equal(other.tiers.suspects.margins, trainer.tiers.suspects.margins)
 
 
 def test_batch_norm_is_renewed_after_the_last_epoch_alone(splits):

@@ -274,6 +274,6 @@ def _row(trainer: Trainer, shape: tuple[int, int, int], diverged: str | None) ->
 
 
 def _flops(trainer: Trainer, shape: tuple[int, int, int]) -> StepFlops:
-    gated = trainer.gate is not None and trainer.settings.gated
-    layer = trainer.gate.layer if trainer.gate is not None and gated else None
+    gated = trainer.tiers.gate is not None and trainer.settings.gated
+    layer = trainer.tiers.gate.layer if trainer.tiers.gate is not None and gated else None
     return step_flops(trainer.model, shape, layer=layer)

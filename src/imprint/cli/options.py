@@ -38,6 +38,10 @@ DenseStart = Annotated[float, how(help="Share of epochs at the start without ski
 DenseEnd = Annotated[float, how(help="Share of epochs at the end without skipping.")]
 Epochs = Annotated[int, how(help="Passes over the data.")]
 BatchSize = Annotated[int, how(help="Images a step.")]
+BatchShrink = Annotated[
+    float,
+    how(help="Where a plan leaves images out: 0, fewer steps; 1, as many on fewer images."),
+]
 Optimizer = Annotated[str, how(help="sgd or adamw.")]
 Rate = Annotated[
     float | None,

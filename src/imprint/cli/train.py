@@ -84,6 +84,7 @@ def train(
     dense_end: options.DenseEnd = DEFAULTS.dense_end,
     epochs: options.Epochs = DEFAULTS.epochs,
     batch_size: options.BatchSize = DEFAULTS.batch_size,
+    batch_shrink: options.BatchShrink = DEFAULTS.batch_shrink,
     optimizer: options.Optimizer = DEFAULTS.optimizer,
     lr: options.Rate = None,
     momentum: options.Momentum = DEFAULTS.momentum,

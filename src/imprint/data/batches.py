@@ -35,13 +35,19 @@ class Batches(Protocol):
     def __len__(self) -> int: ...
 
     def epoch(
-        self, epoch: int, kept: Tensor | None = None, *, whole: bool = False
+        self,
+        epoch: int,
+        kept: Tensor | None = None,
+        *,
+        steps: int | None = None,
+        whole: bool = False,
     ) -> Iterator[Batch]:
         """Give the batches of an epoch, the same ones each time it is asked for.
 
         Args:
             epoch: from 0.
             kept: `(N,)`, bool, the samples to load; None loads all. The order stays.
+            steps: batches to give, as even as can be; None makes them of the batch size.
             whole: whether to give also what does not fill a last batch.
 
         Returns:
@@ -104,13 +110,19 @@ class TensorBatches:
         return self._len
 
     def epoch(
-        self, epoch: int, kept: Tensor | None = None, *, whole: bool = False
+        self,
+        epoch: int,
+        kept: Tensor | None = None,
+        *,
+        steps: int | None = None,
+        whole: bool = False,
     ) -> Iterator[Batch]:
         """Give the batches of an epoch.
 
         Args:
             epoch: from 0.
             kept: `(N,)`, bool, the samples to load; None loads all. The order stays.
+            steps: batches to give, as even as can be; None makes them of the batch size.
             whole: whether to give also what does not fill a last batch.
 
         Yields:
@@ -121,9 +133,8 @@ class TensorBatches:
         """
         generator = generator_of(self._seed, epoch)
         order = epoch_order(len(self._labels), generator if self._shuffle else None)
-        for rows in split_order(
-            order, self._batch_size, kept, drop_last=self._drop_last and not whole
-        ):
+        drop_last = self._drop_last and not whole
+        for rows in split_order(order, self._batch_size, kept, steps=steps, drop_last=drop_last):
             index = rows.to(self._device)
             images = self._images.index_select(0, index)
             images = augment(images, self._augmentations, generator=generator)
@@ -149,7 +160,12 @@ def epoch_order(count: int, generator: torch.Generator | None) -> Tensor:
 
 
 def split_order(
-    order: Tensor, batch_size: int, kept: Tensor | None, *, drop_last: bool
+    order: Tensor,
+    batch_size: int,
+    kept: Tensor | None,
+    *,
+    drop_last: bool,
+    steps: int | None = None,
 ) -> tuple[Tensor, ...]:
     """Split an epoch's order into batches.
 
@@ -158,19 +174,27 @@ def split_order(
         batch_size: rows of a batch.
         kept: `(N,)`, bool, by row: those to load; None for all.
         drop_last: whether only full batches count.
+        steps: batches to make of all rows, whose sizes differ by one at most; None makes them of
+            the batch size.
 
     Returns:
         the rows of each batch, in the order given.
 
     Raises:
-        InvalidValueError: where there is not one batch.
+        InvalidValueError: where there is not one batch, or more steps than rows.
 
     Examples:
         >>> kept = torch.tensor([True, False, True, True])
         >>> split_order(torch.tensor([3, 1, 0, 2]), 2, kept, drop_last=True)
         (tensor([3, 0]),)
+        >>> split_order(torch.arange(5), 4, None, drop_last=True, steps=2)
+        (tensor([0, 1, 2]), tensor([3, 4]))
     """
     rows = order if kept is None else order[kept[order]]
+    if steps is not None:
+        if not 1 <= steps <= len(rows):
+            raise InvalidValueError(f"steps: expected 1 … {len(rows)}, the images, got {steps}")
+        return torch.tensor_split(rows, steps)
     count = count_batches(len(rows), batch_size, drop_last=drop_last)
     return torch.split(rows, batch_size)[:count]
 

@@ -148,13 +148,19 @@ class LoaderBatches:
         return self._len
 
     def epoch(
-        self, epoch: int, kept: Tensor | None = None, *, whole: bool = False
+        self,
+        epoch: int,
+        kept: Tensor | None = None,
+        *,
+        steps: int | None = None,
+        whole: bool = False,
     ) -> Iterator[Batch]:
         """Give the batches of an epoch.
 
         Args:
             epoch: from 0.
             kept: `(N,)`, bool, the samples to load; None loads all. The order stays.
+            steps: batches to give, as even as can be; None makes them of the batch size.
             whole: whether to give also what does not fill a last batch.
 
         Yields:
@@ -166,9 +172,8 @@ class LoaderBatches:
         """
         generator = generator_of(self._seed, epoch)
         order = epoch_order(len(self._dataset), generator if self._shuffle else None)
-        batches = split_order(
-            order, self._batch_size, kept, drop_last=self._drop_last and not whole
-        )
+        drop_last = self._drop_last and not whole
+        batches = split_order(order, self._batch_size, kept, steps=steps, drop_last=drop_last)
         for loaded in self._loader(batches, epoch):
             if isinstance(loaded, ImprintError):
                 raise loaded

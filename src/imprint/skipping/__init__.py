@@ -5,7 +5,7 @@ from imprint.skipping.history import HISTORY_RULES, HistoryPlan
 from imprint.skipping.plan import SkipPlan
 from imprint.skipping.rules import RULES
 from imprint.skipping.sampling import EpochSampler
-from imprint.skipping.schedules import keep_at
+from imprint.skipping.schedules import count_steps, keep_at
 from imprint.skipping.shares import PLANS
 from imprint.skipping.suspects import Suspects
 
@@ -18,5 +18,6 @@ __all__ = [
     "SkipGate",
     "SkipPlan",
     "Suspects",
+    "count_steps",
     "keep_at",
 ]

@@ -1,8 +1,10 @@
-"""Keep schedules: the keep ratio over the course of training."""
+"""Keep schedules: the keep ratio over the course of training, and the steps that it leaves."""
+
+import math
 
 from imprint.errors import InvalidValueError
 
-__all__ = ["keep_at"]
+__all__ = ["count_steps", "keep_at"]
 
 ROUNDING = 1e-9
 
@@ -47,3 +49,28 @@ def keep_at(
     dense = progress < dense_start - ROUNDING or progress >= 1 - dense_end - ROUNDING
     sloped = keep if keep_end is None else keep + (keep_end - keep) * progress
     return 1.0 if dense else sloped
+
+
+def count_steps(kept: int, *, total: int, batch_size: int, shrink: float) -> int:
+    """Count the steps of an epoch that leaves samples out.
+
+    Samples that are known hardly move the network, so that a batch without them moves it as far as
+    a larger batch with them. Steps on fewer samples each keep more of the steps.
+
+    Args:
+        kept: the samples that the epoch keeps, at least 1.
+        total: N, of the data set.
+        batch_size: samples a step where nothing is left out, at least 1.
+        shrink: in [0, 1]; a step takes about `batch_size·(kept/total)^shrink` samples: with 0 as
+            many as ever, so that there are fewer steps, with 1 so few that there are as many steps.
+
+    Returns:
+        The steps, at least 1; none on a single sample, which batch norm cannot train on, unless
+        `batch_size` is 1.
+
+    Examples:
+        >>> [count_steps(256, total=1024, batch_size=128, shrink=shrink) for shrink in (0, 0.5, 1)]
+        [2, 4, 8]
+    """
+    size = batch_size * math.pow(kept / total, shrink)
+    return max(1, min(round(kept / size), kept // min(2, batch_size)))

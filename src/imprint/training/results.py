@@ -53,10 +53,10 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
         >>> run_result(trainer, "noise", ("even", "odd"))["images_seen"]
         64
     """
-    s, epochs = trainer.settings, trainer.epochs
+    s, epochs, tiers = trainer.settings, trainer.epochs, trainer.tiers
     skipping = s.skip != "none"
-    exact = skipping and (trainer.gate is None or trainer.gate.rule.exact)
-    most, counts = trainer.tally.most_skipped()
+    exact = skipping and (tiers.gate is None or tiers.gate.rule.exact)
+    most, counts = tiers.tally.most_skipped()
     return {
         "test_accuracy": epochs[-1]["test_accuracy"],
         **{key: sum(row[key] for row in epochs) for key in _SUMMED},
@@ -64,15 +64,15 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
         "class_names": list(class_names),
         "class_accuracy": trainer.class_accuracy,
         "worst_class": _worst(trainer.class_accuracy, class_names),
-        "similarity": trainer.tally.similarity() if skipping else None,
+        "similarity": tiers.tally.similarity() if skipping else None,
         "most_skipped": most if skipping else None,
         "most_skipped_counts": counts if skipping else None,
-        "never_skipped": trainer.tally.never_skipped() if skipping else None,
-        "suspects": None if trainer.suspects is None else suspect_columns(trainer.suspects),
+        "never_skipped": tiers.tally.never_skipped() if skipping else None,
+        "suspects": None if tiers.suspects is None else suspect_columns(tiers.suspects),
         "parameters": sum(weight.numel() for weight in trainer.model.parameters()),
         "data": data,
         **{name: value for name, value in asdict(s).items() if name != "epochs"},
-        "layer": None if trainer.gate is None else trainer.gate.layer,
+        "layer": None if tiers.gate is None else tiers.gate.layer,
         "tier": s.where if skipping else None,
         "keep": s.keep if exact and s.cover is None else None,
         "threshold_reading": s.threshold_reading if s.skip == "paper" else None,

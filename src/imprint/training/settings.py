@@ -48,6 +48,9 @@ class TrainSettings:
         cover: the part of all known loss that the samples of an epoch hold, in (0, 1]; in a plan of
             ours it takes the place of `keep`. None leaves it at that.
         class_floor: the part of the keep ratio that a plan leaves each class at least, in [0, 1].
+        batch_shrink: how far a step shrinks with the share that a plan's epoch keeps: it takes
+            `batch_size·share^batch_shrink` images; with 0 as many as ever, so there are fewer
+            steps, with 1 so many that there are as many steps.
         hold_suspects: whether a plan of ours holds back samples whose label the network keeps
             contradicting, and the result lists them.
         renew_norm: whether the statistics of batch norm are taken anew from images drawn from all,
@@ -91,6 +94,7 @@ class TrainSettings:
     keep: float = 0.5
     cover: float | None = None
     class_floor: float = 0.0
+    batch_shrink: float = 0.0
     hold_suspects: bool = False
     renew_norm: bool = False
     threshold_reading: ThresholdReading = "formula"
@@ -200,6 +204,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "cover": (_TINY, 1, "in (0, 1]"),
     "class_floor": (0, 1, "in [0, 1]"),
     "memory_decay": (_TINY, 1, "in (0, 1]"),
+    "batch_shrink": (0, 1, "in [0, 1]"),
     "dense_start": (0, 1, "in [0, 1]"),
     "dense_end": (0, 1, "in [0, 1]"),
     "epochs": (1, 10**9, "of at least 1"),

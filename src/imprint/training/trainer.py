@@ -13,7 +13,7 @@ from imprint.data import Batch, Batches
 from imprint.errors import DivergedError
 from imprint.models import build_model
 from imprint.outputs import first_tensor
-from imprint.skipping import SkipPlan, Suspects, keep_at
+from imprint.skipping import count_steps
 from imprint.taps import guest
 from imprint.training.diagnosis import diagnose
 from imprint.training.engine import build_fabric
@@ -24,9 +24,8 @@ from imprint.training.optimizers import build_optimizer, build_schedule, scaled_
 from imprint.training.progress import EpochCounts, Progress
 from imprint.training.randomness import drawing_from
 from imprint.training.settings import TrainSettings
-from imprint.training.skips import build_gate, build_plan, build_selector
 from imprint.training.states import flatten_optimizer, join_parts, restore_optimizer, split_parts
-from imprint.training.tally import SkipTally
+from imprint.training.tiers import Tiers
 
 __all__ = ["Trainer"]
 
@@ -70,16 +69,13 @@ class Trainer:
         self.epochs: list[dict[str, Any]] = []
         self.class_accuracy: list[float | None] = []
         self._train, self._test, self._on_step = train, test, on_step
-        self._num_classes, self._shape, self._batch_size = num_classes, shape, settings.batch_size
+        self._num_classes, self._shape = num_classes, shape
+        self._rows = len(train_labels)
         self._fabric = build_fabric(settings)
         self.model = build_model(settings.model, shape, num_classes, seed=settings.seed)
         check_fit(self.model, settings.model, shape, num_classes)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.plan = build_plan(settings, train_labels)
-        self._selector = build_selector(settings)
-        self.gate = build_gate(settings, self.model, shape, num_classes)
-        self.suspects = Suspects(len(train_labels)) if settings.hold_suspects else None
-        self.tally = SkipTally(train_labels, num_classes)
+        self.tiers = Tiers(settings, self.model, shape, num_classes, train_labels)
         optimizer = build_optimizer(self.model, settings)
         self._model, self._optimizer = self._fabric.setup(self.model, optimizer)
         steps = sum(self._steps(epoch) for epoch in range(settings.epochs))
@@ -131,18 +127,14 @@ class Trainer:
         """
         rate = float(self._schedule.get_last_lr()[0])
         start = time.perf_counter()
-        kept, rescored = self._choose()
-        self.tally.begin_epoch(self.epoch, kept)
+        kept, rescored = self.tiers.begin_epoch(self.epoch)
         with drawing_from(self.settings.seed, self.epoch, device=self.device):
             counts = self._train_batches(kept)
             again = self._rescore(rescored) + self._renew_norm()
-        if self.plan is not None and self.plan.epoch == self.epoch:
-            self.plan.advance()  # rows after the last full batch are never recorded
+        self.tiers.end_epoch(self.epoch)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         seconds = time.perf_counter() - start
-        if self.gate is not None:
-            self.tally.end_epoch(self.gate)
         self.epochs.append({"epoch": self.epoch + 1, "test_accuracy": self._judge()})
         self.epochs[-1] |= self._account(counts, again) | {
             "train_seconds": seconds,
@@ -154,13 +146,6 @@ class Trainer:
         """Give all that the run needs to continue exactly: tensors, and a note for JSON."""
         tensors, groups = flatten_optimizer(self._optimizer)
         parts = {"model": dict(self.model.state_dict()), "optimizer": tensors}
-        if self.gate is not None:
-            parts["gate"] = self.gate.state_dict()
-        if self.plan is not None:
-            parts["plan"] = self.plan.state_dict()
-        if self.suspects is not None:
-            parts["suspects"] = self.suspects.state_dict()
-        parts["tally"] = self.tally.state_dict()
         note = {
             "epochs": self.epochs,
             "class_accuracy": self.class_accuracy,
@@ -168,7 +153,7 @@ class Trainer:
             "schedule": {key: self._schedule.state_dict()[key] for key in SCHEDULE_STATE},
             "precision": self._fabric.strategy.precision.state_dict(),
         }
-        return join_parts(parts), note
+        return join_parts(parts | self.tiers.state()), note
 
     def load_state(self, tensors: dict[str, Tensor], note: dict[str, Any]) -> None:
         """Continue from what `state` gave.
@@ -182,37 +167,20 @@ class Trainer:
         restore_optimizer(self._optimizer, parts.get("optimizer", {}), note["optimizer"])
         self._schedule.load_state_dict(note["schedule"])
         self._fabric.strategy.precision.load_state_dict(note["precision"])
-        if self.gate is not None:
-            device = self._fabric.device
-            gate = {k: v if k == "generator" else v.to(device) for k, v in parts["gate"].items()}
-            self.gate.load_state_dict(gate)
-        if self.plan is not None:
-            self.plan.load_state_dict(parts["plan"])
-        if self.suspects is not None:
-            self.suspects.load_state_dict(parts["suspects"])
-        self.tally.load_state_dict(parts["tally"])
+        self.tiers.load_state(parts, self.device)
         self.epochs, self.class_accuracy = note["epochs"], note["class_accuracy"]
-
-    def _choose(self) -> tuple[Tensor | None, Tensor | None]:
-        """Set what the epoch that begins keeps: a plan names rows, to train on and to rescore."""
-        if self.gate is not None and self.settings.gated:
-            self.gate.keep = self._keep()
-        if self._selector is not None:
-            self._selector.begin_epoch(self.epoch, self._keep())
-        if self.plan is None:
-            return None, None
-        return self.plan.kept(), self.plan.rescored()
 
     def _train_batches(self, kept: Tensor | None) -> EpochCounts:
         """One epoch: for each batch, a step on the rows that stay."""
         self._model.train()
         counts = EpochCounts(0 if kept is None else int((~kept).sum()))
-        steps = self._steps(self.epoch) if kept is None else int(kept.sum()) // self._batch_size
-        for step, batch in enumerate(self._train.epoch(self.epoch, kept), 1):
+        fewer = None if kept is None or bool(kept.all()) else self._steps_for(int(kept.sum()))
+        steps = fewer or len(self._train)
+        for step, batch in enumerate(self._train.epoch(self.epoch, kept, steps=fewer), 1):
             loss, trained = self._step(batch)
             self._advance_schedule(step / steps)
             loaded = len(batch.labels)
-            forwarded = loaded + self._looked_at(loaded, trained)
+            forwarded = loaded + self.tiers.looked_at(loaded, trained)
             counts.add(loss, trained=trained, loaded=loaded, forwarded=forwarded)
             skipped = counts.seen - counts.trained
             self._on_step(
@@ -220,23 +188,18 @@ class Trainer:
             )
         return counts
 
-    def _looked_at(self, loaded: int, trained: int) -> int:
-        """Images of a batch that ran forward once more: to choose them, or to remember them."""
-        if self._selector is not None:
-            return trained if self._selector.keep < 1 else 0
-        return loaded if self.gate is not None and self.gate.rule.remember == "after" else 0
-
     @torch.no_grad()
     def _rescore(self, rows: Tensor | None) -> int:
         """Renew the losses of what a published plan leaves out but looks at; how many."""
-        if self.plan is None or rows is None or not bool(rows.any()):
+        plan = self.tiers.plan
+        if plan is None or rows is None or not bool(rows.any()):
             return 0
         count = 0
         with guest(self.model):
             for batch in self._train.epoch(self.epoch, rows, whole=True):
                 logits = first_tensor(self._model(batch.images), "the model's output")
                 losses = F.cross_entropy(logits, batch.labels, reduction="none")
-                self.plan.note(batch.index, losses)
+                plan.note(batch.index, losses)
                 count += len(losses)
         return count
 
@@ -248,11 +211,8 @@ class Trainer:
 
     def _step(self, batch: Batch) -> tuple[float, int]:
         """Forward, backward and update on one batch; its loss and the rows that it had."""
-        if self._selector is not None:
-            rows = self._selector(self._model, batch)
-            self.tally.leave_out(batch.index, batch.labels, rows)
-            batch = Batch(batch.index[rows], batch.images[rows], batch.labels[rows])
-        logits, labels = self._forward(batch)
+        batch = self.tiers.narrow(self._model, batch)
+        logits, labels = self.tiers.forward(self._model, batch)
         loss = self._loss(logits, labels, batch.index)
         value = float(loss.detach())
         if not math.isfinite(value):
@@ -262,35 +222,20 @@ class Trainer:
             self._fabric.clip_gradients(
                 self._model, self._optimizer, max_norm=self.settings.clip, error_if_nonfinite=False
             )
-        with scaled_rate(self._optimizer, 1.0 if self.plan is None else self.plan.rate):
+        with scaled_rate(self._optimizer, self.tiers.rate):
             self._optimizer.step()
         self._optimizer.zero_grad()
-        if self.plan is not None:
-            self._record(batch, logits.detach(), labels)
-        if self.gate is not None and self.gate.rule.remember == "after":
-            self.gate.remember(batch.images, batch.labels)
+        self.tiers.record(batch, logits.detach(), labels)
         return value, len(labels)
 
     def _loss(self, logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
         """The mean loss, weighted where the plan weighs."""
         smoothing = self.settings.label_smoothing
-        weights = None if self.plan is None else self.plan.weights(index)
+        weights = self.tiers.weights(index)
         if weights is None:
             return F.cross_entropy(logits, labels, label_smoothing=smoothing)
         losses = F.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
         return (losses * weights).mean()
-
-    def _record(self, batch: Batch, logits: Tensor, labels: Tensor) -> None:
-        """Tell the plan each sample's loss; of those that left at a gate, what the gate knew."""
-        assert self.plan is not None  # noqa: S101 - asked by the caller
-        losses = F.cross_entropy(logits, labels, reduction="none")
-        index = batch.index
-        if self.gate is not None and self.settings.gated:
-            index, losses = index[self.gate.index], self.gate.spread(losses)
-        self.plan.record(batch.index, losses)
-        if self.suspects is not None and isinstance(self.plan, SkipPlan):
-            suspected = self.suspects.record(index, logits, labels)
-            self.plan.hold_back(index.cpu()[suspected])
 
     def _advance_schedule(self, done: float) -> None:
         """Move the learning rate on: by a step, or by the share of the epoch that is done.
@@ -298,22 +243,14 @@ class Trainer:
         How many steps a rule that is not exact will take, nobody knows before.
         """
         target = self._schedule.last_epoch + 1
-        if self.plan is not None and not self.plan.exact:
+        if not self.tiers.exact:
             target = round((self.epoch + done) * len(self._train))
         while self._schedule.last_epoch < target:
             self._schedule.step()
 
-    def _forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The logits and the labels of the rows that stay."""
-        if self.gate is None:
-            return first_tensor(self._model(batch.images), "the model's output"), batch.labels
-        with self.gate(batch.labels) as gate:
-            logits = first_tensor(self._model(batch.images), "the model's output")
-        self.tally.record(batch.index, batch.labels, gate)
-        return logits, gate.labels
-
     def _account(self, counts: EpochCounts, again: int) -> dict[str, Any]:
         """What an epoch did, as `result.json` has it."""
+        tally = self.tiers.tally
         return {
             "train_loss": counts.loss / counts.trained,
             "images_seen": counts.seen,
@@ -321,22 +258,22 @@ class Trainer:
             "images_forwarded": counts.forwarded + again,
             "images_trained": counts.trained,
             "images_skipped": counts.seen - counts.trained,
-            "hits": int(self.tally.hits.sum()),
-            "hits_per_class": self.tally.hits.tolist(),
-            "skipped_per_class": self.tally.skipped.tolist(),
+            "hits": int(tally.hits.sum()),
+            "hits_per_class": tally.hits.tolist(),
+            "skipped_per_class": tally.skipped.tolist(),
         }
 
     def _steps(self, epoch: int) -> int:
         """Optimizer steps of an epoch."""
-        if self.plan is None:
-            return len(self._train)
-        return self.plan.count(epoch) // self._batch_size
+        plan = self.tiers.plan
+        return len(self._train) if plan is None else self._steps_for(plan.count(epoch))
 
-    def _keep(self) -> float:
-        """The keep ratio of the epoch that begins, at the gate."""
+    def _steps_for(self, count: int) -> int:
+        """Optimizer steps of an epoch that loads so many images."""
+        if count == self._rows:
+            return len(self._train)
         s = self.settings
-        done = self.epoch / s.epochs
-        return keep_at(done, keep=s.keep, dense_start=s.dense_start, dense_end=s.dense_end)
+        return count_steps(count, total=self._rows, batch_size=s.batch_size, shrink=s.batch_shrink)
 
     def _judge(self) -> float:
         right, total = class_hits(self._model, self._test.epoch(0), self._num_classes)
