@@ -46,9 +46,9 @@ BENCHMARKS: dict[str, dict[str, Any]] = {
     },
     "mnist": {
         "data": "mnist",
-        "base": TrainSettings(model="conv4", layer="block1", epochs=8, batch_size=128),
-        "methods": ("plain", "matched", "random", "orderdp", "imprint", "imprint-auto"),
-        "keeps": (0.35,),
+        "base": TrainSettings(model="conv4", epochs=8, batch_size=128, batch_shrink=0.5),
+        "methods": ("plain", "matched", "random", "orderdp", "imprint"),
+        "keeps": (0.25,),
     },
 }
 

@@ -138,6 +138,77 @@ def _keep_one(figures: dict[str, Any]) -> str:
     return "\n".join([*lines, "", what, "", _stamp(figures), ""])
 
 
+def _cover(figures: dict[str, Any]) -> str:
+    lines = [
+        "| data | way | images trained | time saved | against plain, in points |",
+        "|---|---|---|---|---|",
+    ]
+    for name, rows in figures["sets"].items():
+        for row in rows[1:]:
+            middle, low, high = (100 * f(row["difference"]) for f in (mean, min, max))
+            lines.append(
+                f"| {name}, {figures['epochs'][name]} epochs | {row['way']} "
+                f"| {mean(row['share']):.0%} | {mean(row['time_saved']):.0%} "
+                f"| {middle:+.2f} ({low:+.2f} to {high:+.2f}) |"
+            )
+    what = f"conv4, {figures['seeds']} seeds: mean, least to most."
+    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
+
+
+def _ways(figures: dict[str, Any]) -> str:
+    rows = figures["rows"]
+    start = [row for row in rows if row["way"] == rows[0]["way"]]
+    lines = [
+        "| way | seconds | test accuracy | against the first, in points |",
+        "|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(row["way"] for row in rows):
+        own = [row for row in rows if row["way"] == name]
+        more = [100 * (a["accuracy"] - b["accuracy"]) for a, b in zip(own, start, strict=True)]
+        beside = f"{mean(more):+.2f} ({min(more):+.2f} to {max(more):+.2f})"
+        lines.append(
+            f"| {name} | {mean(row['seconds'] for row in own):.0f} "
+            f"| {mean(row['accuracy'] for row in own):.2%} | {'' if own == start else beside} |"
+        )
+    seeds = len({row["seed"] for row in rows})
+    what = f"{figures['data']}, conv4, keep {figures['keep']}, {seeds} seeds: mean, least to most."
+    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
+
+
+def _to_accuracy(figures: dict[str, Any], target: float) -> str:
+    """How soon each method reached an accuracy, in shares of plain's seconds of the same seed."""
+    seconds = {
+        (row["method"], row["keep"], row["seed"]): _reached(row, target) for row in figures["rows"]
+    }
+    seeds = sorted({seed for _, _, seed in seconds})
+    lines = [
+        f"| method | keep | seeds that reached {target:.1%} | seconds | share of plain's |",
+        "|---|---|---|---|---|",
+    ]
+    for method, keep in dict.fromkeys((method, keep) for method, keep, _ in seconds):
+        taken = {seed: seconds[method, keep, seed] for seed in seeds}
+        plain = {seed: seconds["plain", None, seed] for seed in seeds}
+        own = [value for value in taken.values() if value is not None]
+        shares = [a / b for a, b in zip(taken.values(), plain.values(), strict=True) if a and b]
+        lines.append(
+            f"| {method} | {'' if keep is None else keep} | {len(own)} of {len(seeds)} "
+            f"| {format(mean(own), '.0f') if own else ''} "
+            f"| {_share_span(shares) if shares else ''} |"
+        )
+    what = f"{figures['data']}, {figures['model']}, {figures['epochs']} epochs at most."
+    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
+
+
+def _reached(row: dict[str, Any], target: float) -> float | None:
+    """Seconds of training until an epoch's test accuracy is the target; None where never."""
+    seconds = 0.0
+    for accuracy, took in zip(row["accuracies"], row["epoch_seconds"], strict=True):
+        seconds += took
+        if accuracy >= target:
+            return seconds
+    return None
+
+
 def _batch_norm(figures: dict[str, Any]) -> str:
     lines = [
         "| method | statistics as training left them | anew from all images |",

@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imprint.cli import main
+from imprint.cli import app, main
 from imprint.data import load
 from imprint.data.idx import IDX_FILES
 from imprint.runs import read_json, read_tensors
@@ -405,3 +405,17 @@ def test_ctrl_c_is_heard_while_the_command_is_loaded(monkeypatch):
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 130
+
+
+@pytest.mark.parametrize(
+    ("command", "resumes"), [("train", True), ("bench", True), ("plan-skip", False)]
+)
+def test_ctrl_c_names_resume_where_there_is_one(monkeypatch, capsys, command, resumes):
+    monkeypatch.setattr(app, "app", lambda **_: 130)
+    monkeypatch.setattr(sys, "argv", ["imprint", command])
+    with pytest.raises(SystemExit) as end:
+        app.main()
+    said = capsys.readouterr().err
+    assert end.value.code == 130
+    assert said.startswith("imprint: interrupted")
+    assert ("--resume" in said) == resumes

@@ -14,7 +14,10 @@ from imprint.errors import ImprintError
 __all__ = ["app", "main"]
 
 _INTERRUPTED = 130
-_KEPT = "imprint: interrupted; where an epoch was done, --resume with --out continues from there"
+_STOPPED = "imprint: interrupted"
+_KEPT = f"{_STOPPED}; where an epoch was done, --resume with --out continues from there"
+_RESUMABLE = {"train", "bench"}
+"""Commands that go on where they were stopped."""
 
 app = typer.Typer(
     name="imprint",
@@ -64,7 +67,7 @@ def main() -> None:
         text = error.format_message() if hasattr(error, "format_message") else str(error)
         _leave(f"imprint: error: {text}" if text.strip() else "", 2)  # `imprint` alone shows help
     if code == _INTERRUPTED:
-        _leave(_KEPT, _INTERRUPTED)
+        _leave(_KEPT if _RESUMABLE & set(sys.argv[1:2]) else _STOPPED, _INTERRUPTED)
 
 
 def _leave(message: str, code: int) -> None:
