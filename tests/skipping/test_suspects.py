@@ -3,6 +3,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from imprint import SkipPlan, Suspects
 from imprint.data import load
 from imprint.errors import InvalidValueError
 from imprint.skipping.levels import HELD, loss_of_level
-from imprint.skipping.shares import PLANS, count_covering, sparing_held
+from imprint.skipping.shares import PLANS, count_covering, shares_sparing_held
 from imprint.skipping.suspects import LIMIT, PACE, closest_others, margins
 from imprint.training import TrainSettings, train
 
@@ -28,6 +29,8 @@ def test_a_margin_is_what_a_loop_over_the_classes_finds(seed, rows, classes):
 
 def test_looks_add_up_from_nothing_and_a_nan_tells_nothing():
     suspects = Suspects(4)
+    ones = torch.ones(2, dtype=torch.int64)
+    suspects.record(torch.tensor([1, 3]), torch.tensor([[0.0, 50.0]] * 2), ones)  # the same class
     index, labels = torch.tensor([2, 0]), torch.tensor([1, 0])
     logits = torch.tensor([[50.0, 0.0], [torch.nan, 0.0]])
     expected = 0.0
@@ -35,28 +38,75 @@ def test_looks_add_up_from_nothing_and_a_nan_tells_nothing():
         found = suspects.record(index, logits, labels)
         expected += PACE * (-1 - expected)
         assert found.tolist() == [look > 1, False]
-        assert suspects.margins.tolist() == pytest.approx([0, 0, expected, 0], abs=1e-3)
-    assert suspects.closest.tolist() == [-1, -1, 0, -1]
+        assert suspects.margins.tolist() == pytest.approx([0, PACE, expected, PACE], abs=1e-3)
+    assert suspects.closest.tolist() == [-1, 0, 0, 0]
+    assert suspects.labels.tolist() == [-1, 1, 1, 1]
     for _ in range(3):  # it can be cleared again
         suspects.record(torch.tensor([2]), -logits[:1], torch.tensor([1]))
     assert suspects.places().tolist() == []
 
 
+@given(seed=st.integers(0, 1000), classes=st.integers(2, 4))
+def test_suspects_fall_below_the_limit_or_as_far_below_their_class(seed, classes):
+    generator = torch.Generator().manual_seed(seed)
+    suspects, labels = Suspects(12, limit=-0.2), torch.randint(classes, (12,), generator=generator)
+    for _ in range(6):
+        index = torch.randperm(12, generator=generator)[:5]
+        logits = 4 * torch.randn(5, classes, generator=generator)
+        flags = suspects.record(index, logits, labels[index])
+    for other in (suspects, again := Suspects(12, limit=-0.2)):
+        again.load_state_dict(suspects.state_dict())
+        expected = set()
+        for k in range(classes):
+            own = [i for i in range(12) if other.closest[i] >= 0 and labels[i] == k]
+            values = [float(other.margins[i]) for i in own]
+            limit = -0.2 + min(0.0, sum(values) / max(1, len(values)))
+            expected |= {i for i, value in zip(own, values, strict=True) if value < limit}
+        assert set(other.places().tolist()) == expected
+        assert other.among(index).tolist() == flags.tolist()
+        assert flags.tolist() == [int(i) in expected for i in index]
+
+
+def test_a_class_that_is_not_learned_yet_is_not_under_suspicion():
+    suspects, labels = Suspects(100), torch.arange(100) % 10
+    always_the_first = 9.0 * F.one_hot(torch.zeros(100, dtype=torch.int64), 10).float()
+    for _ in range(9):
+        assert not suspects.record(torch.arange(100), always_the_first, labels).any()
+    right = 9.0 * F.one_hot(labels, 10).float()
+    right[33] = always_the_first[33]
+    for _ in range(9):
+        suspects.record(torch.arange(100), right, labels)
+    assert suspects.places().tolist() == [33]
+
+
 def test_state_goes_over_whole_or_not_at_all():
     suspects, other = Suspects(3, limit=-0.1), Suspects(3, limit=-0.1)
-    suspects.record(torch.tensor([1]), torch.tensor([[9.0, 0.0]]), torch.tensor([1]))
+    logits = torch.tensor([[9.0, 0.0], [0.0, 9.0]])
+    suspects.record(torch.tensor([1, 2]), logits, torch.tensor([1, 1]))
     other.load_state_dict(suspects.state_dict())
     assert other.places().tolist() == [1]
-    assert other.closest.tolist() == [-1, 0, -1]
+    assert other.closest.tolist() == [-1, 0, 0]
     with pytest.raises(InvalidValueError, match="state: expected"):
         Suspects(4).load_state_dict(suspects.state_dict())
+    halves = suspects.state_dict()
+    with pytest.raises(InvalidValueError, match=r"state: expected .*float16.*got .*float32"):
+        other.load_state_dict(halves | {"margins": halves["margins"].float()})
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: Suspects(3, limit=-0.999), r"limit: expected a margin in \(-0.99, 0\)"),
+        (
+            lambda: Suspects(3).record(torch.tensor([1]), torch.rand(1, 2), [0]),
+            r"labels: expected \(1,\).*got list",
+        ),
+        (
+            lambda: Suspects(3).record(torch.tensor([1]), [[0.0, 1.0]], torch.tensor([0])),
+            "logits: expected a tensor of real numbers, got list",
+        ),
         (lambda: Suspects(0), "count: expected at least 1, got 0"),
-        (lambda: Suspects(3, limit=0.0), r"limit: expected a margin in \[-1, 0\), got 0.0"),
+        (lambda: Suspects(3, limit=0.0), r"limit: expected a margin in \(-0.99, 0\), got 0.0"),
         (lambda: margins(torch.rand(2, 1), torch.tensor([0, 0])), r"K above 1.*got \(2, 1\)"),
         (lambda: margins(torch.rand(2, 3), torch.tensor([0])), r"got \(2, 3\) and \(1,\)"),
         (lambda: margins(torch.rand(1, 3), torch.tensor([0.0])), "of integers; got .*float32"),
@@ -140,7 +190,9 @@ def test_what_is_held_back_does_not_count_as_loss():
     counts = torch.zeros(256, dtype=torch.int64)
     counts[150], counts[HELD] = 100, 900
     assert count_covering(counts, 1.0) == 100
-    assert float((sparing_held(PLANS["top"])(counts, 500) * counts).sum()) == pytest.approx(500)
+    assert float((shares_sparing_held(PLANS["top"], counts, 500) * counts).sum()) == pytest.approx(
+        500
+    )
 
 
 def test_finds_the_wrong_labels_among_mnist():

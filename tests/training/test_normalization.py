@@ -14,7 +14,7 @@ def batches(count):
 
 
 def test_statistics_are_those_of_the_batches_and_nothing_else_changes():
-    model = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 2)).eval()
+    model = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 2))
     model[1].bias.requires_grad_(False)
     model(torch.full((4, 2), 99.0))
     before = {name: value.clone() for name, value in model.named_parameters()}
@@ -24,10 +24,10 @@ def test_statistics_are_those_of_the_batches_and_nothing_else_changes():
     assert torch.allclose(model[0].running_mean, images.mean(0), atol=1e-3)
     assert torch.allclose(model[0].running_var, images.var(0), rtol=0.02)
     assert all(torch.equal(before[name], value) for name, value in model.named_parameters())
-    assert (model.training, model[0].momentum) == (False, momentum)
+    assert (model.training, model[0].momentum) == (True, momentum)
 
 
-def test_modes_are_put_back_part_by_part_also_after_an_error():
+def test_modes_and_what_is_frozen_stay_and_after_an_error_all_does():
     model = nn.Sequential(nn.BatchNorm1d(2), nn.Dropout(), nn.BatchNorm1d(2)).train()
     model[2].eval()  # a frozen one
 
@@ -35,11 +35,18 @@ def test_modes_are_put_back_part_by_part_also_after_an_error():
         yield from batches(1)
         raise OSError("disk")
 
-    renew_batch_norm(model, batches(2))
-    assert [part.training for part in model] == [True, True, False]
+    frozen = model[2].running_mean.clone()
+    assert renew_batch_norm(model, batches(2)) == 128
+    renewed = model[0].running_mean.clone()
+    assert renewed.abs().sum() > 1
     with pytest.raises(OSError, match="disk"):
         renew_batch_norm(model, failing())
     assert [part.training for part in model] == [True, True, False]
+    assert [model[0].momentum, model[2].momentum] == [0.1, 0.1]
+    assert torch.equal(model[0].running_mean, renewed)
+    assert torch.equal(model[2].running_mean, frozen)
+    assert renew_batch_norm(model, []) == 0
+    assert torch.equal(model[0].running_mean, renewed)
 
 
 def test_a_network_without_batch_norm_costs_nothing():

@@ -111,7 +111,9 @@ def _settings(base: TrainSettings, method: str, keep: float | None) -> TrainSett
     if method == "matched" and keep is not None:
         dense = {"dense_start": base.dense_start, "dense_end": base.dense_end}
         shares = [keep_at(e / base.epochs, keep=keep, **dense) for e in range(base.epochs)]
-        return replace(base, epochs=math.ceil(sum(shares) - ROUNDING), skip="none")
+        return replace(base.plain(), epochs=math.ceil(sum(shares) - ROUNDING))
+    if METHODS[method]["skip"] == "none":
+        return base.plain()
     return replace(base, keep=base.keep if keep is None else keep, **METHODS[method])
 
 
@@ -193,10 +195,11 @@ def _open(
         write_json(claim(out) / "config.json", {**config, **note})
         return config
     stored = read_json(out / "config.json")
+    usual = asdict(TrainSettings())  # of what was no setting yet when the runs began
     for key, got in config.items():
-        fits = got >= stored.get(key, 0) if key == "seeds" else got == stored.get(key)
-        if not fits:
-            expected = f"{stored.get(key)!r} as the runs in {out} have"
+        held = stored.get(key, usual.get(key, 0))
+        if not (got >= held if key == "seeds" else got == held):
+            expected = f"{held!r} as the runs in {out} have"
             more = " at least" if key == "seeds" else ""
             raise InvalidValueError(f"{key}: expected {expected}{more}, got {got!r}")
     write_json(out / "config.json", {**note, **stored, "seeds": config["seeds"]})

@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +22,12 @@ from imprint.training import plan_skip as run_planning
 from imprint.training.planning import KEEPS
 
 __all__ = ["plan_skip"]
+
+TAKEN_OVER = (
+    *("batch_size", "dense_start", "dense_end", "optimizer", "precision", "device", "seed"),
+    *("test_share", "image_size"),
+)
+"""Options that the training which was predicted has too, where they are not the usual ones."""
 
 KEEPS_TEXT = ",".join(map(str, KEEPS))
 
@@ -59,7 +66,7 @@ def plan_skip(
         typer.echo((folder / "result.json").read_text(), nl=False)
     else:
         result, folder = _plan(context.params)
-        _show(result, folder / "result.json")
+        _show(result, context.params, folder / "result.json")
 
 
 def _plan(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
@@ -74,13 +81,13 @@ def _plan(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     return run_planning(splits, settings, keeps=keeps, layers=layers, out=folder, note=note), folder
 
 
-def _show(result: Mapping[str, Any], path: Path) -> None:
+def _show(result: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> None:
     """Print what is saved at each place, what is recommended, and where the file is."""
     console = Console(highlight=False)
     console.print(_table(result))
     console.print(result["reason"], markup=False)
     if result["recommended"]:
-        console.print(f"try: {_command(result)}", soft_wrap=True, markup=False)
+        console.print(f"try: {_command(result, given)}", soft_wrap=True, markup=False)
     console.print(str(path), soft_wrap=True, markup=False)
 
 
@@ -97,10 +104,17 @@ def _table(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def _command(result: Mapping[str, Any]) -> str:
-    """The command that measures what was recommended, accuracy included."""
+def _command(result: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """The command that measures what was recommended, accuracy included, as it was predicted."""
     chosen = result["recommended"]
     gate = [] if chosen["layer"] is None else ["--layer", chosen["layer"]]
     options = ["--model", result["model"], "--tier", chosen["tier"], *gate]
     keep = ["--keep", f"{chosen['keep']:g}", "--epochs", str(result["epochs"])]
-    return shlex.join(["imprint", "train", result["data"], "--compare", *options, *keep])
+    usual = {**asdict(DEFAULTS), "test_share": 0.2, "image_size": None}
+    more = [
+        part
+        for name in TAKEN_OVER
+        if given[name] != usual[name]
+        for part in (f"--{name.replace('_', '-')}", str(given[name]))
+    ] + ([] if given["augment"] else ["--no-augment"])
+    return shlex.join(["imprint", "train", given["data"], "--compare", *options, *keep, *more])

@@ -21,7 +21,7 @@ from imprint.skipping.levels import (
 )
 from imprint.skipping.sampling import EpochSampler, check_places
 from imprint.skipping.schedules import keep_at
-from imprint.skipping.shares import PLANS, count_covering, shares_with_floor, sparing_held
+from imprint.skipping.shares import PLANS, count_covering, shares_sparing_held, shares_with_floor
 from imprint.skipping.storage import PlanStorage
 
 __all__ = ["SkipPlan"]
@@ -132,7 +132,7 @@ class SkipPlan(EpochSampler):
         self._cover = cover
         self.exact = cover is None
         self._batch_size = batch_size
-        self._rule, self._floor = sparing_held(PLANS[rule]), class_floor
+        self._rule, self._floor = partial(shares_sparing_held, PLANS[rule]), class_floor
         self._labels = None if labels is None or not class_floor else self._part(labels)
         self._storage = PlanStorage(self._total, self._own_path(path))
         self.epoch = int(self._storage.epoch)
@@ -162,6 +162,8 @@ class SkipPlan(EpochSampler):
 
     def hold_back(self, index: Tensor) -> None:
         """Load samples no more until their turn to be loaded again comes, or no others are left.
+
+        A class floor counts them as samples of their class, and may ask for them before that.
 
         Args:
             index: `(B,)`, int64, places in the data set, each once; such as `Suspects.record`
@@ -242,7 +244,7 @@ class SkipPlan(EpochSampler):
         share = self._share(self.epoch)
         if self._cover is not None and share < 1:
             covering = count_covering(counts.sum(0), self._cover)
-            count = self._full_batches(max(share * self._total, covering))
+            count = self._full_batches(max(share * self._total, covering) + self._batch_size - 1)
         shares = torch.ones(groups * LEVELS)
         if count < self._total:
             shares = shares_with_floor(self._rule, counts, count, self._floor).flatten()

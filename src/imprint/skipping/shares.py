@@ -17,8 +17,8 @@ __all__ = [
     "even_shares",
     "fill",
     "shares_by_loss",
+    "shares_sparing_held",
     "shares_with_floor",
-    "sparing_held",
     "top_shares",
 ]
 
@@ -155,29 +155,27 @@ def even_shares(counts: Tensor, count: int) -> Tensor:
     return fill(counts, torch.ones(LEVELS), count)
 
 
-def sparing_held(shares: Shares) -> Shares:
-    """Make a rule load those held back only where nothing else is left.
+def shares_sparing_held(shares: Shares, counts: Tensor, count: int) -> Tensor:
+    """Load those held back only where nothing else is left.
 
     Args:
         shares: the rule.
+        counts: `(256,)`, int64, the samples of each level.
+        count: k, in 1 … N.
 
     Returns:
-        The rule that does.
+        `(256,)`, float64, in [0, 1].
 
     Examples:
         >>> counts = torch.zeros(256, dtype=torch.int64)
         >>> counts[150], counts[HELD] = 100, 100
-        >>> sparing_held(even_shares)(counts, 150)[[150, HELD]]
+        >>> shares_sparing_held(even_shares, counts, 150)[[150, HELD]]
         tensor([1.0000, 0.5000], dtype=torch.float64)
     """
-
-    def spare(counts: Tensor, count: int) -> Tensor:
-        held, free = int(counts[HELD]), counts.index_fill(0, torch.tensor(HELD), 0)
-        asked = min(count, int(free.sum()))
-        table = shares(free, asked) if asked else torch.zeros(LEVELS).double()
-        return table.index_fill(0, torch.tensor(HELD), (count - asked) / max(1, held))
-
-    return spare
+    held, free = int(counts[HELD]), counts.index_fill(0, torch.tensor(HELD), 0)
+    asked = min(count, int(free.sum()))
+    table = shares(free, asked) if asked else torch.zeros(LEVELS).double()
+    return table.index_fill(0, torch.tensor(HELD), (count - asked) / max(1, held))
 
 
 def shares_with_floor(shares: Shares, counts: Tensor, count: int, floor: float) -> Tensor:

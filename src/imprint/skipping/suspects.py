@@ -1,6 +1,7 @@
 """Samples whose label the network keeps contradicting: wrong labels, more often than not."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from imprint.errors import InvalidValueError
@@ -13,6 +14,9 @@ PACE = 0.25
 
 LIMIT = -0.35
 """The margin below which a sample is a suspect."""
+
+MOST = 0.99
+"""No limit is as far from 0: margins in float16 come to rest at -0.999."""
 
 
 def margins(scores: Tensor, labels: Tensor) -> Tensor:
@@ -32,7 +36,7 @@ def margins(scores: Tensor, labels: Tensor) -> Tensor:
         >>> margins(torch.tensor([[0.75, 0.25], [0.75, 0.25]]), torch.tensor([0, 1]))
         tensor([ 0.5000, -0.5000])
     """
-    whole = not (labels.is_floating_point() or labels.is_complex())
+    whole = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
     if scores.ndim != 2 or scores.shape[1] < 2 or labels.shape != scores.shape[:1] or not whole:
         expected = "(B, K), K above 1, and (B,) of integers"
         got = f"{tuple(scores.shape)} and {tuple(labels.shape)} of {labels.dtype}"
@@ -41,7 +45,7 @@ def margins(scores: Tensor, labels: Tensor) -> Tensor:
         got = f"{int(labels.min())} … {int(labels.max())}"
         expected = f"values in 0 … {scores.shape[1] - 1}"
         raise InvalidValueError(f"labels: expected {expected}, got {got}")
-    own = scores.gather(1, labels[:, None])[:, 0]
+    own = scores.gather(1, labels.long()[:, None])[:, 0]
     return own - _without_own(scores, labels).max(1).values
 
 
@@ -67,22 +71,26 @@ class Suspects:
 
     Early in training a network learns what most labels say, and contradicts the wrong ones; it
     learns those by heart only later. So each look moves a sample's margin a quarter of the way,
-    from 0 on, and no single look makes a suspect.
+    from 0 on, and no single look makes a suspect. A class that the network contradicts as a whole
+    it has not learned yet, a rare one say: there a sample must fall as far below the class's mean.
 
     Args:
-        count: N, the samples of the data set; 6 bytes each are kept.
-        limit: the margin below which a sample is a suspect, in [-1, 0).
+        count: N, the samples of the data set; 10 bytes each are kept.
+        limit: the margin below which a sample is a suspect, in (-0.99, 0); in a class whose mean
+            margin is below 0, so far below the mean.
 
     Attributes:
         margins: `(N,)`, float16, in [-1, 1]; 0 where nothing is known.
         closest: `(N,)`, int32, the class that the last look found closest besides the label; -1
             where nothing is known.
+        labels: `(N,)`, int32, as they were told; -1 where nothing is known.
 
     Raises:
         InvalidValueError: for a value out of range.
 
     Source: after the area under the margin (Pleiss and others, NeurIPS 2020), with probabilities
-    for logits and a fading mean for the mean, so that it can be asked while training goes on.
+    for logits and a fading mean for the mean, so that it can be asked while training goes on; a
+    measure for each class as in confident learning (Northcutt and others, JAIR 2021).
 
     Examples:
         >>> suspects = Suspects(3)
@@ -99,11 +107,13 @@ class Suspects:
     def __init__(self, count: int, *, limit: float = LIMIT) -> None:
         if count < 1:
             raise InvalidValueError(f"count: expected at least 1, got {count}")
-        if not -1 <= limit < 0:
-            raise InvalidValueError(f"limit: expected a margin in [-1, 0), got {limit}")
+        if not -MOST < limit < 0:
+            raise InvalidValueError(f"limit: expected a margin in (-{MOST}, 0), got {limit}")
         self._limit = limit
         self.margins = torch.zeros(count, dtype=torch.float16)
         self.closest = torch.full((count,), -1, dtype=torch.int32)
+        self.labels = torch.full((count,), -1, dtype=torch.int32)
+        self._sums = self._counts = torch.zeros(0, dtype=torch.float64)  # of margins, by class
 
     def record(self, index: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
         """Note what the network said of a batch.
@@ -120,19 +130,40 @@ class Suspects:
             InvalidValueError: where shapes or places do not fit.
         """
         check_places(index, len(self.margins))
-        if labels.shape != index.shape:
-            expected, got = tuple(index.shape), tuple(labels.shape)
+        got = tuple(labels.shape) if isinstance(labels, Tensor) else type(labels).__name__
+        if got != (expected := tuple(index.shape)):
             raise InvalidValueError(
                 f"labels: expected {expected}, one for each of index; got {got}"
             )
+        if not isinstance(logits, Tensor) or logits.is_complex():
+            kind = logits.dtype if isinstance(logits, Tensor) else type(logits).__name__
+            raise InvalidValueError(f"logits: expected a tensor of real numbers, got {kind}")
         probabilities = logits.detach().float().softmax(-1)
         latest = margins(probabilities, labels).cpu()
-        index, known = index.cpu(), ~latest.isnan()
-        old = self.margins[index].float()
-        self.margins[index] = old.lerp(latest, PACE).where(known, old).half()
-        closest = closest_others(probabilities, labels).to("cpu", torch.int32)
-        self.closest[index] = closest.where(known, self.closest[index])
-        return self.margins[index] < self._limit
+        closest = closest_others(probabilities, labels).cpu()
+        known = ~latest.isnan()
+        rows = index.cpu()[known]
+        self._tally(rows, -1)
+        self.margins[rows] = self.margins[rows].float().lerp(latest[known], PACE).half()
+        self.closest[rows] = closest[known].int()
+        self.labels[rows] = labels.cpu()[known].int()
+        self._tally(rows, 1)
+        return self.among(index)
+
+    def among(self, index: Tensor) -> Tensor:
+        """Say which of some samples are suspects now.
+
+        Args:
+            index: `(B,)`, int64, places in the data set, each once.
+
+        Returns:
+            `(B,)`, bool, on the CPU.
+
+        Raises:
+            InvalidValueError: where places do not fit.
+        """
+        check_places(index, len(self.margins))
+        return self._contradicted(index.cpu())
 
     def places(self) -> Tensor:
         """List the suspects.
@@ -141,15 +172,33 @@ class Suspects:
             `(M,)`, int64, places in the data set, the most contradicted first.
         """
         order = self.margins.argsort(stable=True)
-        return order[self.margins[order] < self._limit]
+        return order[self._contradicted(order)]
+
+    def _contradicted(self, rows: Tensor) -> Tensor:
+        """Whether margins lie below the limit, or as far below a class's mean that is below 0."""
+        means = self._sums / self._counts.clamp_min(1)
+        limits = self._limit + torch.cat([means.clamp_max(0), torch.zeros(1)])
+        return self.margins[rows] < limits[self.labels[rows].long()]  # -1, not known: the last
+
+    def _tally(self, rows: Tensor, sign: int) -> None:
+        """Add what is known of some samples to their classes' sums, or take it away."""
+        rows = rows[self.labels[rows] >= 0]
+        labels, values = self.labels[rows].long(), self.margins[rows].double()
+        classes = max(len(self._sums), int(labels.max()) + 1 if len(labels) else 0)
+        more = (0, classes - len(self._sums))
+        self._sums = F.pad(self._sums, more).index_add(0, labels, sign * values)
+        self._counts = F.pad(self._counts, more).index_add(
+            0, labels, sign * torch.ones_like(values)
+        )
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copy the state.
 
         Returns:
-            `margins` and `closest`, `(N,)` each.
+            `margins`, `closest` and `labels`, `(N,)` each.
         """
-        return {"margins": self.margins.clone(), "closest": self.closest.clone()}
+        names = ("margins", "closest", "labels")
+        return {name: getattr(self, name).clone() for name in names}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take over a state that `state_dict` gave.
@@ -158,15 +207,18 @@ class Suspects:
             state: the tensors by name, of as many samples.
 
         Raises:
-            InvalidValueError: where one is missing, or of another number of samples.
+            InvalidValueError: where one is missing, of another number of samples or dtype.
         """
-        shapes = {name: tuple(value.shape) for name, value in state.items()}
-        wanted = {name: tuple(value.shape) for name, value in self.state_dict().items()}
-        if shapes != wanted:
-            raise InvalidValueError(f"state: expected {wanted}, got {shapes}")
-        self.margins.copy_(state["margins"])
-        self.closest.copy_(state["closest"])
+        kinds = {name: (tuple(value.shape), value.dtype) for name, value in state.items()}
+        own = self.state_dict()
+        wanted = {name: (tuple(value.shape), value.dtype) for name, value in own.items()}
+        if kinds != wanted:
+            raise InvalidValueError(f"state: expected {wanted}, got {kinds}")
+        for name, value in state.items():
+            getattr(self, name).copy_(value)
+        self._sums = self._counts = torch.zeros(0, dtype=torch.float64)
+        self._tally(torch.arange(len(self.labels)), 1)
 
 
 def _without_own(scores: Tensor, labels: Tensor) -> Tensor:
-    return scores.scatter(1, labels[:, None], -torch.inf)
+    return scores.scatter(1, labels.long()[:, None], -torch.inf)

@@ -11,33 +11,36 @@ __all__ = ["check_fit"]
 
 
 @torch.no_grad()
-def check_fit(model: nn.Module, name: str, shape: tuple[int, int, int], num_classes: int) -> None:
-    """Check with two black images that a network takes them and gives a logit for each class.
+def check_fit(
+    model: nn.Module, name: str, shape: tuple[int, int, int], num_classes: int, rows: int = 2
+) -> None:
+    """Check with black images that a network trains on them and gives a logit for each class.
 
     Args:
         model: any `nn.Module`; it is left as it was.
         name: what the user called it, for the error.
         shape: channels, height and width of the images.
         num_classes: K.
+        rows: N, the images at once; batch norm cannot train on one.
 
     Raises:
-        InvalidValueError: where it fails on such images, or does not give `(2, K)`.
+        InvalidValueError: where it fails on such images, or does not give `(N, K)`.
 
     Examples:
         >>> check_fit(nn.Flatten(), "mine", (1, 1, 3), 2)
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: model mine: expected logits (2, 2), ... got (2, 3)
     """
-    with guest(model):
+    with guest(model, training=True):
         try:
-            output = first_tensor(model(torch.zeros(2, *shape)), "the model's output")
+            output = first_tensor(model(torch.zeros(rows, *shape)), "the model's output")
         except Exception as error:  # the network is the user's, and may raise anything
             reason = (str(error) or type(error).__name__).splitlines()[0]
-            expected = f"to take images (N, {', '.join(map(str, shape))})"
+            expected = f"to train on images ({rows}, {', '.join(map(str, shape))})"
             raise InvalidValueError(
                 f"model {name}: expected {expected}, it failed: {reason}"
             ) from error
-    if tuple(output.shape) != (2, num_classes):
-        expected = f"logits (2, {num_classes}), one for each class"
+    if tuple(output.shape) != (rows, num_classes):
+        expected = f"logits ({rows}, {num_classes}), one for each class"
         got = tuple(output.shape)
         raise InvalidValueError(f"model {name}: expected {expected}, got {got}")

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from imprint.data import batches_of, normalisation
-from imprint.errors import DivergedError, InvalidValueError
+from imprint.errors import InvalidValueError
 from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
 from imprint.training.engine import find_device
 from imprint.training.progress import Progress
@@ -174,8 +174,9 @@ def _open_folder(
         write_json(claim(out) / "config.json", {**config, **note})
         return
     stored = read_json(out / "config.json")
+    usual = asdict(TrainSettings())  # of what was no setting yet when the run began
     for key, got in {**note, **config}.items():
-        expected = stored.get(key, got)
+        expected = stored.get(key, usual.get(key, got))
         if expected != got and key != "command_line":
             raise InvalidValueError(
                 f"{key}: expected {expected!r} as the run in {out} has, got {got!r}"
@@ -214,10 +215,10 @@ def _close_folder(
 
 @contextmanager
 def _leaving_nothing(out: Path | None) -> Iterator[None]:
-    """Where a run diverges before its first checkpoint, give the folder back for another try."""
+    """Where a run fails before its first checkpoint, give the folder back for another try."""
     try:
         yield
-    except DivergedError:
+    except Exception:
         if out is not None and [file.name for file in out.iterdir()] == ["config.json"]:
             (out / "config.json").unlink()
         raise

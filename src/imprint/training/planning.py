@@ -84,6 +84,9 @@ def plan_skip(
         [('plan', None), ('gate', 'conv1')]
     """
     keeps = _checked(keeps)
+    if settings.batch_shrink:
+        expected = "0, as steps are measured on full batches"
+        raise InvalidValueError(f"batch_shrink: expected {expected}; got {settings.batch_shrink}")
     build_plan(replace(settings, skip="imprint", tier="plan", keep=keeps[0]), data.train.labels)
     job = _Job.of(data, settings)
     asked = job.candidates() if layers is None else job.proven(layers)

@@ -119,8 +119,9 @@ def suspect_columns(suspects: Suspects) -> dict[str, list[float]]:
         `index`, places in the training set; `closest`, the class that each looks like; `margin`.
 
     Examples:
-        >>> suspects = Suspects(2, limit=-0.2)
-        >>> _ = suspects.record(torch.tensor([1]), torch.tensor([[99.0, 0.0]]), torch.tensor([1]))
+        >>> suspects, right, wrong = Suspects(2, limit=-0.2), [0.0, 99.0], [99.0, 0.0]
+        >>> index, labels = torch.arange(2), torch.tensor([1, 1])
+        >>> _ = suspects.record(index, torch.tensor([right, wrong]), labels)
         >>> suspect_columns(suspects)
         {'index': [1], 'closest': [0], 'margin': [-0.25]}
     """

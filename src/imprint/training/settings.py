@@ -1,7 +1,7 @@
 """What a training run is told: one frozen record, checked before any work begins."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from imprint.errors import InvalidValueError
 from imprint.memory import ThresholdReading
@@ -124,15 +124,17 @@ class TrainSettings:
                 raise InvalidValueError(
                     f"{name}: expected one of {expected}, got {getattr(self, name)!r}"
                 )
-        for name in ("epochs", "batch_size", "seed"):
-            if not isinstance(getattr(self, name), int):
-                raise InvalidValueError(
-                    f"{name}: expected a whole number, got {getattr(self, name)!r}"
-                )
+        for name, (kind, text) in _KINDS.items():
+            if not isinstance(getattr(self, name), kind):
+                raise InvalidValueError(f"{name}: expected {text}, got {getattr(self, name)!r}")
         for name, (low, high, text) in _RANGES.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise InvalidValueError(f"{name}: expected a value {text}, got {value}")
+        self._check_tiers()
+
+    def _check_tiers(self) -> None:
+        """Find what does not go together."""
         fitting = [tier for tier, rules in TIERS.items() if self.skip in rules]
         if self.tier is not None and self.skip != "none" and self.tier not in fitting:
             expected = f"{' or '.join(fitting) or 'none'} for {self.skip}"
@@ -140,8 +142,14 @@ class TrainSettings:
         for name in _PLANS_OWN:
             got, usual = getattr(self, name), getattr(TrainSettings, name)
             if got != usual and not (self.planned and self.skip in PLANS):
-                expected = f"{usual} but for the plans {', '.join(PLANS)}"
-                raise InvalidValueError(f"{name}: expected {expected}, got {got}")
+                expected = (
+                    f"{usual} without a plan of ours (skip {', '.join(PLANS)}; tier not gate)"
+                )
+                beside = f"beside skip {self.skip}, tier {self.tier}"
+                raise InvalidValueError(f"{name}: expected {expected}, got {got} {beside}")
+        if self.renew_norm and self.target is not None:
+            expected = "False beside target, where a run may stop before its last epoch"
+            raise InvalidValueError(f"renew_norm: expected {expected}; got {self.target}")
 
     def plain(self) -> "TrainSettings":
         """Give the same training without skipping.
@@ -153,7 +161,8 @@ class TrainSettings:
             >>> TrainSettings(skip="imprint", cover=0.9, epochs=3).plain()
             TrainSettings(model='conv4', ... skip='none', tier=None, ... cover=None, ...)
         """
-        unused = {name: getattr(TrainSettings, name) for name in _PLANS_OWN}
+        names = ("batch_shrink", *_PLANS_OWN)
+        unused = {name: getattr(TrainSettings, name) for name in names}
         return replace(self, skip="none", tier=None, **unused)
 
     @property
@@ -193,6 +202,15 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
     "schedule": get_args(Schedule),
     "precision": get_args(Precision),
     "device": get_args(Device),
+}
+
+_NUMBER = (int | float | None, "a number")
+_KINDS: dict[str, tuple[Any, str]] = {
+    **dict.fromkeys(("epochs", "batch_size", "seed"), (int, "a whole number")),
+    **dict.fromkeys(("hold_suspects", "renew_norm", "familiarity", "augment"), (bool, "a bool")),
+    **dict.fromkeys(("keep", "cover", "class_floor", "batch_shrink", "memory_decay"), _NUMBER),
+    **dict.fromkeys(("dense_start", "dense_end", "lr", "momentum", "weight_decay"), _NUMBER),
+    **dict.fromkeys(("clip", "label_smoothing", "target"), _NUMBER),
 }
 
 _PLANS_OWN = ("cover", "class_floor", "hold_suspects")

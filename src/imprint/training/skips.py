@@ -39,6 +39,7 @@ def build_plan(settings: TrainSettings, labels: Tensor) -> EpochSampler | None:
     """
     if not settings.planned:
         return None
+    batch_size = settings.batch_size if not settings.batch_shrink else min(2, settings.batch_size)
     if settings.skip in HISTORY_RULES:
         return HistoryPlan(
             len(labels),
@@ -47,7 +48,7 @@ def build_plan(settings: TrainSettings, labels: Tensor) -> EpochSampler | None:
             rule=settings.skip,
             dense_start=settings.dense_start,
             dense_end=settings.dense_end,
-            batch_size=settings.batch_size,
+            batch_size=batch_size,
             seed=settings.seed,
         )
     return SkipPlan(
@@ -58,7 +59,7 @@ def build_plan(settings: TrainSettings, labels: Tensor) -> EpochSampler | None:
         rule=settings.skip,
         dense_start=settings.dense_start,
         dense_end=settings.dense_end,
-        batch_size=settings.batch_size,
+        batch_size=batch_size,
         seed=settings.seed,
         labels=labels,
         class_floor=settings.class_floor,

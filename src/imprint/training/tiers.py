@@ -155,13 +155,13 @@ class Tiers:
             labels: `(M,)`.
         """
         if self.plan is not None:
-            losses, index = F.cross_entropy(logits, labels, reduction="none"), batch.index
+            losses, stayed = F.cross_entropy(logits, labels, reduction="none"), batch.index
             if self.gate is not None and self._settings.gated:
-                index, losses = index[self.gate.index], self.gate.spread(losses)
+                stayed, losses = stayed[self.gate.index], self.gate.spread(losses)
             self.plan.record(batch.index, losses)
             if self.suspects is not None and isinstance(self.plan, SkipPlan):
-                suspected = self.suspects.record(index, logits, labels)
-                self.plan.hold_back(index.cpu()[suspected])
+                self.suspects.record(stayed, logits, labels)
+                self.plan.hold_back(batch.index.cpu()[self.suspects.among(batch.index)])
         if self._remembers_after and self.gate is not None:
             self.gate.remember(batch.images, batch.labels)
 

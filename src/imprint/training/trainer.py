@@ -73,7 +73,7 @@ class Trainer:
         self._rows = len(train_labels)
         self._fabric = build_fabric(settings)
         self.model = build_model(settings.model, shape, num_classes, seed=settings.seed)
-        check_fit(self.model, settings.model, shape, num_classes)
+        check_fit(self.model, settings.model, shape, num_classes, min(2, settings.batch_size))
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.tiers = Tiers(settings, self.model, shape, num_classes, train_labels)
         optimizer = build_optimizer(self.model, settings)
