@@ -114,6 +114,20 @@ def test_seeds_may_grow_but_nothing_else(data, tmp_path):
         bench_skip(data, settings, out=tmp_path / "bench", resume=True)
     with pytest.raises(RunExistsError):
         bench_skip(data, settings, out=tmp_path / "bench")
+    config = tmp_path / "bench/config.json"  # as from before a setting was there
+    stored = json.loads(config.read_text())
+    config.write_text(json.dumps({k: v for k, v in stored.items() if k != "batch_shrink"}))
+    again = bench_skip(data, replace(settings, seeds=2), out=tmp_path / "bench", resume=True)
+    assert again["rows"] == more["rows"]
+
+
+def test_what_a_plan_has_its_controls_do_not():
+    base = replace(BASE, skip="imprint", hold_suspects=True, batch_shrink=0.5)
+    runs = BenchSettings(base=base, methods=("matched", "imprint"), keeps=(0.5,)).runs(0)
+    held = {name: (s.skip, s.hold_suspects, s.batch_shrink) for name, (_, _, s) in runs.items()}
+    nothing = ("none", False, 0.0)
+    ours = ("imprint", True, 0.5)
+    assert held == {"plain": nothing, "matched-0.5": nothing, "imprint-0.5": ours}
 
 
 @pytest.mark.parametrize(

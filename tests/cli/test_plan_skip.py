@@ -52,6 +52,15 @@ def test_the_command_to_try_is_one(imprint, npz):
     assert f"train {npz} --compare --model conv4 --tier plan --keep 0.4 --epochs 9" in line
 
 
+def test_the_command_has_what_was_predicted_for(imprint, npz):
+    more = ["--optimizer", "adamw", "--dense-start", "0.0", "--no-augment", "--test-share", "0.3"]
+    _, out, _ = imprint("plan-skip", "conv4", npz, *FAST, "--keeps", "0.4", *more)
+    (line,) = [line for line in out.splitlines() if line.startswith("try: imprint train ")]
+    for option in ("--optimizer adamw", "--dense-start 0.0", "--no-augment", "--test-share 0.3"):
+        assert option in line
+    assert "--image-size" not in line
+
+
 def test_prints_json_alone(imprint, npz):
     code, out, _ = imprint("plan-skip", "conv4", npz, *FAST, "--keeps", "0.5,0.25", "--json")
     result = json.loads(out)

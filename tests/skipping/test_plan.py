@@ -1,4 +1,5 @@
 import math
+import pickle
 from typing import NamedTuple
 
 import numpy as np
@@ -302,9 +303,21 @@ def test_without_a_keep_ratio_as_many_are_loaded_as_hold_the_loss():
         rows = torch.tensor(loaded(plan))
         plan.record(rows, losses[rows])
     assert len(plan) == 1000  # said before it begins: any number up to it
-    assert int(plan.kept().sum()) == 270
-    assert len(plan) == 270
+    assert int(plan.kept().sum()) == 280
+    assert len(plan) == 280
     assert (torch.tensor(loaded(plan)) < 300).all()
+
+
+def test_with_a_batch_size_what_holds_the_loss_is_rounded_up():
+    plan = SkipPlan(1000, cover=0.5, epochs=10, dense_start=0, batch_size=130)
+    plan.note(torch.arange(1000), torch.where(torch.arange(1000) < 9, 5.0, 1e-4))
+    assert int(plan.kept().sum()) == 260  # a quarter at least
+
+
+def test_a_plan_goes_to_another_process():
+    plan = SkipPlan(40, keep=0.5, epochs=4, dense_start=0)
+    plan.note(torch.arange(40), torch.rand(40))
+    assert torch.equal(pickle.loads(pickle.dumps(plan)).kept(), plan.kept())
 
 
 def test_a_loader_that_goes_its_own_way_is_found_at_its_first_batch():

@@ -20,6 +20,7 @@ from imprint.skipping import SkipGate
 from imprint.skipping.levels import loss_of_level
 from imprint.training import TrainSettings, train
 from imprint.training.job import build_trainer
+from imprint.training.trainer import Trainer
 from imprint.types import DataSplits, ImageSet
 
 QUICK = {"model": "conv4", "epochs": 3, "batch_size": 64, "device": "cpu", "lr": 0.1}
@@ -341,6 +342,27 @@ def test_selective_backprop_looks_at_nothing_in_its_dense_epochs(splits):
     assert sum(passes) == 8 + 2 * 8  # steps, and looks in the second epoch alone
 
 
+def test_what_fails_in_its_first_epoch_leaves_nothing(splits, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("disk")
+
+    monkeypatch.setattr(Trainer, "train_epoch", fail)
+    with pytest.raises(OSError, match="disk"):
+        train(splits, TrainSettings(**QUICK), out=tmp_path / "run")
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_a_run_from_before_a_setting_was_there_goes_on(splits, tmp_path):
+    train(splits, TrainSettings(**QUICK), out=tmp_path / "run")
+    config = tmp_path / "run/config.json"
+    stored = json.loads(config.read_text())
+    config.write_text(json.dumps({k: v for k, v in stored.items() if k != "batch_shrink"}))
+    train(splits, TrainSettings(**QUICK), out=tmp_path / "run", resume=True)
+    other = TrainSettings(**QUICK, batch_shrink=0.5)
+    with pytest.raises(InvalidValueError, match=r"batch_shrink: expected 0.0 .*got 0.5"):
+        train(splits, other, out=tmp_path / "run", resume=True)
+
+
 def test_a_finished_run_is_not_run_again(splits, tmp_path):
     settings = TrainSettings(**QUICK)
     first = train(splits, settings, out=tmp_path / "run")
@@ -502,7 +524,9 @@ def test_hits_are_the_more_familiar_ones_but_where_the_paper_says_otherwise(spli
         settings = TrainSettings(skip=skip, **{**QUICK, "epochs": 1})
         result = train(splits, settings)
         assert result["threshold_reading"] == threshold_reading
-        assert build_trainer(splits, settings).gate.memory.reading == (threshold_reading or "text")
+        assert build_trainer(splits, settings).tiers.gate.memory.reading == (
+            threshold_reading or "text"
+        )
 
 
 def test_warming_up_leaves_the_run_as_it_was(splits):

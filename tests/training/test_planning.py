@@ -60,6 +60,11 @@ def test_keep_ratios_out_of_range(splits, keeps, tmp_path):
     assert not (tmp_path / "r").exists()
 
 
+def test_steps_that_shrink_are_not_predicted(splits):
+    with pytest.raises(InvalidValueError, match=r"batch_shrink: expected 0, .*got 0.5"):
+        plan_skip(splits, TrainSettings(batch_shrink=0.5, device="cpu"))
+
+
 def test_mistakes_come_before_the_folder(splits, tmp_path):
     with pytest.raises(LayerError, match="'block9'"):
         plan_skip(splits, SETTINGS, layers=["block9"], out=tmp_path / "r")

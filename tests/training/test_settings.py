@@ -13,7 +13,8 @@ from imprint.training import TrainSettings
         ("dense_end", -0.1), ("memory_decay", 0), ("skip", "magic"), ("optimizer", "lbfgs"),
         ("schedule", "linear"), ("precision", "8"), ("device", "tpu"),
         ("tier", "attic"), ("epochs", 2.5), ("batch_size", "8"), ("seed", 2**63),
-        ("threshold_reading", "?"),
+        ("threshold_reading", "?"), ("hold_suspects", "no"), ("renew_norm", 1), ("keep", "half"),
+        ("batch_shrink", 1.5), ("batch_shrink", "1"), ("hold_suspects", True), ("cover", 0.9),
     ],
 )  # fmt: skip
 def test_a_value_out_of_range_is_named_before_any_work(name, value):
@@ -26,6 +27,18 @@ def test_each_optimizer_has_its_own_default_rate():
     assert TrainSettings().rate == 0.2
     assert TrainSettings(optimizer="adamw").rate == 0.005
     assert TrainSettings(lr=0.01).rate == 0.01
+
+
+def test_what_does_not_go_together_is_told():
+    with pytest.raises(InvalidValueError, match=r"cover: .* beside skip imprint, tier gate"):
+        TrainSettings(skip="imprint", tier="gate", cover=0.9)
+    with pytest.raises(InvalidValueError, match="renew_norm: expected False beside target"):
+        TrainSettings(renew_norm=True, target=0.9)
+
+
+def test_plain_training_has_nothing_of_a_plan():
+    plans = {"skip": "imprint", "cover": 0.9, "class_floor": 0.1, "hold_suspects": True}
+    assert TrainSettings(**plans, batch_shrink=0.5).plain() == TrainSettings()
 
 
 def test_only_rules_with_a_plan_plan():

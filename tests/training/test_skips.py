@@ -39,6 +39,14 @@ def test_a_gate_has_the_settings_rule_and_reading():
     assert build_gate(settings, network(), SHAPE, 3).rule.scorer == "probe"
 
 
+@pytest.mark.parametrize("skip", ["imprint", "orderdp"])
+def test_steps_that_shrink_need_no_full_batches(skip):
+    settings = TrainSettings(skip=skip, keep=0.01, batch_size=128, batch_shrink=1.0)
+    assert build_plan(settings, LABELS).count(1) == 20
+    with pytest.raises(InvalidValueError, match="batch_size"):
+        build_plan(replace(settings, skip="imprint", batch_shrink=0.0), LABELS)
+
+
 class Branch(nn.Module):
     """The convolution stands in a branch: data pass around it."""
 

@@ -85,6 +85,15 @@ def test_with_both_the_plan_hears_of_rows_that_left_at_the_gate():
     assert int(tiers.plan.state_dict()["left"]) == 32 - 16
 
 
+def test_a_suspect_that_left_at_the_gate_stays_held_back(monkeypatch):
+    tiers, model = built(skip="imprint", tier="both", hold_suspects=True, dense_start=0)
+    monkeypatch.setattr(tiers.suspects, "among", lambda index: index % 2 == 0)
+    rows = tiers.begin_epoch(0)[0].nonzero()[:, 0].tolist()[:16]
+    assert step(tiers, model, batch_of(rows)) == 8
+    held = tiers.plan.state_dict()["levels"][torch.tensor(rows)] == HELD
+    assert held.tolist() == [row % 2 == 0 for row in rows]
+
+
 def test_what_the_network_contradicts_is_held_back():
     tiers, _ = built(skip="imprint", hold_suspects=True, keep=0.5, dense_start=0)
     for epoch in range(3):

@@ -38,9 +38,9 @@ class Tiers:
 
     Examples:
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
-        >>> settings = TrainSettings(skip="random", keep=0.5, batch_size=4, familiarity=False)
+        >>> settings = TrainSettings(skip="random", batch_size=4, dense_start=0, familiarity=False)
         >>> tiers = Tiers(settings, model, (1, 2, 2), 2, torch.arange(16) % 2)
-        >>> kept, _ = tiers.begin_epoch(1)
+        >>> kept, _ = tiers.begin_epoch(0)
         >>> int(kept.sum())
         8
     """
