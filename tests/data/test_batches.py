@@ -122,6 +122,14 @@ def test_so_many_steps_take_all_rows_evenly(make, count, steps, data):
 
 
 @kinds
+@pytest.mark.parametrize("steps", [None, 2])
+def test_flags_of_another_set_are_refused(make, steps):
+    batches = make(small_set(9), 2, PLAIN)
+    with pytest.raises(InvalidValueError, match=r"kept: expected \(9,\), .*got \(7,\)"):
+        list(batches.epoch(0, torch.ones(7, dtype=torch.bool), steps=steps))
+
+
+@kinds
 def test_epochs_may_be_read_side_by_side(make):
     batches = make(small_set(), 4, PLAIN, augmentations=["crop"])
     pairs = list(zip(batches.epoch(0), batches.epoch(0), batches.epoch(1), strict=True))

@@ -36,6 +36,12 @@ def test_what_does_not_go_together_is_told():
         TrainSettings(renew_norm=True, target=0.9)
 
 
+def test_rules_that_decide_by_themselves():
+    deciding = [TrainSettings(skip=skip).decides for skip in ("paper", "early-stopping", "imprint")]
+    assert deciding == [True, True, False]
+    assert TrainSettings(skip="imprint", cover=0.9).decides
+
+
 def test_plain_training_has_nothing_of_a_plan():
     plans = {"skip": "imprint", "cover": 0.9, "class_floor": 0.1, "hold_suspects": True}
     assert TrainSettings(**plans, batch_shrink=0.5).plain() == TrainSettings()

@@ -11,7 +11,6 @@ from imprint.benchmarking.flops import StepFlops, step_flops
 from imprint.benchmarking.statistics import summarise
 from imprint.errors import DivergedError, InvalidValueError
 from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
-from imprint.skipping import keep_at
 from imprint.training.job import build_trainer
 from imprint.training.progress import Progress
 from imprint.training.results import versions
@@ -44,7 +43,9 @@ METHODS: dict[str, dict[str, Any]] = {
 ROUNDING = 1e-9
 """Shares of epochs do not sum up to the last bit."""
 
-KEEPLESS = ("plain", "early-stopping", "paper", "imprint-auto")
+KEEPLESS = {
+    name for name, own in METHODS.items() if name == "plain" or TrainSettings(**own).decides
+}
 """Methods that decide by themselves how much they keep, and run once for all keep ratios."""
 
 
@@ -109,9 +110,7 @@ class BenchSettings:
 def _settings(base: TrainSettings, method: str, keep: float | None) -> TrainSettings:
     """The settings of a run; `matched` never trains on fewer images than its keep ratio makes."""
     if method == "matched" and keep is not None:
-        dense = {"dense_start": base.dense_start, "dense_end": base.dense_end}
-        shares = [keep_at(e / base.epochs, keep=keep, **dense) for e in range(base.epochs)]
-        return replace(base.plain(), epochs=math.ceil(sum(shares) - ROUNDING))
+        return replace(base.plain(), epochs=math.ceil(sum(base.shares(keep)) - ROUNDING))
     if METHODS[method]["skip"] == "none":
         return base.plain()
     return replace(base, keep=base.keep if keep is None else keep, **METHODS[method])

@@ -45,7 +45,7 @@ def skip(
     seeds: Annotated[int, _methods(help="How many, from 0.")] = 5,
     model: options.Model = DEFAULTS.model,
     layer: options.Layer = None,
-    test_share: options.TestShare = 0.2,
+    test_share: options.TestShare = options.TEST_SHARE,
     image_size: options.ImageSize = None,
     augment: options.Augment = True,
     dense_start: options.DenseStart = DEFAULTS.dense_start,

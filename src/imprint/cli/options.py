@@ -27,6 +27,7 @@ Model = Annotated[str, what(help=NETWORKS)]
 Layer = Annotated[
     str | None, what(help="Where maps are read.", show_default="a built-in network's own")
 ]
+TEST_SHARE = 0.2
 TestShare = Annotated[float, what(help="Share held out where the data have no test part.")]
 ImageSize = Annotated[
     int | None,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,7 +46,7 @@ def plan_skip(
         _what(help="Layers, with commas between.", show_default="about a dozen that would do"),
     ] = None,
     keep: Annotated[float, _what(help="The ratio to recommend for.")] = DEFAULTS.keep,
-    test_share: options.TestShare = 0.2,
+    test_share: options.TestShare = options.TEST_SHARE,
     image_size: options.ImageSize = None,
     augment: options.Augment = True,
     epochs: options.Epochs = DEFAULTS.epochs,
@@ -107,14 +108,16 @@ def _table(result: Mapping[str, Any]) -> Table:
 def _command(result: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     """The command that measures what was recommended, accuracy included, as it was predicted."""
     chosen = result["recommended"]
-    gate = [] if chosen["layer"] is None else ["--layer", chosen["layer"]]
-    options = ["--model", result["model"], "--tier", chosen["tier"], *gate]
-    keep = ["--keep", f"{chosen['keep']:g}", "--epochs", str(result["epochs"])]
-    usual = {**asdict(DEFAULTS), "test_share": 0.2, "image_size": None}
-    more = [
-        part
-        for name in TAKEN_OVER
-        if given[name] != usual[name]
-        for part in (f"--{name.replace('_', '-')}", str(given[name]))
-    ] + ([] if given["augment"] else ["--no-augment"])
-    return shlex.join(["imprint", "train", given["data"], "--compare", *options, *keep, *more])
+    usual = {**asdict(DEFAULTS), "test_share": options.TEST_SHARE, "image_size": None}
+    unusual = {name: given[name] for name in TAKEN_OVER if given[name] != usual[name]}
+    asked = {
+        "model": result["model"],
+        "tier": chosen["tier"],
+        **({} if chosen["layer"] is None else {"layer": chosen["layer"]}),
+        "keep": f"{chosen['keep']:g}",
+        "epochs": result["epochs"],
+        **unusual,
+    }
+    words = [(f"--{name.replace('_', '-')}", str(value)) for name, value in asked.items()]
+    plain = [] if given["augment"] else ["--no-augment"]
+    return shlex.join(["imprint", "train", given["data"], "--compare", *chain(*words), *plain])

@@ -30,7 +30,7 @@ def train(
     *,
     model: options.Model = DEFAULTS.model,
     layer: options.Layer = None,
-    test_share: options.TestShare = 0.2,
+    test_share: options.TestShare = options.TEST_SHARE,
     image_size: options.ImageSize = None,
     augment: options.Augment = True,
     skip: Annotated[

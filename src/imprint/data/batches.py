@@ -47,7 +47,8 @@ class Batches(Protocol):
         Args:
             epoch: from 0.
             kept: `(N,)`, bool, the samples to load; None loads all. The order stays.
-            steps: batches to give, as even as can be; None makes them of the batch size.
+            steps: batches to give of all that is kept, their sizes as even as can be, whatever the
+                batch size; None makes them of the batch size.
             whole: whether to give also what does not fill a last batch.
 
         Returns:
@@ -122,7 +123,8 @@ class TensorBatches:
         Args:
             epoch: from 0.
             kept: `(N,)`, bool, the samples to load; None loads all. The order stays.
-            steps: batches to give, as even as can be; None makes them of the batch size.
+            steps: batches to give of all that is kept, their sizes as even as can be, whatever the
+                batch size; None makes them of the batch size.
             whole: whether to give also what does not fill a last batch.
 
         Yields:
@@ -181,7 +183,8 @@ def split_order(
         the rows of each batch, in the order given.
 
     Raises:
-        InvalidValueError: where there is not one batch, or more steps than rows.
+        InvalidValueError: where there is not one batch, more steps than rows, or other than a flag
+            for each row.
 
     Examples:
         >>> kept = torch.tensor([True, False, True, True])
@@ -190,6 +193,9 @@ def split_order(
         >>> split_order(torch.arange(5), 4, None, drop_last=True, steps=2)
         (tensor([0, 1, 2]), tensor([3, 4]))
     """
+    if kept is not None and kept.shape != order.shape:
+        expected, got = tuple(order.shape), tuple(kept.shape)
+        raise InvalidValueError(f"kept: expected {expected}, a flag for each row; got {got}")
     rows = order if kept is None else order[kept[order]]
     if steps is not None:
         if not 1 <= steps <= len(rows):

@@ -160,7 +160,8 @@ class LoaderBatches:
         Args:
             epoch: from 0.
             kept: `(N,)`, bool, the samples to load; None loads all. The order stays.
-            steps: batches to give, as even as can be; None makes them of the batch size.
+            steps: batches to give of all that is kept, their sizes as even as can be, whatever the
+                batch size; None makes them of the batch size.
             whole: whether to give also what does not fill a last batch.
 
         Yields:

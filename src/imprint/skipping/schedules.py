@@ -65,12 +65,12 @@ def count_steps(kept: int, *, total: int, batch_size: int, shrink: float) -> int
             many as ever, so that there are fewer steps, with 1 so few that there are as many steps.
 
     Returns:
-        The steps, at least 1; none on a single sample, which batch norm cannot train on, unless
-        `batch_size` is 1.
+        The steps, at least 1, each of at least 2 samples, since batch norm cannot train on one;
+        but where `batch_size` is 1, or no more is kept.
 
     Examples:
         >>> [count_steps(256, total=1024, batch_size=128, shrink=shrink) for shrink in (0, 0.5, 1)]
         [2, 4, 8]
     """
     size = batch_size * math.pow(kept / total, shrink)
-    return max(1, min(round(kept / size), kept // min(2, batch_size)))
+    return max(1, min(math.floor(kept / size + ROUNDING), kept // min(2, batch_size)))

@@ -13,7 +13,6 @@ from imprint.data import Batches, LoaderBatches, batches_of, normalisation
 from imprint.errors import InvalidValueError
 from imprint.models import build_model, default_layer
 from imprint.runs import claim, write_json
-from imprint.skipping import keep_at
 from imprint.skipping.candidates import candidate_layers, spread
 from imprint.skipping.costs import EpochCosts, StepCosts, obstacle, predicted_saving
 from imprint.skipping.epochs import choose_seconds, load_seconds
@@ -263,11 +262,16 @@ def _prediction(
     costs: EpochCosts, settings: TrainSettings, tier: str, layer: str | None, keep: float
 ) -> dict[str, Any]:
     """What skipping saves at one place, and why it does not where it does not."""
-    dense = {"dense_start": settings.dense_start, "dense_end": settings.dense_end}
-    epochs = settings.epochs
-    saved = predicted_saving(costs, keep=keep, epochs=epochs, layer=layer, **dense)
-    shares = [keep_at(epoch / epochs, keep=keep, **dense) for epoch in range(epochs)]
-    why = None if saved >= GAIN else _why(costs, layer, sum(shares) / epochs)
+    saved = predicted_saving(
+        costs,
+        keep=keep,
+        epochs=settings.epochs,
+        layer=layer,
+        dense_start=settings.dense_start,
+        dense_end=settings.dense_end,
+    )
+    trained = sum(settings.shares(keep)) / settings.epochs
+    why = None if saved >= GAIN else _why(costs, layer, trained)
     return {"tier": tier, "layer": layer, "keep": keep, "time_saved": saved, "why_no_gain": why}
 
 

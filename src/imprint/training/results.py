@@ -55,7 +55,6 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
     """
     s, epochs, tiers = trainer.settings, trainer.epochs, trainer.tiers
     skipping = s.skip != "none"
-    exact = skipping and (tiers.gate is None or tiers.gate.rule.exact)
     most, counts = tiers.tally.most_skipped()
     return {
         "test_accuracy": epochs[-1]["test_accuracy"],
@@ -74,7 +73,7 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
         **{name: value for name, value in asdict(s).items() if name != "epochs"},
         "layer": None if tiers.gate is None else tiers.gate.layer,
         "tier": s.where if skipping else None,
-        "keep": s.keep if exact and s.cover is None else None,
+        "keep": s.keep if skipping and not s.decides else None,
         "threshold_reading": s.threshold_reading if s.skip == "paper" else None,
         "lr": s.rate,
         "device": str(trainer.device),

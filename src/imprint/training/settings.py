@@ -1,11 +1,11 @@
 """What a training run is told: one frozen record, checked before any work begins."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from imprint.errors import InvalidValueError
 from imprint.memory import ThresholdReading
-from imprint.skipping import HISTORY_RULES, PLANS, RULES
+from imprint.skipping import HISTORY_RULES, PLANS, RULES, keep_at
 
 __all__ = ["Device", "Optimizer", "Precision", "Schedule", "Skip", "Tier", "TrainSettings"]
 
@@ -129,8 +129,10 @@ class TrainSettings:
                 raise InvalidValueError(f"{name}: expected {text}, got {getattr(self, name)!r}")
         for name, (low, high, text) in _RANGES.items():
             value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise InvalidValueError(f"{name}: expected a value {text}, got {value}")
+            if value is None:
+                continue
+            if not (isinstance(value, int | float) and low <= value <= high):
+                raise InvalidValueError(f"{name}: expected a value {text}, got {value!r}")
         self._check_tiers()
 
     def _check_tiers(self) -> None:
@@ -164,6 +166,28 @@ class TrainSettings:
         names = ("batch_shrink", *_PLANS_OWN)
         unused = {name: getattr(TrainSettings, name) for name in names}
         return replace(self, skip="none", tier=None, **unused)
+
+    def shares(self, keep: float | None = None) -> list[float]:
+        """Give the keep ratio of each epoch, dense ones included.
+
+        Args:
+            keep: in (0, 1], in the place of the settings' own.
+
+        Returns:
+            A share an epoch; a rule that decides by itself goes its own way between dense ones.
+
+        Examples:
+            >>> TrainSettings(epochs=4, dense_end=0.25).shares(keep=0.3)
+            [1.0, 0.3, 0.3, 1.0]
+        """
+        ratio = self.keep if keep is None else keep
+        dense = {"dense_start": self.dense_start, "dense_end": self.dense_end}
+        return [keep_at(epoch / self.epochs, keep=ratio, **dense) for epoch in range(self.epochs)]
+
+    @property
+    def decides(self) -> bool:
+        """Whether the rule settles by itself how much is kept, whatever the keep ratio."""
+        return self.skip in ("paper", "early-stopping") or self.cover is not None
 
     @property
     def planned(self) -> bool:
@@ -204,13 +228,9 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
     "device": get_args(Device),
 }
 
-_NUMBER = (int | float | None, "a number")
-_KINDS: dict[str, tuple[Any, str]] = {
+_KINDS: dict[str, tuple[type, str]] = {
     **dict.fromkeys(("epochs", "batch_size", "seed"), (int, "a whole number")),
     **dict.fromkeys(("hold_suspects", "renew_norm", "familiarity", "augment"), (bool, "a bool")),
-    **dict.fromkeys(("keep", "cover", "class_floor", "batch_shrink", "memory_decay"), _NUMBER),
-    **dict.fromkeys(("dense_start", "dense_end", "lr", "momentum", "weight_decay"), _NUMBER),
-    **dict.fromkeys(("clip", "label_smoothing", "target"), _NUMBER),
 }
 
 _PLANS_OWN = ("cover", "class_floor", "hold_suspects")

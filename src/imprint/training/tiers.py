@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from imprint.data import Batch
 from imprint.outputs import first_tensor
-from imprint.skipping import SkipPlan, Suspects, keep_at
+from imprint.skipping import SkipPlan, Suspects
 from imprint.training.settings import TrainSettings
 from imprint.training.skips import build_gate, build_plan, build_selector
 from imprint.training.tally import SkipTally
@@ -80,10 +80,8 @@ class Tiers:
             `(N,)`, bool, each, or None: the images to load, None for all; and those that only run
             forward at its end.
         """
-        s = self._settings
-        dense = {"dense_start": s.dense_start, "dense_end": s.dense_end}
-        keep = keep_at(epoch / s.epochs, keep=s.keep, **dense)
-        if self.gate is not None and s.gated:
+        keep = self._settings.shares()[epoch]
+        if self.gate is not None and self._settings.gated:
             self.gate.keep = keep
         if self._selector is not None:
             self._selector.begin_epoch(epoch, keep)
