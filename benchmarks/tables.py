@@ -27,6 +27,7 @@ def tables() -> dict[str, str]:
         "plan-scale": _plan_scale(_read("plan_scale")),
         "plan-skip": _plan_skip(_read("plan_skip")),
         "suspects": _suspects(_read("suspects_any_20")),
+        "mnist-target": _to_accuracy(_read("skip_mnist"), 0.993),
         "keep-one": _keep_one(_read("keep_one")),
         "batch-norm": _batch_norm(_read("batch_norm")),
     }
@@ -135,6 +136,58 @@ def _keep_one(figures: dict[str, Any]) -> str:
             cells.append(f"{middle:+.1%} ({low:+.1%} to {high:+.1%})")
         lines.append(f"| {network} | {' | '.join(cells)} |")
     what = f"Time beside plain training: median and quartiles of {figures['epochs']} epochs."
+    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
+
+
+def _to_accuracy(figures: dict[str, Any], target: float) -> str:
+    """How soon each method reached an accuracy, in shares of plain's seconds of the same seed."""
+    runs: dict[tuple[str, float | None], dict[int, float | None]] = {}
+    for row in figures["rows"]:
+        runs.setdefault((row["method"], row["keep"]), {})[row["seed"]] = _reached(row, target)
+    plain = runs["plain", None]
+    lines = [
+        f"| method | keep | seeds that reached {target:.1%} | seconds | share of plain's |",
+        "|---|---|---|---|---|",
+    ]
+    for (method, keep), taken in runs.items():
+        seconds = [value for value in taken.values() if value is not None]
+        shares = [value / plain[seed] for seed, value in taken.items() if value and plain[seed]]
+        lines.append(
+            f"| {method} | {'' if keep is None else keep} | {len(seconds)} of {len(taken)} "
+            f"| {format(mean(seconds), '.0f') if seconds else ''} "
+            f"| {_share_span(shares) if shares else ''} |"
+        )
+    what = "After each epoch, of those seeds that reached it: mean, least to most."
+    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
+
+
+def _reached(row: dict[str, Any], target: float) -> float | None:
+    """Seconds of training until an epoch's test accuracy is the target; None where never."""
+    seconds = 0.0
+    for accuracy, took in zip(row["accuracies"], row["epoch_seconds"], strict=True):
+        seconds += took
+        if accuracy >= target:
+            return seconds
+    return None
+
+
+def _ways(figures: dict[str, Any]) -> str:
+    rows = figures["rows"]
+    start = [row for row in rows if row["way"] == rows[0]["way"]]
+    lines = [
+        "| way | seconds | test accuracy | against the first, in points |",
+        "|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(row["way"] for row in rows):
+        own = [row for row in rows if row["way"] == name]
+        more = [100 * (a["accuracy"] - b["accuracy"]) for a, b in zip(own, start, strict=True)]
+        beside = f"{mean(more):+.2f} ({min(more):+.2f} to {max(more):+.2f})"
+        lines.append(
+            f"| {name} | {mean(row['seconds'] for row in own):.0f} "
+            f"| {mean(row['accuracy'] for row in own):.2%} | {'' if own == start else beside} |"
+        )
+    seeds = len({row["seed"] for row in rows})
+    what = f"{figures['data']}, conv4, keep {figures['keep']}, {seeds} seeds: mean, least to most."
     return "\n".join([*lines, "", what, "", _stamp(figures), ""])
 
 
