@@ -1,4 +1,7 @@
-"""Results to make reports of, as a run leaves them."""
+"""Results to make reports of, as a run leaves them, and a browser to look at them."""
+
+import re
+import shutil
 
 import pytest
 import torch
@@ -6,6 +9,7 @@ import torch
 from imprint.training import TrainSettings, train
 from imprint.types import DataSplits, ImageSet
 
+CHROMIUM = shutil.which("chromium")
 SETTINGS = {"epochs": 3, "batch_size": 32, "device": "cpu", "lr": 0.1}
 
 
@@ -23,3 +27,47 @@ def splits_of(num_classes, n=256, names=None):
 def comparison():
     splits = splits_of(5)
     return train(splits, TrainSettings(**SETTINGS), compare=True), splits.train
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("Debian's chromium is not installed")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+def check_page(browser, html, folder, *, width, scheme, plots):
+    """A page as a browser shows it: quiet, no wider than the window, its charts' titles whole."""
+    path = folder / "report.html"
+    path.write_text(html)
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
+    )
+    page = context.new_page()
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(path.as_uri())
+    page.wait_for_function("document.querySelectorAll('.main-svg').length >= " + str(plots))
+    assert said == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for chart in page.query_selector_all(".chart"):
+        box, plot = chart.bounding_box(), chart.query_selector(".plot").bounding_box()
+        assert plot["width"] > 0.8 * box["width"]
+        titles = chart.query_selector_all(".xtitle, .ytitle")
+        assert len(titles) == 2
+        for title in titles:
+            inner = title.bounding_box()
+            assert inner["x"] >= box["x"]
+            assert inner["x"] + inner["width"] <= box["x"] + box["width"]
+    ground, ink = page.evaluate(
+        "['background-color', 'color'].map("
+        "(name) => getComputedStyle(document.body).getPropertyValue(name))"
+    )
+    light = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (ground, ink)]
+    assert (light[0] > light[1]) == (scheme == "light")
+    context.close()

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -16,9 +15,8 @@ from imprint.report.page import render
 from imprint.report.pictures import picture
 from imprint.training import TrainSettings, train
 
-from .conftest import SETTINGS, splits_of
+from .conftest import SETTINGS, check_page, splits_of
 
-CHROMIUM = shutil.which("chromium")
 FIGURE = re.compile(r'<script type="application/json">(.*?)</script>', re.DOTALL)
 LINK = re.compile(r'(?:src|href)="([^"]*)"|url\(([^)]*)\)|@import')
 
@@ -103,50 +101,12 @@ def test_the_verdict_says_more_or_less():
     assert verdict(one) == "50.00% of the test images right, 25% of the training skipped."
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("Debian's chromium is not installed")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1400])
 def test_a_browser_shows_it_at_any_width(browser, comparison, tmp_path, width, scheme):
-    path = tmp_path / "report.html"
-    path.write_text(train_report(*comparison, "imprint train stripes --compare " + "x" * 200))
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
-    )
-    page = context.new_page()
-    said = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto(path.as_uri())
-    page.wait_for_function("document.querySelectorAll('.main-svg').length >= 7")
-    assert said == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    for chart in page.query_selector_all(".chart"):
-        box, plot = chart.bounding_box(), chart.query_selector(".plot").bounding_box()
-        assert plot["width"] > 0.8 * box["width"]
-        titles = chart.query_selector_all(".xtitle, .ytitle")
-        assert len(titles) == 2
-        for title in titles:
-            inner = title.bounding_box()
-            assert inner["x"] >= box["x"]
-            assert inner["x"] + inner["width"] <= box["x"] + box["width"]
-    ground, ink = page.evaluate(
-        "['background-color', 'color'].map("
-        "(name) => getComputedStyle(document.body).getPropertyValue(name))"
-    )
-    light = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (ground, ink)]
-    assert (light[0] > light[1]) == (scheme == "light")
-    context.close()
+    html = train_report(*comparison, "imprint train stripes --compare " + "x" * 200)
+    check_page(browser, html, tmp_path, width=width, scheme=scheme, plots=7)
 
 
 def test_suspects_are_shown_with_what_they_are_labelled_and_look_like():

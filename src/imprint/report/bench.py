@@ -55,11 +55,12 @@ def bench_report(result: Mapping[str, Any], command: str = "") -> str:
         >>> bench_report(result | {"model": "conv4", "data": "mnist"}).startswith("<!doctype html>")
         True
     """
-    seeds = result["seeds"]
+    epochs, seeds = (_counted(result[name], name) for name in ("epochs", "seeds"))
+    columns, lines = _filled(result["summary"])
     return render(
         "bench.html",
         title=f"Skipping methods: {result['model']} on {result['data']}",
-        summary=f"{result['epochs']} epochs, {seeds} seed{'s' if seeds > 1 else ''}, paired.",
+        summary=f"{epochs}, {seeds}, paired.",
         charts=[
             Chart(
                 "Accuracy against training time",
@@ -74,13 +75,27 @@ def bench_report(result: Mapping[str, Any], command: str = "") -> str:
                 " the line at 0 is not told apart from plain training.",
             ),
         ],
-        columns=(*BENCH_COLUMNS, "points to random", "points to matched"),
-        lines=[
-            [*_line(row), _difference(row, "to_random"), _difference(row, "to_matched")]
-            for row in result["summary"]
-        ],
+        columns=columns,
+        lines=lines,
         command=command,
     )
+
+
+def _counted(number: int, plural: str) -> str:
+    return f"{number} {plural if number != 1 else plural.removesuffix('s')}"
+
+
+def _filled(summary: Sequence[Summary]) -> tuple[list[str], list[list[str]]]:
+    """The table's columns and lines, a control that was not run left out."""
+    controls = [
+        name
+        for name in ("random", "matched")
+        if any(_difference(row, f"to_{name}") for row in summary)
+    ]
+    columns = [*BENCH_COLUMNS, *(f"points to {name}" for name in controls)]
+    return columns, [
+        [*_line(row), *(_difference(row, f"to_{name}") for name in controls)] for row in summary
+    ]
 
 
 def bench_lines(summary: Sequence[Summary]) -> list[list[str]]:
@@ -144,11 +159,11 @@ def accuracy_against_time(summary: Sequence[Summary]) -> Figure:
 
     Examples:
         >>> accuracy_against_time([])["layout"]["xaxis"]["title"]["text"]
-        'training time (seconds, mean over seeds)'
+        'training time (seconds)'
     """
     return _figure(
         summary,
-        x=("seconds_mean", 1.0, "training time (seconds, mean over seeds)"),
+        x=("seconds_mean", 1.0, "training time (seconds)"),
         y=("accuracy", "_mean", "test accuracy (%)"),
     )
 
@@ -166,11 +181,13 @@ def difference_against_saving(summary: Sequence[Summary]) -> Figure:
         >>> difference_against_saving([])["layout"]["yaxis"]["title"]["text"]
         'accuracy to plain (points)'
     """
-    return _figure(
+    figure = _figure(
         [row for row in summary if row["method"] != "plain" and row["time_saved"] is not None],
         x=("time_saved", 100.0, "training time saved (% of plain's)"),
         y=("accuracy_difference", "", "accuracy to plain (points)"),
     )
+    figure["layout"]["yaxis"] |= {"rangemode": "tozero", "zeroline": True}
+    return figure
 
 
 def _figure(

@@ -3,8 +3,9 @@ const dark = window.matchMedia("(prefers-color-scheme: dark)");
 // The page's own colours, so that charts follow its light and its dark side.
 function themed(layout) {
   const style = getComputedStyle(document.documentElement);
-  const [ink, line] = ["--ink", "--line"].map((name) => style.getPropertyValue(name).trim());
-  const axis = (own) => ({ ...own, gridcolor: line, linecolor: line, tickcolor: line });
+  const [ink, line, quiet] = ["--ink", "--line", "--quiet"].map((name) => style.getPropertyValue(name).trim());
+  const colours = { gridcolor: line, linecolor: line, tickcolor: line, zerolinecolor: quiet };
+  const axis = (own) => ({ ...own, ...colours });
   return {
     ...layout,
     xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
