@@ -31,7 +31,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "batches of full size": {"batch_shrink": 0.0},
     "as many steps": {"batch_shrink": 1.0},
     "no dense start": {"dense_start": 0.0},
-    "a dense end": {"dense_end": 0.06},
+    "a dense end": {"dense_end": 0.07},
     "a lower rate": {"lr": 0.14},
     "the top alone": {"skip": "top"},
     "24 epochs, two thirds the share": {"epochs": 24, "keep": 0.227},

@@ -27,6 +27,7 @@ def tables() -> dict[str, str]:
         "plan-scale": _plan_scale(_read("plan_scale")),
         "plan-skip": _plan_skip(_read("plan_skip")),
         "suspects": _suspects(_read("suspects_any_20")),
+        "suspects-pair": _suspects(_read("suspects_pair_20")),
         "mnist-target": _to_accuracy(_read("skip_mnist"), 0.993),
         "keep-one": _keep_one(_read("keep_one")),
         "batch-norm": _batch_norm(_read("batch_norm")),
