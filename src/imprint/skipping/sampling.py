@@ -13,7 +13,7 @@ from imprint.ranks import ALONE, Ranks
 from imprint.skipping.levels import clear_flags, flags_at, flags_of
 from imprint.skipping.permutation import permuted
 
-__all__ = ["EpochSampler", "check_places", "check_record"]
+__all__ = ["EpochSampler", "check_places", "check_record", "kinds_of"]
 
 
 class EpochSampler(Sampler[int]):
@@ -224,7 +224,7 @@ class EpochSampler(Sampler[int]):
         expected = {"epoch": number} | parts
         if "bits" in state:
             expected |= {"bits": bits, "pending": bits, "size": number, "left": number}
-        shapes, wanted = _kinds(state), _kinds(expected)
+        shapes, wanted = kinds_of(state), kinds_of(expected)
         if shapes != wanted:
             raise InvalidValueError(f"state: expected {wanted}, got {shapes}")
         self.epoch, self._passed = int(state["epoch"]), False
@@ -291,5 +291,17 @@ def check_places(index: Tensor, total: int) -> None:
         raise InvalidValueError(f"index: expected each place once in a batch, got {got}")
 
 
-def _kinds(state: dict[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+def kinds_of(state: dict[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    """Say of what shape and dtype the tensors of a state are, to hold it against another.
+
+    Args:
+        state: tensors by name.
+
+    Returns:
+        Shape and dtype by name.
+
+    Examples:
+        >>> kinds_of({"left": torch.zeros(2)})
+        {'left': ((2,), torch.float32)}
+    """
     return {name: (tuple(value.shape), value.dtype) for name, value in state.items()}

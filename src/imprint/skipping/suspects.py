@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imprint.errors import InvalidValueError
-from imprint.skipping.sampling import check_places
+from imprint.skipping.sampling import check_places, kinds_of
 
 __all__ = ["LIMIT", "PACE", "Suspects", "closest_others", "margins"]
 
@@ -130,14 +130,7 @@ class Suspects:
             InvalidValueError: where shapes or places do not fit.
         """
         check_places(index, len(self.margins))
-        got = tuple(labels.shape) if isinstance(labels, Tensor) else type(labels).__name__
-        if got != (expected := tuple(index.shape)):
-            raise InvalidValueError(
-                f"labels: expected {expected}, one for each of index; got {got}"
-            )
-        if not isinstance(logits, Tensor) or logits.is_complex():
-            kind = logits.dtype if isinstance(logits, Tensor) else type(logits).__name__
-            raise InvalidValueError(f"logits: expected a tensor of real numbers, got {kind}")
+        _check_look(index, logits, labels)
         probabilities = logits.detach().float().softmax(-1)
         latest = margins(probabilities, labels).cpu()
         closest = closest_others(probabilities, labels).cpu()
@@ -209,15 +202,22 @@ class Suspects:
         Raises:
             InvalidValueError: where one is missing, of another number of samples or dtype.
         """
-        kinds = {name: (tuple(value.shape), value.dtype) for name, value in state.items()}
-        own = self.state_dict()
-        wanted = {name: (tuple(value.shape), value.dtype) for name, value in own.items()}
-        if kinds != wanted:
+        if (kinds := kinds_of(state)) != (wanted := kinds_of(self.state_dict())):
             raise InvalidValueError(f"state: expected {wanted}, got {kinds}")
         for name, value in state.items():
             getattr(self, name).copy_(value)
         self._sums = self._counts = torch.zeros(0, dtype=torch.float64)
         self._tally(torch.arange(len(self.labels)), 1)
+
+
+def _check_look(index: Tensor, logits: Tensor, labels: Tensor) -> None:
+    """Check that there are logits, and a label for each place."""
+    got = tuple(labels.shape) if isinstance(labels, Tensor) else type(labels).__name__
+    if got != (expected := tuple(index.shape)):
+        raise InvalidValueError(f"labels: expected {expected}, one for each of index; got {got}")
+    if not isinstance(logits, Tensor) or logits.is_complex():
+        kind = logits.dtype if isinstance(logits, Tensor) else type(logits).__name__
+        raise InvalidValueError(f"logits: expected a tensor of real numbers, got {kind}")
 
 
 def _without_own(scores: Tensor, labels: Tensor) -> Tensor:
