@@ -28,6 +28,8 @@ def tables() -> dict[str, str]:
         "plan-skip": _plan_skip(_read("plan_skip")),
         "suspects": _suspects(_read("suspects_any_20")),
         "suspects-pair": _suspects(_read("suspects_pair_20")),
+        "cover": _cover(_read("cover")),
+        "ways": _ways(_read("ways")),
         "mnist-target": _to_accuracy(_read("skip_mnist"), 0.993),
         "keep-one": _keep_one(_read("keep_one")),
         "batch-norm": _batch_norm(_read("batch_norm")),
@@ -170,6 +172,23 @@ def _reached(row: dict[str, Any], target: float) -> float | None:
         if accuracy >= target:
             return seconds
     return None
+
+
+def _cover(figures: dict[str, Any]) -> str:
+    lines = [
+        "| data | way | images trained | time saved | against plain, in points |",
+        "|---|---|---|---|---|",
+    ]
+    for name, rows in figures["sets"].items():
+        for row in rows[1:]:  # the first is plain
+            middle, low, high = (100 * of(row["difference"]) for of in (mean, min, max))
+            lines.append(
+                f"| {name}, {figures['epochs'][name]} epochs | {row['way']} "
+                f"| {mean(row['share']):.0%} | {mean(row['time_saved']):.0%} "
+                f"| {middle:+.2f} ({low:+.2f} to {high:+.2f}) |"
+            )
+    what = f"conv4, {figures['seeds']} seeds: mean, least to most."
+    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
 
 
 def _ways(figures: dict[str, Any]) -> str:
