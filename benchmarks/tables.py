@@ -280,10 +280,11 @@ def _points(row: dict[str, Any], name: str) -> str:
 
 def _stamp(figures: dict[str, Any]) -> str:
     machine, versions = figures["machine"], figures["versions"]
-    gpu = machine["gpu"] or "no GPU"
+    gpu, cores = machine["gpu"] or "no GPU", machine["cores"]
+    threads = "1 thread" if cores == 1 else f"{cores} threads"
     return (
         f"`{figures['command']}`, {figures['date']}, {machine['processor']}, "
-        f"{machine['cores']} threads, {gpu}, torch {versions['torch']}.\n"
+        f"{threads}, {gpu}, torch {versions['torch']}.\n"
     )
 
 
