@@ -7,6 +7,7 @@ It continues where it was stopped; more seeds may be asked for later. Each name 
 """
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,11 @@ def main() -> None:
         chosen["methods"] = tuple(options.methods)
     out = Path("runs") / f"skip-{options.name}"
     data = load(chosen.pop("data"))
-    for seeds in range(1, options.seeds + 1):
+    config = out / "config.json"
+    begun = json.loads(config.read_text())["seeds"] if config.is_file() else 1
+    for seeds in range(begun, max(begun, options.seeds) + 1):
         settings = BenchSettings(**chosen, seeds=seeds)
-        resume = (out / "config.json").is_file()
-        result = bench_skip(data, settings, out=out, resume=resume, on_run=_show)
+        result = bench_skip(data, settings, out=out, resume=config.is_file(), on_run=_show)
         about = {key: result[key] for key in result if key not in {"command", "versions"}}
         print(record(f"skip_{options.name}", about), flush=True)
 
