@@ -14,7 +14,7 @@ FLOORS = (
     {"memory", "taps", "data", "models"},
     {"skipping", "early_exit", "exploring", "seeing", "on_maps", "robustness", "searching"},
     {"training", "report", "callbacks"},
-    {"benchmarking", "reproduce", "app"},
+    {"benchmarking", "exploration", "reproduce", "app"},
     {"cli"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -25,7 +25,8 @@ SIBLINGS = {("types", "errors")}
 
 HEAVY = {
     *("lightning", "plotly", "jinja2", "PIL", "pyarrow", "pooch", "typer", "rich"),
-    *("kornia", "scipy", "sklearn", "transformers", "accelerate"),
+    *("kornia", "scipy", "sklearn", "transformers", "accelerate", "captum", "matplotlib"),
+    *("faiss", "openTSNE", "cleanlab"),
 }
 """What is imported where it is used, so that `import imprint` stays quick."""
 

@@ -1,6 +1,9 @@
 from .data import indexed as indexed
 from .data import load as load
 from .errors import ImprintError as ImprintError
+from .exploration import Exploration as Exploration
+from .exploration import ExploreSettings as ExploreSettings
+from .exploration import explore as explore
 from .memory import ClassMemory as ClassMemory
 from .signatures import signature as signature
 from .similarity import cosine_similarity as cosine_similarity

@@ -1,6 +1,7 @@
 """Small frozen types that cross module borders."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -8,7 +9,15 @@ from torch import Tensor
 
 from imprint.errors import InvalidValueError
 
-__all__ = ["DataSplits", "ImageSet", "Match", "Nearest", "Normalisation"]
+__all__ = [
+    "DataPart",
+    "DataSplits",
+    "ImageSet",
+    "Match",
+    "Nearest",
+    "Normalisation",
+    "Unreadable",
+]
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,51 @@ class DataSplits:
     def num_classes(self) -> int:
         """The number of classes K."""
         return len(self.train.class_names)
+
+
+class Unreadable(NamedTuple):
+    """An image that could not be read.
+
+    Attributes:
+        path: its file, or the file and row that hold it.
+        label: an index into the class names.
+        reason: what is wrong with it.
+    """
+
+    path: str
+    label: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class DataPart:
+    """One part of a data set as its source has it: no split is drawn, what is broken is listed.
+
+    Args:
+        images: what could be read, all of one size.
+        paths: where each image comes from; empty where the source has no names.
+        unreadable: what could not be read.
+        forms: how many images have each height, width (in pixels) and Pillow mode; empty where the
+            source has one form by its nature.
+
+    Raises:
+        InvalidValueError: where there are paths and not one for each image.
+
+    Examples:
+        >>> images = torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
+        >>> len(DataPart(ImageSet(images, torch.tensor([0, 1]), ("cat", "dog"))).images)
+        2
+    """
+
+    images: ImageSet
+    paths: Sequence[str] = ()
+    unreadable: Sequence[Unreadable] = ()
+    forms: Mapping[tuple[int, int, str], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.paths and len(self.paths) != len(self.images):
+            expected = f"{len(self.images)}, one for each image"
+            raise InvalidValueError(f"paths: expected {expected}, got {len(self.paths)}")
 
 
 class Match(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from imprint.cli.bench import bench
+from imprint.cli.explore import explore
 from imprint.cli.plan_skip import plan_skip
 from imprint.cli.train import train
 from imprint.errors import ImprintError
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(train)
 app.command()(plan_skip)
+app.command()(explore)
 app.add_typer(bench)
 
 

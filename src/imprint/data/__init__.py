@@ -7,7 +7,7 @@ from imprint.data.folders import FolderImages
 from imprint.data.known import KNOWN
 from imprint.data.loading import LoaderBatches, batches_of
 from imprint.data.scaling import normalisation, normalise
-from imprint.data.sources import SOURCES, load
+from imprint.data.sources import SOURCES, load, survey
 from imprint.data.splits import stratified_split
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "random_crop",
     "random_flip",
     "stratified_split",
+    "survey",
 ]

@@ -60,7 +60,7 @@ def indexed(dataset: MapStyle[T]) -> Indexed[T]:
     return Indexed(dataset)
 
 
-def from_dataset(dataset: MapStyle[Any]) -> ImageSet:
+def from_dataset(dataset: MapStyle[Any], *, least: int = 2) -> ImageSet:
     """Take a small data set into memory.
 
     Args:
@@ -69,6 +69,7 @@ def from_dataset(dataset: MapStyle[Any]) -> ImageSet:
             `0 … 255` or floats in [0, 1]. All have one size; grey ones among colour ones become
             RGB. A label is a whole number or a string. `dataset.classes`, as torchvision's have it,
             names the classes.
+        least: classes that it must have.
 
     Returns:
         images `(N, C, H, W)`, with labels in `0 … K-1`.
@@ -83,7 +84,9 @@ def from_dataset(dataset: MapStyle[Any]) -> ImageSet:
     """
     _check_map_style(dataset)
     pairs = [to_pair(dataset[row], f"item {row}") for row in range(len(dataset))]
-    labels, _, names = encode_labels([label for _, label in pairs], names=_class_names(dataset))
+    labels, _, names = encode_labels(
+        [label for _, label in pairs], names=_class_names(dataset), least=least
+    )
     return ImageSet(stack_images([image for image, _ in pairs]), labels, names)
 
 

@@ -4,9 +4,12 @@ import logging
 import math
 import os
 import shutil
+import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +19,19 @@ import torch
 from torch import Tensor
 
 from imprint.data.pixels import image_pixels, opened, read_header
-from imprint.errors import StorageError
+from imprint.errors import DamagedFileError, InvalidValueError, StorageError
 
-__all__ = ["MEMORY_BUDGET", "Encoded", "Shape", "choose_shape", "decode", "decode_all", "survey"]
+__all__ = [
+    "MEMORY_BUDGET",
+    "Decoded",
+    "Encoded",
+    "Shape",
+    "choose_shape",
+    "decode",
+    "decode_all",
+    "decode_readable",
+    "survey",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -57,35 +70,56 @@ class Survey(NamedTuple):
 
     Attributes:
         sizes: `(N, 2)`, height and width in pixels.
+        modes: Pillow's mode of each.
         grey: whether all have one channel.
     """
 
     sizes: npt.NDArray[np.int64]
+    modes: tuple[str, ...]
     grey: bool
 
 
-def survey(images: Iterable[Encoded]) -> Survey:
+class Decoded(NamedTuple):
+    """What could be decoded of a split.
+
+    Attributes:
+        images: `(M, C, H, W)`, uint8, those that could, in their order.
+        failures: by position among the N images of the split, why one could not.
+        forms: how many images have each height, width (in pixels) and mode.
+    """
+
+    images: Tensor
+    failures: dict[int, str]
+    forms: dict[tuple[int, int, str], int]
+
+
+def survey(images: Iterable[Encoded], *, lenient: bool = False) -> Survey:
     """Read the headers of images.
 
     Args:
         images: any number.
+        lenient: whether to pass over an image that cannot be read.
 
     Returns:
-        their sizes, and whether all are grey.
+        their sizes and modes, and whether all are grey.
 
     Raises:
-        DamagedFileError: for the first image that cannot be read.
+        DamagedFileError: for the first image that cannot be read, unless lenient.
 
     Examples:
         >>> survey([]).sizes.shape
         (0, 2)
     """
-    sizes, grey = [], True
+    headers = []
     for name, data in images:
-        height, width, one_channel = read_header(data, name)
-        sizes.append((height, width))
-        grey = grey and one_channel
-    return Survey(np.array(sizes, np.int64).reshape(-1, 2), grey)
+        try:
+            headers.append(read_header(data, name))
+        except DamagedFileError:
+            if not lenient:
+                raise
+    sizes = np.array([header[:2] for header in headers], np.int64).reshape(-1, 2)
+    grey = all(header.is_grey for header in headers)
+    return Survey(sizes, tuple(sys.intern(header.mode) for header in headers), grey)
 
 
 def choose_shape(surveyed: Survey, *, image_size: int | None = None) -> Shape:
@@ -101,7 +135,7 @@ def choose_shape(surveyed: Survey, *, image_size: int | None = None) -> Shape:
         at most 224.
 
     Examples:
-        >>> choose_shape(Survey(np.array([[480, 640], [480, 640], [48, 64]]), False))
+        >>> choose_shape(Survey(np.array([[480, 640], [480, 640], [48, 64]]), ("RGB",) * 3, False))
         (3, 168, 224)
     """
     channels = 1 if surveyed.grey else 3
@@ -159,30 +193,86 @@ def decode_all(streams: Sequence[Stream], *, image_size: int | None = None) -> l
         >>> decode_all([])
         []
     """
-    surveys = [survey(image for images in stream() for image in images) for stream in streams]
+    return [decoded.images for decoded in _decode_streams(streams, image_size, lenient=False)]
+
+
+def decode_readable(streams: Sequence[Stream], *, image_size: int | None = None) -> list[Decoded]:
+    """Decode what can be read of the splits of a set, to one common shape.
+
+    Args:
+        streams: one a split.
+        image_size: side of the images in pixels; None: see `choose_shape`.
+
+    Returns:
+        one record a split, with the images, what could not be read, and sizes and modes.
+
+    Raises:
+        StorageError: where they fit neither the memory nor the temporary folder.
+        InvalidValueError: where no image at all can be read.
+
+    Examples:
+        >>> decode_readable([])
+        []
+    """
+    return _decode_streams(streams, image_size, lenient=True)
+
+
+def _decode_streams(
+    streams: Sequence[Stream], image_size: int | None, *, lenient: bool
+) -> list[Decoded]:
+    surveys = [
+        survey((image for images in stream() for image in images), lenient=lenient)
+        for stream in streams
+    ]
     if not surveys:
         return []
-    joined = Survey(np.concatenate([s.sizes for s in surveys]), all(s.grey for s in surveys))
+    sizes = np.concatenate([s.sizes for s in surveys])
+    if not len(sizes):
+        raise InvalidValueError("images: expected at least one that can be read, got none")
+    joined = Survey(sizes, (), all(s.grey for s in surveys))
     shape = choose_shape(joined, image_size=image_size)
-    spill = len(joined.sizes) * math.prod(shape) > MEMORY_BUDGET
-    threaded = np.median(joined.sizes.prod(axis=1)) > SMALL
-    tensors = [_allocate((len(s.sizes), *shape), spill=spill) for s in surveys]
-    for stream, tensor in zip(streams, tensors, strict=True):
-        _decode_into(tensor.numpy(), stream, shape, threads=os.cpu_count() if threaded else None)
-    return tensors
+    spill = len(sizes) * math.prod(shape) > MEMORY_BUDGET
+    threads = os.cpu_count() if np.median(sizes.prod(axis=1)) > SMALL else None
+    decoded = []
+    for stream, seen in zip(streams, surveys, strict=True):
+        tensor = _allocate((len(seen.sizes), *shape), spill=spill)
+        count, failures = _decode_into(
+            tensor.numpy(), stream, shape, threads=threads, lenient=lenient
+        )
+        forms = Counter(zip(*seen.sizes.T.tolist(), seen.modes, strict=True))
+        decoded.append(Decoded(tensor[:count], failures, dict(forms)))
+    return decoded
 
 
 def _decode_into(
-    rows: npt.NDArray[np.uint8], stream: Stream, shape: Shape, *, threads: int | None
-) -> None:
-    start = 0
+    rows: npt.NDArray[np.uint8],
+    stream: Stream,
+    shape: Shape,
+    *,
+    threads: int | None,
+    lenient: bool,
+) -> tuple[int, dict[int, str]]:
+    """Decode a stream into rows, one after the other; how many, and what failed by position."""
+
+    def attempt(image: Encoded) -> npt.NDArray[np.uint8] | str:
+        try:
+            return decode(image, shape)
+        except DamagedFileError as error:
+            if not lenient:
+                raise
+            return str(error)
+
+    failures: dict[int, str] = {}
+    count = 0
     with ThreadPoolExecutor(threads or 1) as pool:
         run = pool.map if threads else map
-        for images in stream():
-            arrays = run(lambda image: decode(image, shape), images)
-            for row, array in enumerate(arrays, start):
-                rows[row] = array
-            start += len(images)
+        for array in chain.from_iterable(run(attempt, images) for images in stream()):
+            if isinstance(array, str):
+                failures[count + len(failures)] = array
+            else:
+                rows[count] = array
+                count += 1
+    return count, failures
 
 
 def _allocate(shape: tuple[int, ...], *, spill: bool) -> Tensor:

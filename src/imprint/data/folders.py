@@ -8,15 +8,24 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from imprint.data.decoding import Encoded, Shape, choose_shape, decode, decode_all, survey
+from imprint.data.decoding import (
+    Decoded,
+    Encoded,
+    Shape,
+    choose_shape,
+    decode,
+    decode_all,
+    decode_readable,
+    survey,
+)
 from imprint.data.labels import encode_labels
 from imprint.data.seeds import generator_of
 from imprint.data.source import ReadOptions, Source
 from imprint.data.splits import stratified_split
 from imprint.errors import InvalidValueError
-from imprint.types import DataSplits, ImageSet
+from imprint.types import DataPart, DataSplits, ImageSet, Unreadable
 
-__all__ = ["SOURCE", "FolderImages", "read_folder"]
+__all__ = ["SOURCE", "FolderImages", "read_folder", "survey_folder"]
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
@@ -119,6 +128,58 @@ def read_folder(path: Path, options: ReadOptions | None = None) -> DataSplits:
     )
 
 
+def survey_folder(path: Path, image_size: int | None = None) -> dict[str, DataPart]:
+    """Read a folder of class folders as it lies: no split is drawn, what is broken is listed.
+
+    Args:
+        path: as for `read_folder`; one class will do, and a class folder may be empty.
+        image_size: side of the images in pixels; None: see `decode_all`.
+
+    Returns:
+        `train` and `test` where the folder has both, else `all`.
+
+    Raises:
+        InvalidValueError: for no class folders, or no image that can be read.
+
+    Examples:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (Path(folder) / "cat").mkdir()
+        ...     (Path(folder) / "cat" / "0.png").write_bytes(b"no image")
+        ...     Image.new("L", (9, 8)).save(Path(folder) / "cat" / "1.png")
+        ...     part = survey_folder(Path(folder))["all"]
+        ...     part.paths, [broken.path for broken in part.unreadable]
+        8
+        (('cat/1.png',), ['cat/0.png'])
+    """
+    train_path, test_path = _split_folders(path)
+    folders = {"all": path} if test_path is None else {"train": train_path, "test": test_path}
+    found = {name: _list_images(folder, lenient=True) for name, folder in folders.items()}
+    names = sorted({folder.name for place in folders.values() for folder in _folders(place)})
+    decoded = decode_readable(
+        [partial(_stream, files) for files, _ in found.values()], image_size=image_size
+    )
+    return {
+        name: _part(path, *found[name], part, tuple(names))
+        for name, part in zip(found, decoded, strict=True)
+    }
+
+
+def _part(
+    path: Path, files: list[Path], values: list[str], decoded: Decoded, names: tuple[str, ...]
+) -> DataPart:
+    labels = [names.index(value) for value in values]
+    shown = [file.relative_to(path).as_posix() for file in files]
+    read = [row for row in range(len(files)) if row not in decoded.failures]
+    return DataPart(
+        ImageSet(decoded.images, torch.tensor([labels[row] for row in read]).long(), names),
+        tuple(shown[row] for row in read),
+        tuple(Unreadable(shown[row], labels[row], why) for row, why in decoded.failures.items()),
+        decoded.forms,
+    )
+
+
 def _split_folders(path: Path) -> tuple[Path, Path | None]:
     """Find the splits; a class may be called `train`, so a split must hold folders itself."""
     splits = {p.name.lower(): p for p in _folders(path) if _folders(p)}
@@ -129,7 +190,7 @@ def _split_folders(path: Path) -> tuple[Path, Path | None]:
     return train, test
 
 
-def _list_images(path: Path) -> tuple[list[Path], list[str]]:
+def _list_images(path: Path, *, lenient: bool = False) -> tuple[list[Path], list[str]]:
     """List the images of all classes in order, and the class of each."""
     folders = _folders(path)
     if not folders:
@@ -137,7 +198,7 @@ def _list_images(path: Path) -> tuple[list[Path], list[str]]:
     files, values = [], []
     for folder in folders:
         images = sorted(path for path in folder.rglob("*") if _is_image(path, folder))
-        if not images:
+        if not images and not lenient:
             suffixes = ", ".join(sorted(SUFFIXES))
             raise InvalidValueError(f"{folder}: expected images ({suffixes}), got none")
         files += images
@@ -160,4 +221,6 @@ def _stream(files: Sequence[Path]) -> Iterator[list[Encoded]]:
         yield [Encoded(str(file), file) for file in files[start : start + AT_ONCE]]
 
 
-SOURCE = Source("a folder with one folder of images per class", Path.is_dir, read_folder)
+SOURCE = Source(
+    "a folder with one folder of images per class", Path.is_dir, read_folder, survey_folder
+)

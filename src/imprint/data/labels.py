@@ -13,7 +13,11 @@ __all__ = ["encode_labels"]
 
 
 def encode_labels(
-    train: npt.ArrayLike, test: npt.ArrayLike = (), *, names: Sequence[str] | None = None
+    train: npt.ArrayLike,
+    test: npt.ArrayLike = (),
+    *,
+    names: Sequence[str] | None = None,
+    least: int = 2,
 ) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     """Number the classes of a data set in the order of their values.
 
@@ -21,13 +25,14 @@ def encode_labels(
         train: `(N,)`, integers, whole floats, booleans or strings.
         test: `(M,)`, of the same kind; may be empty.
         names: where given, the values are already indices `0 … K-1` into them.
+        least: classes that `train` must have.
 
     Returns:
         the training labels `(N,)` and the test labels `(M,)`, int64 in `0 … K-1`, and the K class
         names, by default `str` of each value.
 
     Raises:
-        InvalidValueError: for fewer than two classes in `train`, values of another kind, test
+        InvalidValueError: for fewer classes in `train`, values of another kind, test
             values that `train` lacks, or an index that has no name.
 
     Examples:
@@ -36,9 +41,10 @@ def encode_labels(
     """
     first, second = _values(train, "train"), _values(test, "test")
     classes, indices = np.unique(first, return_inverse=True)
-    if len(classes) < 2:
+    if len(classes) < least:
         got = [value.item() for value in classes]
-        raise InvalidValueError(f"labels: expected at least two classes to train on, got {got}")
+        expected = "two classes to train on" if least == 2 else "one class"
+        raise InvalidValueError(f"labels: expected at least {expected}, got {got}")
     _check_known(classes, second)
     if names is not None:
         _check_named(classes, names)

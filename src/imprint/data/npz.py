@@ -10,13 +10,14 @@ from torch import Tensor
 
 from imprint.data.labels import encode_labels
 from imprint.data.pixels import CHANNELS, array_tensor, lay_on_white, to_bytes
+from imprint.data.scaling import resize
 from imprint.data.seeds import generator_of
 from imprint.data.source import ReadOptions, Source
 from imprint.data.splits import stratified_split
 from imprint.errors import DamagedFileError, InvalidValueError
-from imprint.types import DataSplits, ImageSet
+from imprint.types import DataPart, DataSplits, ImageSet
 
-__all__ = ["SOURCE", "image_tensor", "read_npz"]
+__all__ = ["SOURCE", "image_tensor", "read_npz", "survey_npz"]
 
 SPLIT = ("x_train", "y_train", "x_test", "y_test")
 WHOLE = ("x", "y")
@@ -63,6 +64,40 @@ def read_npz(path: Path, options: ReadOptions | None = None) -> DataSplits:
     return DataSplits(
         path.name, ImageSet(train, train_labels, names), ImageSet(test, test_labels, names)
     )
+
+
+def survey_npz(path: Path, image_size: int | None = None) -> dict[str, DataPart]:
+    """Read an `.npz` file as it lies: `x, y` stay whole.
+
+    Args:
+        path: as for `read_npz`; one class will do.
+        image_size: side to resize the images to, in pixels; None keeps them.
+
+    Returns:
+        `train` and `test`, or `all`.
+
+    Raises:
+        DamagedFileError: where the file cannot be read.
+        InvalidValueError: as for `read_npz`.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "set.npz"
+        ...     np.savez(path, x=np.zeros((4, 8, 8), np.uint8), y=["a", "a", "a", "a"])
+        ...     list(survey_npz(path))
+        ['all']
+    """
+    arrays = _read_arrays(path)
+    pairs = list(zip(list(arrays)[::2], list(arrays)[1::2], strict=True))
+    images = [_images(path, arrays[x], x, arrays[y]) for x, y in pairs]
+    *labels, names = encode_labels(*(arrays[y] for _, y in pairs), least=1)
+    parts = ("all",) if len(pairs) == 1 else ("train", "test")
+    sized = (pixels if image_size is None else resize(pixels, image_size) for pixels in images)
+    return {
+        part: DataPart(ImageSet(pixels, codes, names))
+        for part, pixels, codes in zip(parts, sized, labels, strict=False)
+    }
 
 
 def _split(
@@ -149,4 +184,6 @@ def _accepts(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() == ".npz"
 
 
-SOURCE = Source("an .npz file with x_train, y_train, x_test, y_test or x, y", _accepts, read_npz)
+SOURCE = Source(
+    "an .npz file with x_train, y_train, x_test, y_test or x, y", _accepts, read_npz, survey_npz
+)

@@ -7,17 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from imprint.data.columns import Columns, find_columns, image_bytes, parquet_file
-from imprint.data.decoding import Encoded, decode_all
+from imprint.data.decoding import Decoded, Encoded, decode_all, decode_readable
 from imprint.data.labels import encode_labels
 from imprint.data.seeds import generator_of
 from imprint.data.source import ReadOptions, Source
 from imprint.data.splits import stratified_split
 from imprint.errors import InvalidValueError
-from imprint.types import DataSplits, ImageSet
+from imprint.types import DataPart, DataSplits, ImageSet, Unreadable
 
-__all__ = ["SOURCE", "read_parquet"]
+__all__ = ["SOURCE", "read_parquet", "survey_parquet"]
 
 TRAIN = ("train",)
 TEST = ("test", "validation", "valid", "val")
@@ -74,6 +76,57 @@ def read_parquet(path: Path, options: ReadOptions | None = None) -> DataSplits:
     )
 
 
+def survey_parquet(path: Path, image_size: int | None = None) -> dict[str, DataPart]:
+    """Read parquet files as they lie: no split is drawn, images that cannot be read are listed.
+
+    Args:
+        path: as for `read_parquet`; one class will do.
+        image_size: side of the images in pixels; None: see `decode_all`.
+
+    Returns:
+        `train` and `test` where the files have both, else `all`.
+
+    Raises:
+        DamagedFileError: for a file that cannot be read.
+        InvalidValueError: as for `read_parquet`, and where no image can be read.
+
+    Examples:
+        >>> survey_parquet(Path(__file__).parent)
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: ...: expected parquet files, got none
+    """
+    train_files, test_files = _split_files(path)
+    columns = find_columns(train_files[0])
+    files = {"train": train_files, "test": test_files} if test_files else {"all": train_files}
+    values = [_read_labels(listed, columns) for listed in files.values()]
+    *labels, names = encode_labels(*values, names=columns.class_names, least=1)
+    streams = [
+        partial(_stream, listed, columns.image, None, lenient=True) for listed in files.values()
+    ]
+    decoded = decode_readable(streams, image_size=image_size)
+    parts = zip(files.items(), labels, decoded, strict=False)  # the second labels may be of none
+    return {name: _part(listed, codes, part, names) for (name, listed), codes, part in parts}
+
+
+def _part(files: list[Path], labels: Tensor, decoded: Decoded, names: tuple[str, ...]) -> DataPart:
+    shown = [f"{file.name}, row {row}" for file in files for row in range(_rows(file))]
+    read = torch.ones(len(labels), dtype=torch.bool)
+    read[list(decoded.failures)] = False
+    broken = ((row, int(labels[row]), why) for row, why in decoded.failures.items())
+    return DataPart(
+        ImageSet(decoded.images, labels[read], names),
+        tuple(shown[row] for row in read.nonzero()[:, 0].tolist()),
+        tuple(Unreadable(shown[row], label, why) for row, label, why in broken),
+        decoded.forms,
+    )
+
+
+def _rows(path: Path) -> int:
+    with parquet_file(path) as file:
+        rows: int = file.metadata.num_rows
+        return rows
+
+
 def _split_files(path: Path) -> tuple[list[Path], list[Path]]:
     """Give the files to train on and to test on; none to test on where the names tell no split."""
     if path.is_file():
@@ -119,7 +172,9 @@ def _check_range(path: Path, labels: list[int], columns: Columns) -> None:
         raise InvalidValueError(f"{where}: expected {expected}, got {labels[row]}")
 
 
-def _stream(files: Sequence[Path], column: str, rows: Rows | None) -> Iterator[list[Encoded]]:
+def _stream(
+    files: Sequence[Path], column: str, rows: Rows | None, *, lenient: bool = False
+) -> Iterator[list[Encoded]]:
     """Give the images of the files; of all files together only the given rows, ascending."""
     begin = 0  # of the file among all rows
     for path in files:
@@ -130,7 +185,7 @@ def _stream(files: Sequence[Path], column: str, rows: Rows | None) -> Iterator[l
                 taken = (
                     range(len(batch)) if rows is None else _within(rows, begin + row, len(batch))
                 )
-                yield [_encoded(path, row + k, values[k]) for k in taken]
+                yield [_encoded(path, row + k, values[k], lenient=lenient) for k in taken]
                 row += len(batch)
         begin += row
 
@@ -141,8 +196,10 @@ def _within(rows: Rows, start: int, length: int) -> list[int]:
     return kept
 
 
-def _encoded(path: Path, row: int, data: bytes | None) -> Encoded:
+def _encoded(path: Path, row: int, data: bytes | None, *, lenient: bool) -> Encoded:
     name = f"{path}, row {row}"
+    if data is None and lenient:
+        return Encoded(name, b"")
     if data is None:
         raise InvalidValueError(f"{name}: expected the bytes of an image, got null")
     return Encoded(name, data)
@@ -154,4 +211,6 @@ def _accepts(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() == ".parquet"
 
 
-SOURCE = Source("a parquet file or folder in the Hugging Face layout", _accepts, read_parquet)
+SOURCE = Source(
+    "a parquet file or folder in the Hugging Face layout", _accepts, read_parquet, survey_parquet
+)

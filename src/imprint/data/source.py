@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imprint.errors import InvalidValueError
-from imprint.types import DataSplits
+from imprint.types import DataPart, DataSplits
 
 __all__ = ["ReadOptions", "Source"]
 
@@ -50,6 +50,8 @@ class Source:
         form: what it is, in words that an error message can use.
         accepts: whether an existing path is of this kind.
         read: the path and the options in, the images out.
+        survey: the path and the side of the images in, the parts out as they lie there, by name;
+            None where `read` gives them so.
 
     Examples:
         >>> Source("a folder", Path.is_dir, lambda path, options: ...).accepts(Path.cwd())
@@ -59,3 +61,4 @@ class Source:
     form: str
     accepts: Callable[[Path], bool]
     read: Callable[[Path, ReadOptions], DataSplits]
+    survey: Callable[[Path, int | None], dict[str, DataPart]] | None = None

@@ -1,6 +1,8 @@
 """Any source of data, by its name or path."""
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +10,7 @@ from imprint.data import folders, idx, npz, parquet
 from imprint.data.known import KNOWN, read_known
 from imprint.data.places import data_folder
 from imprint.data.scaling import resize
-from imprint.data.source import ReadOptions
+from imprint.data.source import ReadOptions, Source
 from imprint.errors import (
     DamagedFileError,
     ImprintError,
@@ -16,9 +18,9 @@ from imprint.errors import (
     MissingFileError,
     StorageError,
 )
-from imprint.types import DataSplits, ImageSet
+from imprint.types import DataPart, DataSplits, ImageSet
 
-__all__ = ["SOURCES", "load"]
+__all__ = ["SOURCES", "load", "survey"]
 
 SOURCES = (npz.SOURCE, idx.SOURCE, parquet.SOURCE, folders.SOURCE)
 """All kinds of paths that can be read; the first that accepts a path reads it."""
@@ -53,31 +55,85 @@ def load(
         (torch.Size([60000, 1, 28, 28]), 10)
     """
     options = ReadOptions(test_share=test_share, seed=seed, image_size=image_size)
-    try:
+    with _memory_told(source, image_size):
         splits = _read(source, options)
         train, test = (_resized(part, image_size) for part in (splits.train, splits.test))
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "allocate" not in str(error):
-            raise
-        text = "expected images that fit the memory; pass a smaller image_size"
-        raise StorageError(f"{source}: {text}, got {image_size or 'their own'}") from error
     return replace(splits, name=str(source), train=train, test=test)
+
+
+def survey(source: str | Path, *, image_size: int | None = None) -> dict[str, DataPart]:
+    """Read a data set as it lies, to look at it: no split is drawn, what is broken is listed.
+
+    Args:
+        source: as for `load`; a folder or file with one class will do.
+        image_size: side to bring the images to, in pixels; None keeps them as they are, and brings
+            mixed sizes to their median.
+
+    Returns:
+        the parts by name: `train` and `test` where the source has both, else `all`.
+
+    Raises:
+        MissingFileError: where there is no such data; lists what would do.
+        DamagedFileError: where a file that holds many images cannot be read.
+        InvalidValueError: where the data or an argument is not what it must be, or no image of all
+            can be read.
+        StorageError: where the decoded images find no place.
+
+    Examples:
+        >>> {name: len(part.images) for name, part in survey("mnist").items()}
+        {'train': 60000, 'test': 10000}
+    """
+    options = ReadOptions(image_size=image_size)
+    with _memory_told(source, image_size):
+        if not (isinstance(source, str) and source in KNOWN):
+            path = _existing(source)
+            kind = _kind_of(path)
+            if kind.survey is not None:
+                with _readable(path):
+                    return kind.survey(path, image_size)
+        splits = _read(source, options)
+        parts = {"train": splits.train, "test": splits.test}
+        return {name: DataPart(_resized(part, image_size)) for name, part in parts.items()}
 
 
 def _read(source: str | Path, options: ReadOptions) -> DataSplits:
     if isinstance(source, str) and source in KNOWN:
         return read_known(KNOWN[source])
     path = _existing(source)
-    try:
+    with _readable(path):
+        return _kind_of(path).read(path, options)
+
+
+def _kind_of(path: Path) -> Source:
+    with _readable(path):
         for kind in SOURCES:
             if kind.accepts(path):
-                return kind.read(path, options)
+                return kind
+    raise InvalidValueError(f"data: expected {_forms()}; got {path}")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn the system's errors of reading into one that names the file."""
+    try:
+        yield
     except OSError as error:
         if isinstance(error, ImprintError):
             raise
         text = f"{error.filename or path}: expected to be able to read it, {error.strerror}"
         raise DamagedFileError(text) from error
-    raise InvalidValueError(f"data: expected {_forms()}; got {path}")
+
+
+@contextmanager
+def _memory_told(source: str | Path, image_size: int | None) -> Iterator[None]:
+    """Turn a lack of memory into an error that says what would help."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate" not in str(error):
+            raise
+        text = "expected images that fit the memory; pass a smaller image_size"
+        raise StorageError(f"{source}: {text}, got {image_size or 'their own'}") from error
 
 
 def _existing(source: str | Path) -> Path:

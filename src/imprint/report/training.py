@@ -11,7 +11,7 @@ from imprint.report.charts import (
     similarity_by_class,
 )
 from imprint.report.page import Chart, render
-from imprint.report.pictures import picture
+from imprint.report.pictures import Shown, picture
 from imprint.types import ImageSet
 
 __all__ = ["train_report", "verdict"]
@@ -44,13 +44,6 @@ class Fact(NamedTuple):
     name: str
     value: str
     beside: str
-
-
-class Shown(NamedTuple):
-    """A picture and what is said of it."""
-
-    source: str
-    note: str
 
 
 class ClassPictures(NamedTuple):

@@ -1,8 +1,19 @@
 """Train a network, with or without skipping, from data to result."""
 
+from imprint.training.cross_fit import check_network, cross_fit
 from imprint.training.job import train
 from imprint.training.planning import plan_skip
 from imprint.training.progress import Progress
 from imprint.training.settings import TrainSettings
+from imprint.training.trained import Trained, load_trained
 
-__all__ = ["Progress", "TrainSettings", "plan_skip", "train"]
+__all__ = [
+    "Progress",
+    "TrainSettings",
+    "Trained",
+    "check_network",
+    "cross_fit",
+    "load_trained",
+    "plan_skip",
+    "train",
+]

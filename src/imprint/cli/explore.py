@@ -1,0 +1,148 @@
+"""`imprint explore`: look at a data set."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from imprint.cli import options
+from imprint.cli.folders import new_folder
+from imprint.data import normalisation, survey
+from imprint.errors import InvalidValueError
+from imprint.exploration import Exploration, ExploreSettings
+from imprint.exploration import explore as run_exploration
+from imprint.models import build_model, default_layer
+from imprint.report import explore_findings
+from imprint.runs import check_vacant, claim, write_json
+from imprint.training import load_trained
+from imprint.types import ImageSet, Normalisation
+
+__all__ = ["explore"]
+
+USUAL = ExploreSettings()
+
+_look = partial(typer.Option, rich_help_panel="What to look with")
+_labels = partial(typer.Option, rich_help_panel="Labels that look wrong")
+
+
+def explore(
+    context: typer.Context,
+    data: options.Data = "mnist",
+    *,
+    model: Annotated[
+        str | None,
+        _look(
+            help="A run's folder, module:factory or file.py:factory: look by its signatures.",
+            show_default="pixels",
+        ),
+    ] = None,
+    layer: Annotated[
+        str | None, _look(help="Where signatures are taken.", show_default="the run's own")
+    ] = None,
+    embedding: Annotated[
+        str, _look("--map", help="Draw a map of the data: none, pca or tsne.")
+    ] = USUAL.embedding,
+    image_size: options.ImageSize = None,
+    judge: Annotated[
+        str, _labels(help="The network that judges labels, as for train; none leaves them.")
+    ] = str(USUAL.judge),
+    folds: Annotated[int, _labels(help="Parts that it is trained without, in turn.")] = USUAL.folds,
+    epochs: Annotated[int, _labels(help="Of each of its trainings.")] = USUAL.epochs,
+    batch_size: Annotated[int, _labels(help="Images a step of these.")] = USUAL.batch_size,
+    device: options.Device = USUAL.device,
+    seed: Annotated[int, options.how(help="Of all that is drawn.")] = USUAL.seed,
+    out: options.Out = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Look at a data set: centroids, outliers, duplicates, leaks, wrong labels, a map."""
+    with redirect_stdout(sys.stderr):  # whatever a network of the user's own prints
+        exploration, folder = _explore(context.params)
+    if as_json:
+        typer.echo((folder / "result.json").read_text(), nl=False)
+    else:
+        _show(exploration, folder)
+
+
+def _explore(given: dict[str, Any]) -> tuple[Exploration, Path]:
+    """Read the data, look, write all files; what was found and its folder."""
+    settings = ExploreSettings(
+        embedding=given["embedding"],
+        judge=None if given["judge"] == "none" else given["judge"],
+        **{name: given[name] for name in ("folds", "epochs", "batch_size", "device", "seed")},
+    )
+    folder = given["out"] or new_folder("explore")
+    check_vacant(folder)
+    parts = survey(given["data"], image_size=given["image_size"])
+    look = _network(given["model"], given["layer"], next(iter(parts.values())).images)
+    console = Console(stderr=True, highlight=False)
+    exploration = run_exploration(
+        parts, **look, settings=settings, name=given["data"], on_stage=console.print
+    )
+    command = shlex.join(["imprint", *sys.argv[1:]])
+    asked = {name: given[name] for name in ("data", "model", "layer", "image_size")}
+    config = {"command": "explore", **asked, **asdict(settings), "command_line": command}
+    write_json(claim(folder) / "config.json", config)
+    exploration.write(folder, command)
+    return exploration, folder
+
+
+def _network(name: str | None, layer: str | None, images: ImageSet) -> dict[str, Any]:
+    """The network to look with: of a run, or of a factory; nothing where none is named."""
+    if name is None:
+        if layer is not None:
+            raise InvalidValueError(f"layer: expected none without --model, got {layer}")
+        return {}
+    model: nn.Module
+    scale: Normalisation
+    if (Path(name) / "config.json").is_file():
+        trained = load_trained(Path(name))
+        model, scale, usual = trained.model, trained.normalisation, trained.layer
+    else:
+        channels, height, width = images.images.shape[1:]
+        model = build_model(name, (channels, height, width), len(images.class_names))
+        scale, usual = normalisation(images.images), default_layer(name)
+    if layer is None and usual is None:
+        names = ", ".join(name for name, _ in model.named_modules() if name)
+        raise InvalidValueError(f"layer: expected --layer with --model, one of {names[:300]}")
+    return {"model": model, "layer": layer or usual, "normalisation": scale}
+
+
+def _show(exploration: Exploration, folder: Path) -> None:
+    """Print the classes, what was found, and where the files are."""
+    result = exploration.result
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.print(_table(result))
+    for sentence in explore_findings(result):
+        console.print(sentence, markup=False)
+    for name in ("report.html", "samples.csv", "result.json"):
+        console.print(str(folder / name), soft_wrap=True, markup=False)
+
+
+def _table(result: Mapping[str, Any], most: int = 20) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("class", overflow="ellipsis", max_width=20, no_wrap=True)
+    parts = list(result["parts"])
+    issues = [] if result["label_issues"] is None else ["label issues"]
+    for name in (*parts, "outliers", *issues, "neighbours agree"):
+        table.add_column(name, justify="right")
+    for row in result["classes"][:most]:
+        agree = row["neighbour_accuracy"]
+        table.add_row(
+            row["name"].replace("[", r"\["),
+            *(f"{row[f'{part}_count']:,}" for part in parts),
+            f"{row['outliers']:,}",
+            *([] if row["label_issues"] is None else [f"{row['label_issues']:,}"]),
+            "" if agree is None else f"{agree:.1%}",
+        )
+    if len(result["classes"]) > most:
+        table.add_row(f"and {len(result['classes']) - most} more")
+    return table

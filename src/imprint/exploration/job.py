@@ -1,0 +1,204 @@
+"""Explore a data set: from its parts to all that is found of it."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import nn
+
+from imprint.errors import InvalidValueError
+from imprint.exploration.neighbourhood import (
+    draw_map,
+    look_around,
+    map_accuracy,
+    nearest_prototypes,
+    space_of,
+)
+from imprint.exploration.passes import Look, outlyingness, read_all
+from imprint.exploration.record import Exploration
+from imprint.exploration.results import Findings, result_of
+from imprint.exploration.rows import Rows, parts_of
+from imprint.exploration.samples import samples_of
+from imprint.exploring import LabelIssues, label_issues, near_pairs, require
+from imprint.training import TrainSettings, check_network, cross_fit
+from imprint.training.results import versions
+from imprint.types import DataPart, ImageSet, Normalisation
+
+__all__ = ["ExploreSettings", "explore"]
+
+Embed = Literal["none", "pca", "tsne"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExploreSettings:
+    """How to explore a data set.
+
+    Args:
+        embedding: the map to draw of the first part: `none`, `pca` or `tsne`.
+        judge: the network that looks for wrong labels, trained on folds: a built-in name,
+            `module:factory` or `file.py:factory`; None leaves labels unjudged.
+        folds: at least 2.
+        epochs: of training the judge on each fold's rest, at least 1.
+        batch_size: of that training, at least 1.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        seed: of all that is drawn.
+
+    Raises:
+        InvalidValueError: for a value out of its range.
+
+    Examples:
+        >>> ExploreSettings(embedding="umap")
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: embedding: expected none, pca or tsne, got 'umap'
+    """
+
+    embedding: Embed = "none"
+    judge: str | None = "conv4"
+    folds: int = 2
+    epochs: int = 1
+    batch_size: int = 128
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.embedding not in get_args(Embed):
+            got = repr(self.embedding)
+            raise InvalidValueError(f"embedding: expected none, pca or tsne, got {got}")
+        if self.folds < 2:
+            raise InvalidValueError(f"folds: expected at least 2, got {self.folds}")
+        self.training()
+
+    def training(self) -> TrainSettings:
+        """Give the settings of the judge's training."""
+        return TrainSettings(
+            model=self.judge or "conv4",
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            device=self.device,
+            seed=self.seed,
+        )
+
+
+def explore(
+    data: Any,
+    *,
+    model: nn.Module | None = None,
+    layer: str | None = None,
+    normalisation: Normalisation | None = None,
+    settings: ExploreSettings | None = None,
+    name: str = "",
+    on_stage: Callable[[str], None] = lambda _: None,
+) -> Exploration:
+    """Look at a data set: centroids, outliers, duplicates, leaks, label issues, neighbours, a map.
+
+    Args:
+        data: parts by name, as `imprint.data.survey` gives them; `DataSplits`; an `ImageSet`; or
+            any map-style data set of `(image, label)`, which is taken into memory.
+        model: a network to look with; outliers, neighbours and the map are then of signatures at
+            its layer, not of pixels, and its answers on outliers are compared with the rest.
+        layer: a name out of `model.named_modules()`; needed with a model.
+        normalisation: of the images that the model takes; None measures it on the first part.
+        settings: how; None takes the usual ones.
+        name: of the data, for result and report.
+        on_stage: called with the name of each stage as it begins.
+
+    Returns:
+        What was found; the model is as it was.
+
+    Raises:
+        ImprintError: for data, model, layer or settings that will not do, before long work begins.
+
+    Source: "Understanding and expediting learning…" (2022), sections 3 and 4, and past them.
+
+    Examples:
+        >>> from imprint.types import ImageSet
+        >>> pixels = torch.randint(256, (40, 1, 8, 8), dtype=torch.uint8)
+        >>> found = explore(ImageSet(pixels, torch.arange(40) % 2, ("even", "odd")))
+        >>> len(found.outliers(label="odd", k=3))
+        3
+    """
+    settings = settings or ExploreSettings()
+    parts = parts_of(data)
+    if (model is None) != (layer is None):
+        raise InvalidValueError(f"layer: expected one with a model and none without, got {layer!r}")
+    look = None if model is None or layer is None else Look(model, layer, normalisation)
+    first = next(iter(parts.values())).images
+    unjudged = _check_judge(first, settings)
+    _check_extras(settings)
+    stages, rows, num_classes = _Stages(on_stage), Rows(parts), len(first.class_names)
+    with stages("reading"):
+        seen = read_all(rows, first, look)
+    with stages("outliers"):
+        scores = outlyingness(rows, seen)
+    with stages("duplicates"):
+        pairs = near_pairs(rows.read, len(rows))
+    with stages("neighbours"):
+        space = space_of(rows, seen, seed=settings.seed)
+        around = look_around(space, first.labels, num_classes, seed=settings.seed)
+        prototypes = nearest_prototypes(space, first.labels, num_classes)
+    with stages("labels"):
+        issues = None if unjudged else _judge(parts, settings)
+    with stages("map"):
+        points = draw_map(space, settings.embedding, seed=settings.seed)
+        right_on_map = None if points is None else map_accuracy(points, first.labels)
+    samples = samples_of(
+        rows, scores=scores, digests=seen.digests, pairs=pairs, prototypes=prototypes, issues=issues
+    )
+    found = Findings(parts, rows, seen, samples, around, unjudged, right_on_map)
+    about = {"command": "explore", "data": name, "layer": layer, **asdict(settings)}
+    result = {**about, **result_of(found), "seconds": stages.seconds, "versions": versions()}
+    return Exploration(found, result, embedding=points)
+
+
+def _check_judge(first: ImageSet, settings: ExploreSettings) -> str:
+    """Why labels cannot be judged; an empty string where they can."""
+    if settings.judge is None:
+        return "not asked for"
+    if len(first.labels.unique()) < 2:  # type: ignore[no-untyped-call]
+        return "there is one class only"
+    if len(first) < 2 * settings.folds:
+        return f"there are only {len(first)} images"
+    try:
+        check_network(first, settings.training())
+    except InvalidValueError as error:
+        if settings.judge != ExploreSettings.judge:
+            raise
+        return str(error)
+    return ""
+
+
+def _check_extras(settings: ExploreSettings) -> None:
+    """Find what is not installed before long work begins."""
+    for name in ("faiss", "scipy.sparse", "sklearn.neighbors", "cleanlab.filter"):
+        require(name)
+    if settings.embedding == "tsne":
+        require("openTSNE")
+
+
+def _judge(parts: Mapping[str, DataPart], settings: ExploreSettings) -> LabelIssues:
+    """Judge the labels of all parts; the networks are trained on the first alone."""
+    first, *others = (part.images for part in parts.values())
+    tables = cross_fit(first, settings.training(), folds=settings.folds, others=others)
+    judged = [
+        label_issues(table, part.labels)
+        for table, part in zip(tables, (first, *others), strict=True)
+    ]
+    return LabelIssues(*(torch.cat(column) for column in zip(*judged, strict=True)))
+
+
+class _Stages:
+    """Names each stage as it begins, and measures it."""
+
+    def __init__(self, on_stage: Callable[[str], None]) -> None:
+        self._on_stage = on_stage
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        self._on_stage(name)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - start, 3)

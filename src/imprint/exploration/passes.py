@@ -1,0 +1,188 @@
+"""The passes over a data set: what is summed up, and what is kept of each sample."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from imprint.data import normalisation as measure
+from imprint.data import normalise
+from imprint.exploration.rows import Chunk, Rows
+from imprint.exploring import (
+    NOISE,
+    ClassMoments,
+    Quality,
+    digests,
+    fences_of,
+    outlier_scores,
+    own_distances,
+    quality,
+    shrink,
+)
+from imprint.outputs import first_tensor
+from imprint.signatures import signature
+from imprint.taps import Tap, guest
+from imprint.types import ImageSet, Normalisation
+
+__all__ = ["Look", "Seen", "outlyingness", "read_all"]
+
+VIEW = 64
+"""Pixels of the longer side at which centroids are formed, at most."""
+
+LEAST_PIXELS = 64
+"""Pixels from which on an image can be told from noise."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A network to look with.
+
+    Attributes:
+        model: any `nn.Module`.
+        layer: where its signature is taken.
+        normalisation: of the images that it takes; None measures it.
+    """
+
+    model: nn.Module
+    layer: str
+    normalisation: Normalisation | None = None
+
+
+@dataclass
+class Seen:
+    """What the first pass leaves.
+
+    Attributes:
+        pixels: centroids of each part, by name, in [0, 255].
+        view: channels, height and width of a centroid.
+        digests: `(N,)`, int64.
+        quality: four numbers a row.
+        signatures: `(N, D)`, float32, or None without a network.
+        answers: `(N,)`, int64, the network's answers, or None.
+    """
+
+    pixels: dict[str, ClassMoments]
+    view: tuple[int, int, int]
+    digests: Tensor
+    quality: Quality
+    signatures: Tensor | None = None
+    answers: Tensor | None = None
+
+    @property
+    def is_noise(self) -> Tensor:
+        """`(N,)`, bool: whether neighbouring pixels have nothing to do with each other."""
+        large = self.view[1] * self.view[2] >= LEAST_PIXELS
+        return (self.quality.roughness >= NOISE) & large
+
+
+def read_all(rows: Rows, first: ImageSet, look: Look | None) -> Seen:
+    """Read all rows once.
+
+    Args:
+        rows: of all parts.
+        first: the images that the normalisation is measured on.
+        look: the network, or None.
+
+    Returns:
+        What was seen.
+
+    Raises:
+        LayerError: where the network has no such layer, before anything is read.
+
+    Examples:
+        >>> from imprint.exploration.rows import parts_of
+        >>> images = ImageSet(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 0]), "a")
+        >>> read_all(Rows(parts_of(images)), images, None).pixels["all"].counts
+        tensor([2])
+    """
+    channels, height, width = shrink(first.images[:1], VIEW).shape[1:]
+    size = channels * height * width
+    moments = {name: ClassMoments(len(first.class_names), size) for name in rows.names}
+    reader = None if look is None else _reader(look, first)
+    found: list[tuple[Tensor, ...]] = []
+    for chunk in rows.chunks():
+        small = shrink(chunk.images, VIEW).flatten(1)
+        moments[chunk.part].update(small, chunk.labels)
+        own = (digests(chunk.images), *quality(chunk.images))
+        found.append(own if reader is None else (*own, *reader(chunk)))
+    columns = [torch.cat(column) for column in zip(*found, strict=True)]
+    signatures, answers = columns[5:] or (None, None)
+    view = (channels, height, width)
+    return Seen(moments, view, columns[0], Quality(*columns[1:5]), signatures, answers)
+
+
+def outlyingness(rows: Rows, seen: Seen) -> Tensor:
+    """Score how far out each row lies.
+
+    Args:
+        rows: of all parts.
+        seen: of the first pass.
+
+    Returns:
+        `(N,)`, in [0, 1]: by its distance to the centroid of its class in the first part, of
+        signatures where there are some, else of pixels; noise by its roughness.
+
+    Examples:
+        >>> from imprint.exploration.rows import parts_of
+        >>> images = ImageSet(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 0]), "a")
+        >>> rows = Rows(parts_of(images))
+        >>> outlyingness(rows, read_all(rows, images, None))
+        tensor([0., 0.])
+    """
+    first = rows.part == 0
+    num_classes = next(iter(seen.pixels.values())).num_classes
+    if seen.signatures is None:
+        distances = _pixel_distances(rows, seen)
+    else:
+        moments = ClassMoments(num_classes, seen.signatures.shape[1])
+        moments.update(seen.signatures[first], rows.labels[first])
+        distances = own_distances(seen.signatures, rows.labels, moments.means)
+    fences = fences_of(distances[first], rows.labels[first], num_classes)
+    scores = outlier_scores(distances, rows.labels, fences)
+    roughness = seen.quality.roughness
+    return torch.where(seen.is_noise, torch.maximum(scores, roughness.clamp(0, 1)), scores)
+
+
+def _pixel_distances(rows: Rows, seen: Seen) -> Tensor:
+    centroids = seen.pixels[rows.names[0]].means
+    return torch.cat(
+        [
+            own_distances(shrink(chunk.images, VIEW).flatten(1), chunk.labels, centroids) / 255
+            for chunk in rows.chunks()
+        ]
+    )
+
+
+class _Reader:
+    """Gives the signatures and the answers of a network for a chunk."""
+
+    def __init__(self, look: Look, first: ImageSet) -> None:
+        self._look = look
+        self._scale = look.normalisation or measure(first.images)
+        parameter = next(look.model.parameters(), torch.empty(0))
+        self._device = parameter.device
+
+    @torch.inference_mode()
+    def __call__(self, chunk: Chunk) -> tuple[Tensor, Tensor]:
+        signatures, answers = [], []
+        for images in torch.split(chunk.images, 256):
+            floats = normalise(images.to(self._device), self._scale)
+            with guest(self._look.model), Tap(self._look.model, self._look.layer) as tap:
+                output = first_tensor(self._look.model(floats), "the model's output")
+                signatures.append(signature(tap.maps).float().cpu())
+            answers.append(_answers(output))
+        return torch.cat(signatures), torch.cat(answers)
+
+
+def _reader(look: Look, first: ImageSet) -> _Reader:
+    reader = _Reader(look, first)
+    images = first.images[:2]
+    reader(Chunk("", torch.arange(len(images)), images, first.labels[:2]))
+    return reader
+
+
+def _answers(output: Tensor) -> Tensor:
+    """The classes that a network answers; -1 where it does not classify."""
+    if output.ndim != 2:
+        return torch.full((len(output),), -1)
+    return output.argmax(1).cpu()

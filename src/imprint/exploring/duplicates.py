@@ -1,0 +1,185 @@
+"""Images that are there twice: equal to the bit, or nearly."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imprint.exploring.extras import require
+from imprint.exploring.neighbours import build_index, search
+from imprint.exploring.spectra import aligned_correlation, spectrum, thumbnails
+
+__all__ = ["digests", "equal_groups", "joined_groups", "near_pairs"]
+
+CANDIDATES = 5
+"""Nearest spectra that are looked at more closely."""
+
+SIMILAR = 0.95
+"""Similarity of spectra from which on a pair is looked at more closely."""
+
+CORRELATED = 0.985
+"""Aligned correlation of near duplicates, at least."""
+
+CLOSER = 0.4
+"""Share of what the median candidate differs that a near duplicate may differ."""
+
+EQUAL = 0.9999
+"""Aligned correlation from which on nothing else matters."""
+
+PROJECTED = 48
+"""Entries that a spectrum is brought down to for the search."""
+
+SAMPLED = 20_000
+"""Images from which this is learnt."""
+
+AT_ONCE = 4096
+"""Images worked on at a time."""
+
+
+def digests(images: Tensor) -> Tensor:
+    """Digest each image to 64 bits.
+
+    Args:
+        images: `(N, …)`, uint8.
+
+    Returns:
+        `(N,)`, int64; equal images have equal ones.
+
+    Source: BLAKE2 (Aumasson et al. 2013).
+
+    Examples:
+        >>> len(digests(torch.zeros(2, 1, 4, 4, dtype=torch.uint8)).unique())
+        1
+    """
+    rows = np.ascontiguousarray(images.numpy()).reshape(len(images), -1)
+    joined = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows)
+    return torch.from_numpy(np.frombuffer(joined, np.int64).copy())
+
+
+def equal_groups(digests: Tensor) -> Tensor:
+    """Group samples of equal digests.
+
+    Args:
+        digests: `(N,)`, int64.
+
+    Returns:
+        `(N,)`, int64: the group's number, from 0 in the order of its first sample; -1 for a sample
+        that is alone.
+
+    Examples:
+        >>> equal_groups(torch.tensor([7, 5, 7, 6]))
+        tensor([ 0, -1,  0, -1])
+    """
+    _, group, counts = torch.unique(digests, return_inverse=True, return_counts=True)
+    return _numbered(group, counts[group] > 1)
+
+
+def joined_groups(pairs: Tensor, count: int) -> Tensor:
+    """Group samples that pairs join, directly or through others.
+
+    Args:
+        pairs: `(P, 2)`, int64, in `0 … count-1`.
+        count: N, the samples.
+
+    Returns:
+        `(N,)`, int64, as `equal_groups` numbers them.
+
+    Examples:
+        >>> joined_groups(torch.tensor([[1, 3], [3, 4]]), 5)
+        tensor([-1,  0, -1,  0,  0])
+    """
+    coo_array = require("scipy.sparse").coo_array
+    components = require("scipy.sparse.csgraph").connected_components
+    first, second = pairs.T.numpy()
+    graph = coo_array((np.ones(len(pairs), np.int8), (first, second)), shape=(count, count))
+    group = torch.from_numpy(components(graph, directed=False)[1]).long()
+    paired = torch.zeros(count, dtype=torch.bool)
+    paired[pairs.flatten()] = True
+    return _numbered(group, paired)
+
+
+def near_pairs(read: Callable[[Tensor], Tensor], count: int) -> Tensor:
+    """Find pairs of images that are nearly equal: shifted, brightened, darkened or a little noisy.
+
+    The nearest spectra are candidates. A pair is near where its images, aligned, correlate by at
+    least 0.985 and differ by at most 0.4 of what the median candidate of one of them differs: so
+    alike trousers among a thousand alike trousers are none.
+
+    Args:
+        read: gives the images `(B, C, H, W)`, uint8, of rows `(B,)`, int64; asked in order, thrice.
+        count: N, the number of rows.
+
+    Returns:
+        `(P, 2)`, int64, the smaller row first, in order, each pair once; equal images too.
+
+    Raises:
+        InvalidValueError: for images that are not `(B, C, H, W)` of uint8.
+        MissingExtraError: without `imprint[explore]`.
+
+    Source: the ratio test is Lowe's (2004), with the median for the second.
+
+    Examples:
+        >>> images = torch.randint(256, (30, 1, 16, 16), dtype=torch.uint8)
+        >>> images[7] = images[3].roll(1, 2)
+        >>> near_pairs(lambda rows: images[rows], 30)
+        tensor([[3, 7]])
+    """
+    if count < 2:
+        return torch.empty(0, 2, dtype=torch.int64)
+    shuffled = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    spectra = spectrum(thumbnails(read(shuffled[:SAMPLED].sort().values)))
+    project = _projection(spectra)
+    index = build_index(project(spectra), count, compact=True)
+    chunks = torch.split(torch.arange(count), AT_ONCE)
+    for rows in chunks:
+        index.add(project(spectrum(thumbnails(read(rows)))).numpy())
+    found = [_pairs_of(rows, read, project, index) for rows in chunks]
+    pairs: Tensor = torch.unique(torch.cat(found).sort(1).values, dim=0)
+    return pairs
+
+
+def _projection(spectra: Tensor) -> Callable[[Tensor], Tensor]:
+    """Learn a map to fewer entries, of length 1, in which spectra differ most."""
+    centre = spectra.mean(0)
+    width = min(PROJECTED, *spectra.shape)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        axes = torch.pca_lowrank(spectra - centre, width, center=False)[2]
+
+    def project(spectra: Tensor) -> Tensor:
+        return torch.nn.functional.normalize((spectra - centre) @ axes, dim=1)
+
+    return project
+
+
+def _pairs_of(
+    rows: Tensor, read: Callable[[Tensor], Tensor], project: Callable[[Tensor], Tensor], index: Any
+) -> Tensor:
+    """The near duplicates of some rows, each as a pair."""
+    images = thumbnails(read(rows))
+    k = min(CANDIDATES, index.ntotal - 1)
+    similarities, candidates = search(index, project(spectrum(images)), rows, k=k)
+    worth = ((similarities > SIMILAR) & (candidates >= 0)).any(1).nonzero()[:, 0]
+    if not len(worth):
+        return torch.empty(0, 2, dtype=torch.int64)
+    candidates = candidates[worth]
+    others = thumbnails(read(candidates.clamp_min(0).flatten()))
+    own = images[worth].repeat_interleave(k, 0)
+    correlation = aligned_correlation(own, others).view(-1, k).masked_fill(candidates < 0, 0.0)
+    residual = (1 - correlation).clamp_min(0).sqrt()
+    closer = residual <= CLOSER * residual.median(1, keepdim=True).values
+    near = (correlation >= CORRELATED) & (closer | (correlation >= EQUAL))
+    first = rows[worth][:, None].expand(-1, k)
+    return torch.stack((first[near], candidates[near]), 1)
+
+
+def _numbered(group: Tensor, member: Tensor) -> Tensor:
+    """Number the groups of members from 0 in the order of their first; -1 for the others."""
+    numbers = torch.full_like(group, -1)
+    firsts: dict[int, int] = {}
+    for row in member.nonzero()[:, 0].tolist():
+        numbers[row] = firsts.setdefault(int(group[row]), len(firsts))
+    return numbers

@@ -1,0 +1,66 @@
+"""The network that a training run left."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from imprint.errors import DamagedFileError
+from imprint.models import build_model, default_layer
+from imprint.runs import read_json, read_tensors
+from imprint.types import Normalisation
+
+__all__ = ["Trained", "load_trained"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network and what it was trained on.
+
+    Attributes:
+        model: in eval mode, on the CPU.
+        layer: the layer at which it was tapped, or a built-in network's own; None for neither.
+        normalisation: of the images that it takes.
+        shape: channels, height and width of these images.
+        class_names: of its answers, in order.
+    """
+
+    model: nn.Module
+    layer: str | None
+    normalisation: Normalisation
+    shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+
+
+def load_trained(folder: Path) -> Trained:
+    """Load the network of a finished run.
+
+    Args:
+        folder: that `imprint train` wrote, with `model.safetensors` and `config.json`.
+
+    Returns:
+        The network.
+
+    Raises:
+        MissingFileError: where a file is not there.
+        DamagedFileError: where the weights are not of that network.
+
+    Examples:
+        >>> load_trained(Path("nowhere"))
+        Traceback (most recent call last):
+        imprint.errors.MissingFileError: expected a file nowhere/config.json, found none
+    """
+    config = read_json(folder / "config.json")
+    path = folder / "model.safetensors"
+    tensors, note = read_tensors(path)
+    try:
+        channels, height, width = note["shape"]
+        names = tuple(note["classes"])
+        model = build_model(note["model"], (channels, height, width), len(names))
+        model.load_state_dict(tensors)
+        scale = Normalisation(tuple(note["mean"]), tuple(note["std"]))
+    except (KeyError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise DamagedFileError(f"{path}: expected the weights of a run, {reason}") from error
+    layer = config.get("layer") or default_layer(note["model"])
+    return Trained(model.eval(), layer, scale, (channels, height, width), names)
