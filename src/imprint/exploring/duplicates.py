@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,15 +9,21 @@ from torch import Tensor
 
 from imprint.exploring.extras import require
 from imprint.exploring.neighbours import build_index, search
-from imprint.exploring.spectra import aligned_correlation, spectrum, thumbnails
+from imprint.exploring.spectra import (
+    aligned_correlation,
+    profile_correlation,
+    profiles,
+    spectrum,
+    thumbnails,
+)
 
 __all__ = ["digests", "equal_groups", "joined_groups", "near_pairs"]
 
 CANDIDATES = 5
 """Nearest spectra that are looked at more closely."""
 
-SIMILAR = 0.95
-"""Similarity of spectra from which on a pair is looked at more closely."""
+OUTLINED = 0.98
+"""Correlation of profiles from which on a pair is looked at more closely."""
 
 CORRELATED = 0.985
 """Aligned correlation of near duplicates, at least."""
@@ -54,7 +59,7 @@ def digests(images: Tensor) -> Tensor:
         >>> len(digests(torch.zeros(2, 1, 4, 4, dtype=torch.uint8)).unique())
         1
     """
-    rows = np.ascontiguousarray(images.numpy()).reshape(len(images), -1)
+    rows = np.ascontiguousarray(images.flatten(1).numpy())
     joined = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows)
     return torch.from_numpy(np.frombuffer(joined, np.int64).copy())
 
@@ -104,12 +109,12 @@ def joined_groups(pairs: Tensor, count: int) -> Tensor:
 def near_pairs(read: Callable[[Tensor], Tensor], count: int) -> Tensor:
     """Find pairs of images that are nearly equal: shifted, brightened, darkened or a little noisy.
 
-    The nearest spectra are candidates. A pair is near where its images, aligned, correlate by at
-    least 0.985 and differ by at most 0.4 of what the median candidate of one of them differs: so
-    alike trousers among a thousand alike trousers are none.
+    The nearest spectra, with and without a window, are candidates. A pair is near where its
+    images, aligned, correlate by at least 0.985 and differ by at most 0.4 of what the median
+    candidate of one of them differs: so alike trousers among a thousand alike trousers are none.
 
     Args:
-        read: gives the images `(B, C, H, W)`, uint8, of rows `(B,)`, int64; asked in order, thrice.
+        read: gives the images `(B, C, H, W)`, uint8, of rows `(B,)`, int64.
         count: N, the number of rows.
 
     Returns:
@@ -129,16 +134,43 @@ def near_pairs(read: Callable[[Tensor], Tensor], count: int) -> Tensor:
     """
     if count < 2:
         return torch.empty(0, 2, dtype=torch.int64)
-    shuffled = torch.randperm(count, generator=torch.Generator().manual_seed(0))
-    spectra = spectrum(thumbnails(read(shuffled[:SAMPLED].sort().values)))
-    project = _projection(spectra)
-    index = build_index(project(spectra), count, compact=True)
+    finders = [_Finder(read, count, window=window) for window in (False, True)]
     chunks = torch.split(torch.arange(count), AT_ONCE)
+    outlines = []
     for rows in chunks:
-        index.add(project(spectrum(thumbnails(read(rows)))).numpy())
-    found = [_pairs_of(rows, read, project, index) for rows in chunks]
+        grey = thumbnails(read(rows))
+        outlines.append(profiles(grey))
+        for finder in finders:
+            finder.add(grey)
+    across, down = (torch.cat(axis) for axis in zip(*outlines, strict=True))
+    found = []
+    for rows in chunks:
+        candidates = torch.cat([finder.candidates(rows) for finder in finders], 1)
+        likely = _likely((across, down), rows, candidates)
+        worth = likely.any(1)
+        found.append(_pairs_of(rows[worth], candidates[worth], likely[worth], read))
     pairs: Tensor = torch.unique(torch.cat(found).sort(1).values, dim=0)
     return pairs
+
+
+class _Finder:
+    """Finds images of like spectra."""
+
+    def __init__(self, read: Callable[[Tensor], Tensor], count: int, *, window: bool) -> None:
+        self._window = window
+        shuffled = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+        spectra = spectrum(thumbnails(read(shuffled[:SAMPLED].sort().values)), window=window)
+        self._project = _projection(spectra)
+        self._index = build_index(self._project(spectra), count, compact=True)
+
+    def add(self, grey: Tensor) -> None:
+        self._index.add(self._project(spectrum(grey, window=self._window)).numpy())
+
+    def candidates(self, rows: Tensor) -> Tensor:
+        """The nearest of each row, `(N, k)`; rows follow one another."""
+        k = min(CANDIDATES, self._index.ntotal - 1)
+        vectors = torch.from_numpy(self._index.reconstruct_n(int(rows[0]), len(rows)))
+        return search(self._index, vectors, rows, k=k).indices
 
 
 def _projection(spectra: Tensor) -> Callable[[Tensor], Tensor]:
@@ -146,7 +178,7 @@ def _projection(spectra: Tensor) -> Callable[[Tensor], Tensor]:
     centre = spectra.mean(0)
     width = min(PROJECTED, *spectra.shape)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # torch.manual_seed would reach every GPU
         axes = torch.pca_lowrank(spectra - centre, width, center=False)[2]
 
     def project(spectra: Tensor) -> Tensor:
@@ -155,25 +187,41 @@ def _projection(spectra: Tensor) -> Callable[[Tensor], Tensor]:
     return project
 
 
+def _likely(outlines: tuple[Tensor, Tensor], rows: Tensor, candidates: Tensor) -> Tensor:
+    """Whether a row and a candidate have like profiles, `(N, k)`, bool."""
+    k = candidates.shape[1]
+    own, other = rows.repeat_interleave(k), candidates.clamp_min(0).flatten()
+    (across, down) = outlines
+    pairs = profile_correlation((across[own], down[own]), (across[other], down[other]))
+    return (pairs >= OUTLINED).view(-1, k) & (candidates >= 0)
+
+
 def _pairs_of(
-    rows: Tensor, read: Callable[[Tensor], Tensor], project: Callable[[Tensor], Tensor], index: Any
+    rows: Tensor, candidates: Tensor, likely: Tensor, read: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """The near duplicates of some rows, each as a pair."""
-    images = thumbnails(read(rows))
-    k = min(CANDIDATES, index.ntotal - 1)
-    similarities, candidates = search(index, project(spectrum(images)), rows, k=k)
-    worth = ((similarities > SIMILAR) & (candidates >= 0)).any(1).nonzero()[:, 0]
-    if not len(worth):
-        return torch.empty(0, 2, dtype=torch.int64)
-    candidates = candidates[worth]
-    others = thumbnails(read(candidates.clamp_min(0).flatten()))
-    own = images[worth].repeat_interleave(k, 0)
-    correlation = aligned_correlation(own, others).view(-1, k).masked_fill(candidates < 0, 0.0)
+    """The near duplicates of some rows, each as a pair: likely ones first, then their rivals."""
+    grey = thumbnails(read(rows)) if len(rows) else torch.zeros(0)
+    correlation = torch.zeros(candidates.shape)
+    correlation[likely] = _correlations(grey, candidates, likely, read)
+    rivals = (correlation >= CORRELATED).any(1)[:, None] & ~likely & (candidates >= 0)
+    correlation[rivals] = _correlations(grey, candidates, rivals, read)
     residual = (1 - correlation).clamp_min(0).sqrt()
     closer = residual <= CLOSER * residual.median(1, keepdim=True).values
     near = (correlation >= CORRELATED) & (closer | (correlation >= EQUAL))
-    first = rows[worth][:, None].expand(-1, k)
+    first = rows[:, None].expand_as(near)
     return torch.stack((first[near], candidates[near]), 1)
+
+
+def _correlations(
+    grey: Tensor, candidates: Tensor, chosen: Tensor, read: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Aligned correlations of chosen pairs of a row and a candidate."""
+    own, place = chosen.nonzero(as_tuple=True)
+    pairs = zip(
+        torch.split(own, AT_ONCE), torch.split(candidates[own, place], AT_ONCE), strict=True
+    )
+    done = [aligned_correlation(grey[left], thumbnails(read(right))) for left, right in pairs]
+    return torch.cat(done) if done else torch.zeros(0)
 
 
 def _numbered(group: Tensor, member: Tensor) -> Tensor:

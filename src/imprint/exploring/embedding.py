@@ -94,13 +94,15 @@ def tsne(vectors: Tensor, *, seed: int = 0, threads: int | None = None) -> Embed
     """
     if vectors.ndim != 2 or len(vectors) < 4:
         raise InvalidValueError(f"vectors: expected (N, D), N > 3; got {tuple(vectors.shape)}")
+    has_plane = vectors.shape[1] > 1 and bool((vectors != vectors[0]).any())
     model = require("openTSNE").TSNE(
         perplexity=min(PERPLEXITY, (len(vectors) - 1) / 3),
-        initialization="pca",
+        initialization="pca" if has_plane else "random",
         random_state=seed,
         n_jobs=threads or torch.get_num_threads(),
     )
     fitted = model.fit(vectors.float().numpy())
+    fitted -= (fitted.max(0) + fitted.min(0)) / 2  # as transform does, in place, before it begins
 
     def place(vectors: Tensor) -> Tensor:
         placed = fitted.transform(vectors.float().numpy())

@@ -1,5 +1,6 @@
 """Labels that seem wrong, by cleanlab's confident learning."""
 
+import warnings
 from typing import NamedTuple
 
 import torch
@@ -70,5 +71,7 @@ def _pruned(probabilities: Tensor, labels: Tensor) -> Tensor:
     shares = probabilities[:, present].double()
     shares = shares / shares.sum(1, keepdim=True).clamp_min(1e-12)
     given = torch.searchsorted(present, labels)
-    flags = find(given.numpy(), shares.numpy(), filter_by="both", n_jobs=1)
+    with warnings.catch_warnings():  # it names a setting of cleanlab's, which nobody has here
+        warnings.filterwarnings("ignore", "May not flag all label issues", UserWarning)
+        flags = find(given.numpy(), shares.numpy(), filter_by="both", n_jobs=1)
     return torch.from_numpy(flags)

@@ -20,7 +20,7 @@ EXACT = 20_000
 TRAINED_ON = 100_000
 """Rows from which the cells of a larger index are learnt."""
 
-PROBED = 16
+PROBED = 8
 """Cells that a search looks into."""
 
 
@@ -33,7 +33,7 @@ def nearest_neighbours(vectors: Tensor, *, k: int) -> Nearest:
 
     Returns:
         similarities and indices, each `(N, k)`, most similar first. Above 20,000 rows the search
-        is approximate: it looks into 16 cells of an inverted file.
+        is approximate: it looks into 8 cells of an inverted file.
 
     Raises:
         InvalidValueError: for a k out of range.
@@ -58,7 +58,8 @@ def build_index(sample: Tensor, rows: int, *, compact: bool = False) -> Any:
     Args:
         sample: `(M, D)`, float32, rows like those that will be added.
         rows: how many will be added.
-        compact: whether to keep a byte for each entry instead of four.
+        compact: whether to keep a byte for each entry instead of four; its rows can then be read
+            again, by `reconstruct_n`.
 
     Returns:
         A faiss index, exact for up to 20,000 rows.
@@ -79,6 +80,7 @@ def build_index(sample: Tensor, rows: int, *, compact: bool = False) -> Any:
     if compact:
         kind = faiss.ScalarQuantizer.QT_8bit
         index = faiss.IndexIVFScalarQuantizer(coarse, width, cells, kind, metric)
+        index.set_direct_map_type(faiss.DirectMap.Array)  # so that its rows can be read again
     else:
         index = faiss.IndexIVFFlat(coarse, width, cells, metric)
     index.cp.min_points_per_centroid = 1

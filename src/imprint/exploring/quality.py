@@ -19,7 +19,7 @@ class Quality(NamedTuple):
 
     Attributes:
         brightness: `(N,)`, in [0, 1], the mean of its pixels.
-        contrast: `(N,)`, in [0, 0.5], their standard deviation.
+        contrast: `(N,)`, in [0, 0.5], their standard deviation within a channel.
         sharpness: `(N,)`, in [0, 1], the root mean square difference of neighbouring pixels.
         roughness: `(N,)`, 0 for an even image, about 1 for white noise: half the mean square
             difference of neighbours over the variance.
@@ -54,12 +54,12 @@ def quality(images: Tensor) -> Quality:
         got = f"{tuple(images.shape)} of {images.dtype}"
         raise InvalidValueError(f"images: expected (N, C, H, W) of torch.uint8, got {got}")
     pixels = images.float() / 255
-    variance = pixels.var(dim=(2, 3), correction=0).mean(1)
+    variance = (pixels - pixels.mean((2, 3), keepdim=True)).square().mean((1, 2, 3))
     steps = [_mean_square(pixels.diff(dim=axis)) for axis in (2, 3)]
-    square = torch.stack(steps).nan_to_num().mean(0)
+    square = torch.stack(steps).nanmean(0).nan_to_num()
     even = variance < 1e-9
     roughness = torch.where(even, 0.0, square / (2 * variance.clamp_min(1e-9)))
-    contrast = pixels.flatten(1).std(dim=1, correction=0)
+    contrast = variance.sqrt().where(~even, 0.0)
     return Quality(pixels.mean((1, 2, 3)), contrast, square.sqrt(), roughness)
 
 
