@@ -1,13 +1,16 @@
+import io
 import pathlib
 import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 import imprint.data
-from imprint.data import SOURCES, load
+from imprint.data import SOURCES, load, survey
 from imprint.data.idx import IDX_FILES
 from imprint.errors import DamagedFileError, InvalidValueError, MissingFileError, StorageError
 
@@ -107,3 +110,70 @@ def test_images_beyond_the_memory_are_told(tmp_path):
     np.savez(tmp_path / "a.npz", x=pixels, y=np.arange(40) % 2)
     with pytest.raises(StorageError, match=r"a\.npz: expected images that fit the memory"):
         load(tmp_path / "a.npz", image_size=10_000_000)
+
+
+def test_a_survey_lists_what_is_broken_and_draws_no_split(image_folder):
+    folder = image_folder({"cat": [Image.new("L", (9, 8), 10 * k) for k in range(4)], "dog": []})
+    (folder / "cat" / "001.png").write_bytes(b"no image")
+    whole = (folder / "cat" / "002.png").read_bytes()
+    (folder / "cat" / "002.png").write_bytes(whole[:-20])
+    (part,) = survey(folder).values()
+    assert part.paths == ("cat/000.png", "cat/003.png")
+    assert part.images.images[:, 0, 0, 0].tolist() == [0, 30]
+    assert [broken.path for broken in part.unreadable] == ["cat/001.png", "cat/002.png"]
+    assert all(broken.label == 0 for broken in part.unreadable)
+    assert part.images.class_names == ("cat", "dog")
+
+
+def test_a_survey_tells_sizes_and_modes(image_folder):
+    grey, colour = Image.new("L", (9, 8)), Image.new("RGB", (9, 8))
+    folder = image_folder({"cat": [grey, colour, Image.new("RGBA", (4, 4))]})
+    grey.save(folder / "cat" / "still.gif")
+    grey.save(
+        folder / "cat" / "moving.gif", save_all=True, append_images=[Image.new("L", (9, 8), 9)]
+    )
+    Image.fromarray(np.full((8, 9), 40_000, np.uint16)).save(folder / "cat" / "sixteen.png")
+    (part,) = survey(folder).values()
+    assert part.forms == {
+        (8, 9, "L"): 1,
+        (8, 9, "RGB"): 1,
+        (4, 4, "RGBA"): 1,
+        (8, 9, "P"): 1,
+        (8, 9, "P, animated"): 1,
+        (8, 9, "I;16"): 1,
+    }
+    assert part.images.images.shape[1] == 3
+    assert part.images.images[part.paths.index("cat/sixteen.png")].max() == 40_000 >> 8
+
+
+def test_a_survey_keeps_the_parts_that_there_are(image_folder):
+    grey = [Image.new("L", (8, 8))] * 2
+    folder = image_folder({"train/cat": grey, "train/dog": grey, "val/cat": grey, "val/fox": grey})
+    parts = survey(folder)
+    assert list(parts) == ["train", "test"]
+    assert parts["test"].images.class_names == ("cat", "dog", "fox")
+    assert parts["test"].paths[0] == "val/cat/000.png"
+
+
+def test_a_survey_of_parquet_skips_rows_without_an_image(tmp_path):
+    Image.new("L", (8, 8), 7).save(buffer := io.BytesIO(), "png")
+    rows = {"image": pa.array([None, buffer.getvalue(), b"x"]), "label": [0, 0, 0]}
+    pq.write_table(pa.table(rows), tmp_path / "a.parquet")
+    (part,) = survey(tmp_path / "a.parquet").values()
+    assert part.paths == ("a.parquet, row 1",)
+    assert [broken.path for broken in part.unreadable] == ["a.parquet, row 0", "a.parquet, row 2"]
+
+
+def test_a_survey_of_arrays_stays_whole(tmp_path):
+    images = np.arange(4, dtype=np.uint8).repeat(64).reshape(4, 8, 8)
+    np.savez(tmp_path / "set.npz", x=images, y=[5, 5, 5, 5])
+    (part,) = survey(tmp_path / "set.npz", image_size=4).values()
+    assert part.images.images.shape == (4, 1, 4, 4)
+    assert part.images.class_names == ("5",)
+
+
+def test_a_survey_of_nothing_readable_is_refused(image_folder):
+    folder = image_folder({"cat": []})
+    (folder / "cat" / "a.png").write_bytes(b"")
+    with pytest.raises(InvalidValueError, match="at least one that can be read, got none"):
+        survey(folder)

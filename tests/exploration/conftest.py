@@ -28,7 +28,9 @@ def moved(image: Tensor, down: int, across: int) -> Tensor:
     height, width = image.shape[1:]
     shifted = torch.zeros_like(image)
     rows, columns = (slice(max(0, n), None) for n in (down, across))
-    source = image[:, max(0, -down) : height - max(0, down), max(0, -across) : width - max(0, across)]
+    source = image[
+        :, max(0, -down) : height - max(0, down), max(0, -across) : width - max(0, across)
+    ]
     shifted[:, rows, columns][:, : source.shape[1], : source.shape[2]] = source
     return shifted
 
@@ -51,7 +53,9 @@ def plant(splits: DataSplits, *, seed: int) -> Planted:
     train, test = splits.train.images.clone(), splits.test.images.clone()
     labels, test_labels = splits.train.labels.clone(), splits.test.labels.clone()
     rows = torch.randperm(len(train), generator=draw)
-    wrong, first, second, base, copy, noise, leaked = rows[:770].split([300, 100, 100, 100, 100, 50, 20])
+    wrong, first, second, base, copy, noise, leaked = rows[:770].split(
+        [300, 100, 100, 100, 100, 50, 20]
+    )
     labels[wrong] = (labels[wrong] + torch.randint(1, 10, (300,), generator=draw)) % 10
     train[second], labels[second] = train[first], labels[first]
     for kind, (source, target) in enumerate(zip(base.tolist(), copy.tolist(), strict=True)):

@@ -9,6 +9,7 @@ from imprint.data import load
 from imprint.exploration import ExploreSettings, explore
 
 SETTINGS = ExploreSettings(device="cpu")
+STARTS = {"train": 0, "test": 60_000}
 
 
 def pairs_in(groups, starts):
@@ -30,15 +31,13 @@ def before(fashion):
 
 @pytest.mark.xdist_group("planted")
 class TestPlanted:
-    starts = {"train": 0, "test": 60_000}
-
     def test_equal_images_and_leaks_are_found_and_nothing_else(self, found, planted):
-        got = pairs_in(found.duplicates(), self.starts)
+        got = pairs_in(found.duplicates(), STARTS)
         assert got == planted.equal | planted.leaks  # Fashion-MNIST has no equal images itself
 
     def test_near_duplicates_are_found(self, found, before, planted):
-        own = pairs_in(before.duplicates(near=True), self.starts)
-        got = pairs_in(found.duplicates(near=True), self.starts) - own
+        own = pairs_in(before.duplicates(near=True), STARTS)
+        got = pairs_in(found.duplicates(near=True), STARTS) - own
         right = got & planted.near
         assert len(right) >= 0.95 * len(planted.near)
         assert len(right) >= 0.95 * len(got)

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
-from torch import nn
 
 from imprint.cli import options
 from imprint.cli.folders import new_folder
@@ -23,8 +22,8 @@ from imprint.exploration import explore as run_exploration
 from imprint.models import build_model, default_layer
 from imprint.report import explore_findings
 from imprint.runs import check_vacant, claim, write_json
-from imprint.training import load_trained
-from imprint.types import ImageSet, Normalisation
+from imprint.training import Trained, load_trained
+from imprint.types import ImageSet
 
 __all__ = ["explore"]
 
@@ -101,19 +100,21 @@ def _network(name: str | None, layer: str | None, images: ImageSet) -> dict[str,
         if layer is not None:
             raise InvalidValueError(f"layer: expected none without --model, got {layer}")
         return {}
-    model: nn.Module
-    scale: Normalisation
     if (Path(name) / "config.json").is_file():
         trained = load_trained(Path(name))
-        model, scale, usual = trained.model, trained.normalisation, trained.layer
     else:
         channels, height, width = images.images.shape[1:]
-        model = build_model(name, (channels, height, width), len(images.class_names))
-        scale, usual = normalisation(images.images), default_layer(name)
-    if layer is None and usual is None:
-        names = ", ".join(name for name, _ in model.named_modules() if name)
-        raise InvalidValueError(f"layer: expected --layer with --model, one of {names[:300]}")
-    return {"model": model, "layer": layer or usual, "normalisation": scale}
+        shape, names = (channels, height, width), images.class_names
+        model, scale = build_model(name, shape, len(names)), normalisation(images.images)
+        trained = Trained(model, default_layer(name), scale, shape, names)
+    if layer is None and trained.layer is None:
+        layers = ", ".join(name for name, _ in trained.model.named_modules() if name)
+        raise InvalidValueError(f"layer: expected --layer with --model, one of {layers[:300]}")
+    if trained.shape != tuple(images.images.shape[1:]):
+        expected = f"images {trained.shape}, which the run in {name} was trained on"
+        raise InvalidValueError(f"data: expected {expected}; got {tuple(images.images.shape[1:])}")
+    chosen = layer or trained.layer
+    return {"model": trained.model, "layer": chosen, "normalisation": trained.normalisation}
 
 
 def _show(exploration: Exploration, folder: Path) -> None:

@@ -11,11 +11,11 @@ from torch import nn
 
 from imprint.errors import InvalidValueError
 from imprint.exploration.neighbourhood import (
+    Space,
     draw_map,
     look_around,
     map_accuracy,
     nearest_prototypes,
-    space_of,
 )
 from imprint.exploration.passes import Look, outlyingness, read_all
 from imprint.exploration.record import Exploration
@@ -136,9 +136,9 @@ def explore(
     with stages("duplicates"):
         pairs = near_pairs(rows.read, len(rows))
     with stages("neighbours"):
-        space = space_of(rows, seen, seed=settings.seed)
-        around = look_around(space, first.labels, num_classes, seed=settings.seed)
-        prototypes = nearest_prototypes(space, first.labels, num_classes)
+        space = Space(rows, seen, seed=settings.seed)
+        around = look_around(space, num_classes, seed=settings.seed)
+        prototypes = nearest_prototypes(space, num_classes)
     with stages("labels"):
         issues = None if unjudged else _judge(parts, settings)
     with stages("map"):

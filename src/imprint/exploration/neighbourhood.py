@@ -16,9 +16,17 @@ from imprint.exploring import (
     shrink,
     tsne,
 )
+from imprint.memory import class_sums
 from imprint.similarity import cosine_similarity
 
-__all__ = ["Neighbourhood", "draw_map", "look_around", "map_accuracy", "space_of"]
+__all__ = [
+    "Neighbourhood",
+    "Space",
+    "draw_map",
+    "look_around",
+    "map_accuracy",
+    "nearest_prototypes",
+]
 
 SIDE = 32
 """Pixels of the longer side at which pixels are compared, at most."""
@@ -51,37 +59,43 @@ class Neighbourhood:
     right: Tensor
 
 
-def space_of(rows: Rows, seen: Seen, *, seed: int) -> Tensor:
-    """Bring the first part to a space in which rows are compared.
+class Space:
+    """Where the rows of the first part are compared, each brought there when it is asked for.
+
+    The axes are the principal components, at most 50, of signatures where there are some, else of
+    pixels at 32 a side at most.
 
     Args:
         rows: of all parts.
         seen: of the first pass.
         seed: of the rows that the axes are learnt from.
-
-    Returns:
-        `(M, D)`, float32, D of at most 50: principal components of signatures where there are some,
-        else of pixels at 32 a side at most.
     """
-    own = (rows.part == 0).nonzero()[:, 0]
 
-    def read(chosen: Tensor) -> Tensor:
-        if seen.signatures is not None:
-            return seen.signatures[chosen]
-        return shrink(rows.read(chosen), SIDE).flatten(1) / 255
+    def __init__(self, rows: Rows, seen: Seen, *, seed: int) -> None:
+        self._rows, self._signatures = rows, seen.signatures
+        self.labels = rows.labels[rows.part == 0]
+        shuffled = torch.randperm(len(self), generator=generator_of(seed))[:LEARNT]
+        sample = self._vectors(shuffled.sort().values)
+        self._place = principal_components(sample, min(WIDTH, *sample.shape), seed=seed).place
 
-    shuffled = torch.randperm(len(own), generator=generator_of(seed))[:LEARNT]
-    sample = read(own[shuffled.sort().values])
-    components = principal_components(sample, min(WIDTH, *sample.shape), seed=seed)
-    return torch.cat([components.place(read(chunk)) for chunk in torch.split(own, 4096)])
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def of(self, rows: Tensor) -> Tensor:
+        """Give the places `(B, D)`, float32, of rows `(B,)` of the first part."""
+        return torch.cat([self._place(self._vectors(chunk)) for chunk in torch.split(rows, 4096)])
+
+    def _vectors(self, rows: Tensor) -> Tensor:
+        if self._signatures is not None:
+            return self._signatures[rows]
+        return shrink(self._rows.read(rows), SIDE).flatten(1) / 255
 
 
-def look_around(space: Tensor, labels: Tensor, num_classes: int, *, seed: int) -> Neighbourhood:
+def look_around(space: Space, num_classes: int, *, seed: int) -> Neighbourhood:
     """Ask the neighbours of rows for their classes.
 
     Args:
-        space: `(M, D)`.
-        labels: `(M,)`, int64.
+        space: of the first part.
         num_classes: K.
         seed: of the rows that are asked, where there are more than 20,000.
 
@@ -92,18 +106,34 @@ def look_around(space: Tensor, labels: Tensor, num_classes: int, *, seed: int) -
         none = torch.zeros(0, dtype=torch.int64)
         return Neighbourhood(none, torch.zeros(0, num_classes, dtype=torch.int64), none.bool())
     asked = torch.randperm(len(space), generator=generator_of(seed))[:ASKED].sort().values
-    k = min(VOTERS, len(asked) - 1)
-    found = nearest_neighbours(space[asked], k=k).indices
-    own = labels[asked]
+    found = nearest_neighbours(space.of(asked), k=min(VOTERS, len(asked) - 1)).indices
+    own = space.labels[asked]
     votes = neighbour_votes(found, own, num_classes)
     return Neighbourhood(asked, votes, votes.argmax(1) == own)
 
 
-def draw_map(space: Tensor, kind: str, *, seed: int) -> Tensor | None:
+def nearest_prototypes(space: Space, num_classes: int) -> Tensor:
+    """Name the class whose prototype each row of the first part is most similar to.
+
+    Args:
+        space: of the first part.
+        num_classes: K.
+
+    Returns:
+        `(M,)`, int64.
+    """
+    chunks = torch.split(torch.arange(len(space)), 4096)
+    sums = sum(class_sums(space.of(rows), space.labels[rows], num_classes) for rows in chunks)
+    counts = space.labels.bincount(minlength=num_classes).clamp_min(1)[:, None]
+    prototypes = (sums / counts).float()
+    return torch.cat([cosine_similarity(space.of(rows), prototypes).argmax(1) for rows in chunks])
+
+
+def draw_map(space: Space, kind: str, *, seed: int) -> Tensor | None:
     """Lay a space out in the plane.
 
     Args:
-        space: `(M, D)`.
+        space: of the first part.
         kind: `none`, `pca` or `tsne`.
         seed: of the method.
 
@@ -112,13 +142,14 @@ def draw_map(space: Tensor, kind: str, *, seed: int) -> Tensor | None:
     """
     if kind == "none" or len(space) < 4:
         return None
+    places = space.of(torch.arange(len(space)))
     if kind == "pca":
-        return torch.nn.functional.pad(space[:, :2], (0, max(0, 2 - space.shape[1])))
-    return tsne(space, seed=seed).points
+        return torch.nn.functional.pad(places[:, :2], (0, max(0, 2 - places.shape[1])))
+    return tsne(places, seed=seed).points
 
 
 def map_accuracy(points: Tensor, labels: Tensor) -> float:
-    """Measure how often the ten nearest points on a map have mostly the own label.
+    """Measure how often most of the ten nearest points on a map have the own label.
 
     Args:
         points: `(M, 2)`, at least two.
@@ -128,23 +159,7 @@ def map_accuracy(points: Tensor, labels: Tensor) -> float:
         The share, in [0, 1].
     """
     k = min(VOTERS, len(points) - 1)
-    judge = require("sklearn.neighbors").NearestNeighbors(n_neighbors=k + 1)
+    judge = require("sklearn.neighbors").NearestNeighbors(n_neighbors=k)
     found = torch.from_numpy(judge.fit(points.numpy()).kneighbors(return_distance=False))
-    votes = neighbour_votes(found[:, 1:], labels, int(labels.max()) + 1)
+    votes = neighbour_votes(found, labels, int(labels.max()) + 1)
     return float((votes.argmax(1) == labels).float().mean())
-
-
-def nearest_prototypes(space: Tensor, labels: Tensor, num_classes: int) -> Tensor:
-    """Name the class whose prototype each row is most similar to.
-
-    Args:
-        space: `(M, D)`.
-        labels: `(M,)`, int64.
-        num_classes: K.
-
-    Returns:
-        `(M,)`, int64.
-    """
-    sums = torch.zeros(num_classes, space.shape[1]).index_add_(0, labels, space)
-    counts = labels.bincount(minlength=num_classes).clamp_min(1)[:, None]
-    return cosine_similarity(space, sums / counts).argmax(1)

@@ -74,6 +74,7 @@ def result_of(found: Findings) -> dict[str, Any]:
         "near_duplicate_groups": _count(samples.near_duplicate_group),
         "near_duplicates": int((samples.near_duplicate_group >= 0).sum()),
         "leaks": _leaks(found),
+        "conflicting_groups": samples.conflicting_groups,
         **_labels(found),
         "neighbour_accuracy": _share(found.neighbourhood.right),
         "confused_pairs": confused_pairs(found.neighbourhood.votes, _asked_labels(found), names),

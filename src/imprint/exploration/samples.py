@@ -24,6 +24,8 @@ class Samples:
         duplicate_group: `(N,)`, int64; -1 for none.
         near_duplicate_group: `(N,)`, int64; -1 for none.
         is_leak: `(N,)`, bool: whether another part has it too, or nearly.
+        is_conflict: `(N,)`, bool: whether an equal or nearly equal image has another label.
+        conflicting_groups: how many groups these are in.
         is_contradicted: `(N,)`, bool: whether it is an outlier of its class and most similar to
             another class's prototype; known of the first part.
         label_issue_score: `(N,)`, in [0, 1]; None where labels were not looked at.
@@ -36,6 +38,8 @@ class Samples:
     duplicate_group: Tensor
     near_duplicate_group: Tensor
     is_leak: Tensor
+    is_conflict: Tensor
+    conflicting_groups: int
     is_contradicted: Tensor
     label_issue_score: Tensor | None = None
     is_label_issue: Tensor | None = None
@@ -66,6 +70,7 @@ def samples_of(
     """
     equal = equal_groups(digests)
     joined = joined_groups(torch.cat((pairs, _chains(equal))), len(rows))
+    conflict = _differs(joined, rows.labels)
     outlier = scores > OUTLYING
     contradicted = torch.zeros(len(rows), dtype=torch.bool)
     contradicted[: len(prototypes)] = prototypes != rows.labels[: len(prototypes)]
@@ -74,7 +79,9 @@ def samples_of(
         is_outlier=outlier,
         duplicate_group=equal,
         near_duplicate_group=_not_all_equal(joined, digests),
-        is_leak=_in_several(joined, rows.part),
+        conflicting_groups=len(torch.unique(joined[conflict])),
+        is_leak=_differs(joined, rows.part),
+        is_conflict=conflict,
         is_contradicted=contradicted & outlier,
         label_issue_score=None if issues is None else issues.score,
         is_label_issue=None if issues is None else issues.is_issue,
@@ -93,11 +100,6 @@ def _chains(equal: Tensor) -> Tensor:
 def _not_all_equal(group: Tensor, digests: Tensor) -> Tensor:
     """Leave out the groups whose members are all equal: they are duplicates, not near ones."""
     return _numbered_anew(torch.where(_differs(group, digests), group, -1))
-
-
-def _in_several(group: Tensor, part: Tensor) -> Tensor:
-    """Whether a sample's group has members in several parts."""
-    return _differs(group, part)
 
 
 def _differs(group: Tensor, values: Tensor) -> Tensor:

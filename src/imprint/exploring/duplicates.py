@@ -200,7 +200,9 @@ def _pairs_of(
     rows: Tensor, candidates: Tensor, likely: Tensor, read: Callable[[Tensor], Tensor]
 ) -> Tensor:
     """The near duplicates of some rows, each as a pair: likely ones first, then their rivals."""
-    grey = thumbnails(read(rows)) if len(rows) else torch.zeros(0)
+    if not len(rows):
+        return torch.empty(0, 2, dtype=torch.int64)
+    grey = thumbnails(read(rows))
     correlation = torch.zeros(candidates.shape)
     correlation[likely] = _correlations(grey, candidates, likely, read)
     rivals = (correlation >= CORRELATED).any(1)[:, None] & ~likely & (candidates >= 0)
@@ -217,11 +219,13 @@ def _correlations(
 ) -> Tensor:
     """Aligned correlations of chosen pairs of a row and a candidate."""
     own, place = chosen.nonzero(as_tuple=True)
+    if not len(own):
+        return torch.zeros(0)
     pairs = zip(
         torch.split(own, AT_ONCE), torch.split(candidates[own, place], AT_ONCE), strict=True
     )
     done = [aligned_correlation(grey[left], thumbnails(read(right))) for left, right in pairs]
-    return torch.cat(done) if done else torch.zeros(0)
+    return torch.cat(done)
 
 
 def _numbered(group: Tensor, member: Tensor) -> Tensor:

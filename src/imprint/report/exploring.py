@@ -138,6 +138,7 @@ def explore_findings(result: Result) -> list[str]:
         >>> result = {"parts": {"all": 2}, "class_names": ["a"], "unreadable": 1}
         >>> result |= {"leaks": {"all": 0}, "duplicates": 2, "duplicate_groups": 1}
         >>> result |= {"near_duplicates": 0, "near_duplicate_groups": 0, "label_issues": None}
+        >>> result |= {"conflicting_groups": 0}
         >>> explore_findings(result | {"noise_images": 0, "labels_unjudged": "not asked for"})
         ['2 images in 1 class; 1 more could not be read.', '2 images are there more than once.']
     """
@@ -152,9 +153,14 @@ def explore_findings(result: Result) -> list[str]:
     leaks = {name: number for name, number in result["leaks"].items() if number}
     if leaks:
         last = list(leaks)[-1]
-        sentences.append(f"{_many(leaks[last], 'image')} of {last} are in another part too.")
+        be = "is" if leaks[last] == 1 else "are"
+        sentences.append(f"{_many(leaks[last], 'image')} of {last} {be} in another part too.")
+    if result["conflicting_groups"]:
+        groups = _many(result["conflicting_groups"], "group")
+        sentences.append(f"{groups} of equal or nearly equal images have different labels.")
     if result["label_issues"]:
-        sentences.append(f"{_many(result['label_issues'], 'label')} look wrong.")
+        sure = f", to a judge that is right on {result['label_accuracy']:.0%}"
+        sentences.append(f"{_many(result['label_issues'], 'label')} look wrong{sure}.")
     if result["noise_images"]:
         sentences.append(f"{_many(result['noise_images'], 'image')} are noise.")
     return sentences

@@ -6,7 +6,7 @@ __all__ = ["class_colours"]
 
 TOL = (
     *("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee"),
-    *("#aa3377", "#ee7733", "#009988", "#999999", "#882255"),
+    *("#aa3377", "#ee7733", "#009988", "#999999", "#8f5a2b"),
 )
 """Paul Tol's bright scheme and four of his others, which stand out from dark and light alike."""
 
