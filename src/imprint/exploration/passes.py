@@ -99,13 +99,13 @@ def read_all(rows: Rows, first: ImageSet, look: Look | None) -> Seen:
     size = channels * height * width
     moments = {name: ClassMoments(len(first.class_names), size) for name in rows.names}
     reader = None if look is None else _reader(look, first)
-    found: list[tuple[Tensor, ...]] = []
-    for chunk in rows.chunks():
-        small = shrink(chunk.images, VIEW).flatten(1)
-        moments[chunk.part].update(small, chunk.labels)
+
+    def measure(chunk: Chunk) -> tuple[Tensor, ...]:
+        moments[chunk.part].update(shrink(chunk.images, VIEW).flatten(1), chunk.labels)
         own = (digests(chunk.images), *quality(chunk.images))
-        found.append(own if reader is None else (*own, *reader(chunk)))
-    columns = [torch.cat(column) for column in zip(*found, strict=True)]
+        return own if reader is None else (*own, *reader(chunk))
+
+    columns = rows.collect(measure)
     signatures, answers = columns[5:] or (None, None)
     view = (channels, height, width)
     return Seen(moments, view, columns[0], Quality(*columns[1:5]), signatures, answers)
@@ -145,12 +145,12 @@ def outlyingness(rows: Rows, seen: Seen) -> Tensor:
 
 def _pixel_distances(rows: Rows, seen: Seen) -> Tensor:
     centroids = seen.pixels[rows.names[0]].means
-    return torch.cat(
-        [
-            own_distances(shrink(chunk.images, VIEW).flatten(1), chunk.labels, centroids) / 255
-            for chunk in rows.chunks()
-        ]
-    )
+
+    def measure(chunk: Chunk) -> tuple[Tensor]:
+        vectors = shrink(chunk.images, VIEW).flatten(1)
+        return (own_distances(vectors, chunk.labels, centroids) / 255,)
+
+    return rows.collect(measure)[0]
 
 
 class _Reader:

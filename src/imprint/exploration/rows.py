@@ -1,6 +1,6 @@
 """The parts of a data set as one sequence of rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -102,6 +102,26 @@ class Rows:
             own = (self.part[rows] == part).nonzero()[:, 0]
             images[own] = source[self.index[rows[own]]]
         return images
+
+    def collect(self, measure: Callable[[Chunk], tuple[Tensor, ...]]) -> list[Tensor]:
+        """Measure all rows, some at a time.
+
+        What is measured is written where it stays: small tensors that are kept among large ones
+        that go would keep the allocator from giving the large ones' memory back.
+
+        Args:
+            measure: gives for a chunk some tensors, each with one entry a row.
+
+        Returns:
+            these tensors, of all rows.
+        """
+        columns: list[Tensor] = []
+        for chunk in self.chunks():
+            found = measure(chunk)
+            columns = columns or [own.new_empty(len(self), *own.shape[1:]) for own in found]
+            for column, own in zip(columns, found, strict=True):
+                column[chunk.rows[0] : chunk.rows[-1] + 1] = own
+        return columns
 
     def chunks(self) -> Iterator[Chunk]:
         """Give all rows in order."""

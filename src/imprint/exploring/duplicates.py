@@ -31,6 +31,10 @@ CORRELATED = 0.985
 CLOSER = 0.4
 """Share of what the median candidate differs that a near duplicate may differ."""
 
+FAR_CLOSER = 0.25
+"""The same, where the median is of those only that are no near duplicates: many copies of one image
+are each other's candidates."""
+
 EQUAL = 0.9999
 """Aligned correlation from which on nothing else matters."""
 
@@ -110,8 +114,9 @@ def near_pairs(read: Callable[[Tensor], Tensor], count: int) -> Tensor:
     """Find pairs of images that are nearly equal: shifted, brightened, darkened or a little noisy.
 
     The nearest spectra, with and without a window, are candidates. A pair is near where its
-    images, aligned, correlate by at least 0.985 and differ by at most 0.4 of what the median
-    candidate of one of them differs: so alike trousers among a thousand alike trousers are none.
+    images, aligned, correlate by at least 0.985 and differ by at most 0.4 of what the median of
+    the other candidates of one of them differs: so alike trousers among a thousand alike trousers
+    are none.
 
     Args:
         read: gives the images `(B, C, H, W)`, uint8, of rows `(B,)`, int64.
@@ -136,21 +141,21 @@ def near_pairs(read: Callable[[Tensor], Tensor], count: int) -> Tensor:
         return torch.empty(0, 2, dtype=torch.int64)
     finders = [_Finder(read, count, window=window) for window in (False, True)]
     chunks = torch.split(torch.arange(count), AT_ONCE)
-    outlines = []
+    first = profiles(thumbnails(read(chunks[0][:1])))
+    across, down = (axis.new_empty(count, axis.shape[1]) for axis in first)
     for rows in chunks:
         grey = thumbnails(read(rows))
-        outlines.append(profiles(grey))
+        across[rows], down[rows] = profiles(grey)
         for finder in finders:
             finder.add(grey)
-    across, down = (torch.cat(axis) for axis in zip(*outlines, strict=True))
-    found = []
+    found: list[list[int]] = []
     for rows in chunks:
         candidates = torch.cat([finder.candidates(rows) for finder in finders], 1)
         likely = _likely((across, down), rows, candidates)
         worth = likely.any(1)
-        found.append(_pairs_of(rows[worth], candidates[worth], likely[worth], read))
-    pairs: Tensor = torch.unique(torch.cat(found).sort(1).values, dim=0)
-    return pairs
+        found += _pairs_of(rows[worth], candidates[worth], likely[worth], read).tolist()
+    pairs = torch.tensor(found, dtype=torch.int64).view(-1, 2).sort(1).values
+    return torch.unique(pairs, dim=0)  # type: ignore[no-any-return]
 
 
 class _Finder:
@@ -209,9 +214,16 @@ def _pairs_of(
     correlation[rivals] = _correlations(grey, candidates, rivals, read)
     residual = (1 - correlation).clamp_min(0).sqrt()
     closer = residual <= CLOSER * residual.median(1, keepdim=True).values
+    closer |= residual <= FAR_CLOSER * _of_rivals(residual, correlation < CORRELATED)
     near = (correlation >= CORRELATED) & (closer | (correlation >= EQUAL))
     first = rows[:, None].expand_as(near)
     return torch.stack((first[near], candidates[near]), 1)
+
+
+def _of_rivals(residual: Tensor, rival: Tensor) -> Tensor:
+    """What rivals differ in the median, `(N, 1)`; 0 where there is none."""
+    known = residual.masked_fill(~rival, torch.nan)
+    return known.nanmedian(1, keepdim=True).values.nan_to_num(0)
 
 
 def _correlations(

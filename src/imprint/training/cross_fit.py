@@ -83,7 +83,8 @@ def cross_fit(
         torch.Size([64, 2])
     """
     assigned = assign_folds(images.labels, folds, seed=settings.seed)
-    settings = replace(settings, batch_size=min(settings.batch_size, len(images) // folds))
+    least = len(images) - -(-len(images) // folds)  # trained on where the largest fold is held out
+    settings = replace(settings, batch_size=min(settings.batch_size, least))
     check_network(images, settings)
     device, scale = find_device(settings.device), normalisation(images.images)
     batches = batches_of(

@@ -72,7 +72,7 @@ def build_schedule(optimizer: Optimizer, settings: TrainSettings, steps: int) ->
         return OneCycleLR(
             optimizer,
             settings.rate,
-            total_steps=max(steps, 2) + 1,
+            total_steps=max(steps, 4) + 1,  # of 2 to 4 in all, PyTorch would divide by zero
             pct_start=0.25,
             cycle_momentum=False,
         )

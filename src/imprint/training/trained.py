@@ -59,8 +59,8 @@ def load_trained(folder: Path) -> Trained:
         model = build_model(note["model"], (channels, height, width), len(names))
         model.load_state_dict(tensors)
         scale = Normalisation(tuple(note["mean"]), tuple(note["std"]))
-    except (KeyError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
         raise DamagedFileError(f"{path}: expected the weights of a run, {reason}") from error
     layer = config.get("layer") or default_layer(note["model"])
     return Trained(model.eval(), layer, scale, (channels, height, width), names)
