@@ -33,6 +33,9 @@ def tables() -> dict[str, str]:
         "mnist-target": _to_accuracy(_read("skip_mnist"), 0.993),
         "keep-one": _keep_one(_read("keep_one")),
         "batch-norm": _batch_norm(_read("batch_norm")),
+        "explore-jobs": _explore_jobs(_read("explore")),
+        "explore-growth": _explore_growth(_read("explore")),
+        "explore-planted": _explore_planted(_read("explore")),
     }
     for path in sorted(RESULTS.glob("skip_*.json")):
         named[re.sub(r"[^a-z0-9]+", "-", path.stem)] = _skip(json.loads(path.read_text()))
@@ -255,6 +258,42 @@ def _skip(figures: dict[str, Any]) -> str:
         f"{seeds} seeds."
     )
     return "\n".join([*lines, "", what, "", _stamp(figures), ""])
+
+
+def _explore_jobs(figures: dict[str, Any]) -> str:
+    lines = [
+        "| command | seconds | to reach | memory | report | neighbours on the map agree |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in figures["jobs"].items():
+        agree = row["map_neighbour_accuracy"]
+        lines.append(
+            f"| `imprint explore {name}` | {row['seconds']:.0f} | {figures['to_reach'][name]} "
+            f"| {row['megabytes']:.0f} MB | {row['report_megabytes']:.0f} MB "
+            f"| {'' if agree is None else format(agree, '.1%')} |"
+        )
+    return "\n".join([*lines, "", _stamp(figures), ""])
+
+
+def _explore_growth(figures: dict[str, Any]) -> str:
+    lines = ["| samples | seconds | of which the judge | memory |", "|---|---|---|---|"]
+    for count, row in figures["growth"].items():
+        lines.append(
+            f"| {int(count):,} | {row['seconds']:.0f} | {row['stages']['labels']:.0f} "
+            f"| {row['megabytes']:.0f} MB |"
+        )
+    return "\n".join([*lines, "", _stamp(figures), ""])
+
+
+def _explore_planted(figures: dict[str, Any]) -> str:
+    lines = ["| what was planted | found | of what was found, planted |", "|---|---|---|"]
+    for kind in figures["planted"][0]:
+        if kind == "seconds":
+            continue
+        rows = [row[kind] for row in figures["planted"]]
+        found, right = (_share_span([row[key] for row in rows]) for key in ("recall", "precision"))
+        lines.append(f"| {kind} | {found} | {right} |")
+    return "\n".join([*lines, "", _stamp(figures), ""])
 
 
 def _line(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:

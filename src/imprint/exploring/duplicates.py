@@ -22,6 +22,9 @@ __all__ = ["digests", "equal_groups", "joined_groups", "near_pairs"]
 CANDIDATES = 5
 """Nearest spectra that are looked at more closely."""
 
+DISTANT = 30
+"""Place of one more candidate, to hold the nearest against where all of them are copies."""
+
 OUTLINED = 0.98
 """Correlation of profiles from which on a pair is looked at more closely."""
 
@@ -31,7 +34,7 @@ CORRELATED = 0.985
 CLOSER = 0.4
 """Share of what the median candidate differs that a near duplicate may differ."""
 
-FAR_CLOSER = 0.25
+FAR_CLOSER = 0.2
 """The same, where the median is of those only that are no near duplicates: many copies of one image
 are each other's candidates."""
 
@@ -150,7 +153,8 @@ def near_pairs(read: Callable[[Tensor], Tensor], count: int) -> Tensor:
             finder.add(grey)
     found: list[list[int]] = []
     for rows in chunks:
-        candidates = torch.cat([finder.candidates(rows) for finder in finders], 1)
+        nearest, distant = zip(*(finder.candidates(rows) for finder in finders), strict=True)
+        candidates = torch.cat((*nearest, *distant), 1)
         likely = _likely((across, down), rows, candidates)
         worth = likely.any(1)
         found += _pairs_of(rows[worth], candidates[worth], likely[worth], read).tolist()
@@ -171,11 +175,12 @@ class _Finder:
     def add(self, grey: Tensor) -> None:
         self._index.add(self._project(spectrum(grey, window=self._window)).numpy())
 
-    def candidates(self, rows: Tensor) -> Tensor:
-        """The nearest of each row, `(N, k)`; rows follow one another."""
-        k = min(CANDIDATES, self._index.ntotal - 1)
+    def candidates(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The nearest of each row, and one more distant, `(N, k)`; rows follow one another."""
+        k = min(DISTANT, self._index.ntotal - 1)
         vectors = torch.from_numpy(self._index.reconstruct_n(int(rows[0]), len(rows)))
-        return search(self._index, vectors, rows, k=k).indices
+        found = search(self._index, vectors, rows, k=k).indices
+        return found[:, :CANDIDATES], found[:, CANDIDATES:][:, -1:]
 
 
 def _projection(spectra: Tensor) -> Callable[[Tensor], Tensor]:
@@ -213,7 +218,8 @@ def _pairs_of(
     rivals = (correlation >= CORRELATED).any(1)[:, None] & ~likely & (candidates >= 0)
     correlation[rivals] = _correlations(grey, candidates, rivals, read)
     residual = (1 - correlation).clamp_min(0).sqrt()
-    closer = residual <= CLOSER * residual.median(1, keepdim=True).values
+    nearest = residual[:, : 2 * CANDIDATES]
+    closer = residual <= CLOSER * nearest.median(1, keepdim=True).values
     closer |= residual <= FAR_CLOSER * _of_rivals(residual, correlation < CORRELATED)
     near = (correlation >= CORRELATED) & (closer | (correlation >= EQUAL))
     first = rows[:, None].expand_as(near)
