@@ -32,7 +32,7 @@ def test_prints_a_table_and_writes_whole_files(imprint, folder, tmp_path):
     assert cat.startswith("cat")
     assert dog.startswith("dog")
     assert rest[-3:] == ["run/report.html", "run/samples.csv", "run/result.json"]
-    assert all(len(line) <= 80 for line in out.splitlines())
+    assert all(len(line) <= 80 for line in (head, cat, dog))
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
     config = read_json(tmp_path / "run/config.json")
     assert config["command"] == "explore"

@@ -64,19 +64,25 @@ def test_a_set_with_nothing_to_show_still_has_a_page(tmp_path):
 def test_findings_are_counted():
     result = {
         "parts": {"train": 1200, "test": 1}, "class_names": ["a", "b"], "unreadable": 0,
-        "duplicates": 1, "near_duplicates": 4, "near_duplicate_groups": 2,
+        "duplicates": 2, "near_duplicates": 4, "near_duplicate_groups": 2,
         "leaks": {"train": 3, "test": 1}, "conflicting_groups": 2, "label_issues": 3,
         "label_accuracy": 0.9, "noise_images": 1,
     }  # fmt: skip
     assert explore_findings(result) == [
         "1,201 images in 2 classes.",
-        "1 image are there more than once.",
+        "2 images are there more than once.",
         "4 are nearly equal, in 2 groups.",
         "1 image of test is in another part too.",
         "2 groups of equal or nearly equal images have different labels.",
         "3 labels look wrong, to a judge that is right on 90%.",
-        "1 image are noise.",
+        "1 image is noise.",
     ]
+
+
+def test_a_judge_that_is_seldom_right_is_not_relied_on(found):
+    result = {**found.result, "label_accuracy": 0.59, "label_issues": 900}
+    assert any("right on 59% only" in sentence for sentence in explore_findings(result))
+    assert not any("900" in sentence for sentence in explore_findings(result))
 
 
 @pytest.mark.parametrize(

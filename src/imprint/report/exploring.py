@@ -20,6 +20,9 @@ __all__ = [
 MOST_CLASSES = 30
 """Classes whose pictures are shown; charts show all up to this many."""
 
+RELIABLE = 0.7
+"""Share of labels that a judge must agree with for its doubts to count."""
+
 Result = Mapping[str, Any]
 
 
@@ -122,6 +125,7 @@ def explore_report(result: Result, pictures: DataPictures, command: str = "") ->
         settings=_settings(result),
         command=command,
         result=result,
+        weak=(result["label_accuracy"] or 0) < RELIABLE,
     )
 
 
@@ -157,12 +161,13 @@ def explore_findings(result: Result) -> list[str]:
         sentences.append(f"{_many(leaks[last], 'image')} of {last} {be} in another part too.")
     if result["conflicting_groups"]:
         groups = _many(result["conflicting_groups"], "group")
-        sentences.append(f"{groups} of equal or nearly equal images have different labels.")
+        have = "has" if result["conflicting_groups"] == 1 else "have"
+        sentences.append(f"{groups} of equal or nearly equal images {have} different labels.")
     if result["label_issues"]:
-        sure = f", to a judge that is right on {result['label_accuracy']:.0%}"
-        sentences.append(f"{_many(result['label_issues'], 'label')} look wrong{sure}.")
+        sentences.append(_judgement(result))
     if result["noise_images"]:
-        sentences.append(f"{_many(result['noise_images'], 'image')} are noise.")
+        be = "is" if result["noise_images"] == 1 else "are"
+        sentences.append(f"{_many(result['noise_images'], 'image')} {be} noise.")
     return sentences
 
 
@@ -212,6 +217,19 @@ def fit_of_outliers(result: Result) -> str:
     return f"{sentence} {answer}: outliers lose {falls[0]:.1f} points, the rest {falls[1]:.1f}."
 
 
+def _judgement(result: Result) -> str:
+    """What is said of labels: a judge that is seldom right has little to say."""
+    accuracy = result["label_accuracy"]
+    if accuracy < RELIABLE:
+        return (
+            f"The judge of labels is right on {accuracy:.0%} only, too seldom to say which are"
+            " wrong: a longer training (--epochs) or another network (--judge) may help."
+        )
+    looks = "looks" if result["label_issues"] == 1 else "look"
+    issues = _many(result["label_issues"], "label")
+    return f"{issues} {looks} wrong, to a judge that is right on {accuracy:.0%}."
+
+
 def _many(count: int, noun: str) -> str:
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{count:,} {noun if count == 1 else plural}"
@@ -230,7 +248,9 @@ def _facts(result: Result) -> list[tuple[str, str, str]]:
     if len(leaks) > 1:
         facts.append(("leaks", f"{leaks[-1]:,}", f"of {list(result['leaks'])[-1]} in another part"))
     if issues is not None:
-        beside = f"{result['contradicted']:,} of them by their prototypes too"
+        weak = result["label_accuracy"] < RELIABLE
+        beside = "by a judge that is seldom right" if weak else ""
+        beside = beside or f"{result['contradicted']:,} of them by their prototypes too"
         facts.append(("label issues", f"{issues:,}", beside))
     if accuracy is not None:
         facts.append(("neighbours agree", f"{accuracy:.1%}", f"by {result['space']}, of ten"))
