@@ -14,7 +14,7 @@ FLOORS = (
     {"memory", "taps", "data", "models"},
     {"skipping", "early_exit", "exploring", "seeing", "on_maps", "robustness", "searching"},
     {"training", "report", "callbacks"},
-    {"benchmarking", "exploration", "reproduce", "app"},
+    {"benchmarking", "exploration", "sight", "reproduce", "app"},
     {"cli"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -5,6 +5,9 @@ from .exploration import Exploration as Exploration
 from .exploration import ExploreSettings as ExploreSettings
 from .exploration import explore as explore
 from .memory import ClassMemory as ClassMemory
+from .sight import SeeSettings as SeeSettings
+from .sight import Sight as Sight
+from .sight import see as see
 from .signatures import signature as signature
 from .similarity import cosine_similarity as cosine_similarity
 from .skipping import SkipGate as SkipGate

@@ -9,6 +9,7 @@ import typer
 from imprint.cli.bench import bench
 from imprint.cli.explore import explore
 from imprint.cli.plan_skip import plan_skip
+from imprint.cli.see import see
 from imprint.cli.train import train
 from imprint.errors import ImprintError
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command()(train)
 app.command()(plan_skip)
 app.command()(explore)
+app.command()(see)
 app.add_typer(bench)
 
 

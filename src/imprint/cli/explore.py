@@ -15,14 +15,13 @@ from rich.table import Table
 
 from imprint.cli import options
 from imprint.cli.folders import new_folder
+from imprint.cli.networks import check_shape, network_of
 from imprint.data import normalisation, survey
 from imprint.errors import InvalidValueError
 from imprint.exploration import Exploration, ExploreSettings
 from imprint.exploration import explore as run_exploration
-from imprint.models import build_model, default_layer
 from imprint.report import explore_findings
 from imprint.runs import check_vacant, claim, write_json
-from imprint.training import Trained, load_trained
 from imprint.types import ImageSet
 
 __all__ = ["explore"]
@@ -100,19 +99,13 @@ def _network(name: str | None, layer: str | None, images: ImageSet) -> dict[str,
         if layer is not None:
             raise InvalidValueError(f"layer: expected none without --model, got {layer}")
         return {}
-    if (Path(name) / "config.json").is_file():
-        trained = load_trained(Path(name))
-    else:
-        channels, height, width = images.images.shape[1:]
-        shape, names = (channels, height, width), images.class_names
-        model, scale = build_model(name, shape, len(names)), normalisation(images.images)
-        trained = Trained(model, default_layer(name), scale, shape, names)
+    channels, height, width = images.images.shape[1:]
+    shape = (channels, height, width)
+    trained = network_of(name, shape, images.class_names, lambda: normalisation(images.images))
     if layer is None and trained.layer is None:
         layers = ", ".join(name for name, _ in trained.model.named_modules() if name)
         raise InvalidValueError(f"layer: expected --layer with --model, one of {layers[:300]}")
-    if trained.shape != tuple(images.images.shape[1:]):
-        expected = f"images {trained.shape}, which the run in {name} was trained on"
-        raise InvalidValueError(f"data: expected {expected}; got {tuple(images.images.shape[1:])}")
+    check_shape(trained, name, shape)
     chosen = layer or trained.layer
     return {"model": trained.model, "layer": chosen, "normalisation": trained.normalisation}
 

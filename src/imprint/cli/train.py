@@ -98,6 +98,9 @@ def train(
         options.how(help="Stop at this test accuracy, in (0, 1].", show_default="none"),
     ] = None,
     out: options.Out = None,
+    keep_maps: Annotated[
+        int, options.where(help="Test images whose maps are kept after each epoch, for see.")
+    ] = DEFAULTS.keep_maps,
     resume: Annotated[
         bool, options.where("--resume", help="Continue the run in --out exactly.")
     ] = False,

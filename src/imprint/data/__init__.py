@@ -6,6 +6,7 @@ from imprint.data.datasets import from_dataset, indexed
 from imprint.data.folders import FolderImages
 from imprint.data.known import KNOWN
 from imprint.data.loading import LoaderBatches, batches_of
+from imprint.data.picture import read_picture
 from imprint.data.scaling import normalisation, normalise
 from imprint.data.sources import SOURCES, load, survey
 from imprint.data.splits import stratified_split
@@ -27,6 +28,7 @@ __all__ = [
     "normalise",
     "random_crop",
     "random_flip",
+    "read_picture",
     "stratified_split",
     "survey",
 ]

@@ -8,21 +8,52 @@ from imprint.report.exploring import (
     explore_findings,
     explore_report,
 )
+from imprint.report.grids import Grid, largest, map_grid, overlay, signed_colours, tile_grid
 from imprint.report.pictures import Shown, picture, sprite_sheets
+from imprint.report.seeing import (
+    HEALTH_COLUMNS,
+    ChannelLook,
+    EvolutionLook,
+    Heat,
+    LayerLook,
+    PatchesLook,
+    SeePictures,
+    WayLook,
+    health_line,
+    see_findings,
+    see_report,
+)
 from imprint.report.training import train_report, verdict
 
 __all__ = [
     "BENCH_COLUMNS",
+    "HEALTH_COLUMNS",
+    "ChannelLook",
     "ClassLook",
     "DataPictures",
+    "EvolutionLook",
+    "Grid",
+    "Heat",
+    "LayerLook",
+    "PatchesLook",
     "PointMap",
+    "SeePictures",
     "Shown",
+    "WayLook",
     "bench_lines",
     "bench_report",
     "explore_findings",
     "explore_report",
+    "health_line",
+    "largest",
+    "map_grid",
+    "overlay",
     "picture",
+    "see_findings",
+    "see_report",
+    "signed_colours",
     "sprite_sheets",
+    "tile_grid",
     "train_report",
     "verdict",
 ]

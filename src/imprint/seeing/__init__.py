@@ -3,6 +3,7 @@
 from imprint.seeing.deconvnet import deconvolve, projectable
 from imprint.seeing.grad_cam import GradCam, grad_cam
 from imprint.seeing.health import LayerHealth, advice, layer_health
+from imprint.seeing.landmarks import landmarks
 from imprint.seeing.layers import LayerMaps, layer_maps
 from imprint.seeing.occlusion import occlusion
 from imprint.seeing.patch_projections import PatchPair, project_patches
@@ -21,6 +22,7 @@ __all__ = [
     "advice",
     "deconvolve",
     "grad_cam",
+    "landmarks",
     "layer_health",
     "layer_maps",
     "merge",

@@ -1,19 +1,26 @@
 """Train a network, with or without skipping, from data to result."""
 
 from imprint.training.cross_fit import check_network, cross_fit
+from imprint.training.engine import find_device
 from imprint.training.job import train
+from imprint.training.kept_maps import KeptMaps, MapKeeper, read_kept_maps, spread_rows
 from imprint.training.planning import plan_skip
 from imprint.training.progress import Progress
 from imprint.training.settings import TrainSettings
 from imprint.training.trained import Trained, load_trained
 
 __all__ = [
+    "KeptMaps",
+    "MapKeeper",
     "Progress",
     "TrainSettings",
     "Trained",
     "check_network",
     "cross_fit",
+    "find_device",
     "load_trained",
     "plan_skip",
+    "read_kept_maps",
+    "spread_rows",
     "train",
 ]

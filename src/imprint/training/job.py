@@ -11,6 +11,7 @@ from imprint.data import batches_of, normalisation
 from imprint.errors import InvalidValueError
 from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
 from imprint.training.engine import find_device
+from imprint.training.kept_maps import MapKeeper
 from imprint.training.progress import Progress
 from imprint.training.results import comparison_result, run_result
 from imprint.training.settings import TrainSettings
@@ -43,8 +44,8 @@ def train(
         data: what to train and to test on.
         settings: how; with `compare`, `skip="none"` stands for `imprint`.
         compare: whether to train plainly as well.
-        out: a new or empty folder for `config.json`, `result.json`, `model.safetensors` and a
-            checkpoint after each epoch; None writes nothing.
+        out: a new or empty folder for `config.json`, `result.json`, `model.safetensors`, a
+            checkpoint after each epoch and, with `keep_maps`, the maps; None writes nothing.
         resume: continue the job in `out`, to the bit on the CPU; the settings must be the same.
         on_step: called after each optimizer step.
         on_epoch: called after each epoch with `plain` or `skip` and the epoch's row.
@@ -68,7 +69,10 @@ def train(
         64
     """
     out = None if out is None else Path(out)
+    if settings.keep_maps and out is None:
+        raise InvalidValueError(f"keep_maps: expected 0 without out, got {settings.keep_maps}")
     trainers = _trainers(data, settings, on_step, compare=compare)
+    keeper = _keeper(data, trainers[-1])
     config = _config(data, settings, compare=compare)
     if out is not None:
         _open_folder(out, config, note, resume=resume)
@@ -85,6 +89,8 @@ def train(
             row = trainer.train_epoch()
         on_epoch(trainer.name, row)
         if out is not None:
+            if keeper is not None and trainer is trainers[-1]:
+                keeper.write(out, trainer.epoch)
             write_tensors(_checkpoint(out, trainer), *trainer.state())
     result = _result(data, trainers)
     if out is not None:
@@ -102,6 +108,14 @@ def _trainers(
         return [build_trainer(data, settings, name, on_step)]
     plain = build_trainer(data, settings.plain(), "plain", on_step)
     return [plain, build_trainer(data, settings, "skip", on_step)]
+
+
+def _keeper(data: DataSplits, trainer: Trainer) -> MapKeeper | None:
+    """What keeps maps of the run that skips, or of the only one."""
+    if not trainer.settings.keep_maps:
+        return None
+    scale = normalisation(data.train.images)
+    return MapKeeper(trainer.model, data.test, scale, count=trainer.settings.keep_maps)
 
 
 def build_trainer(

@@ -77,6 +77,8 @@ class TrainSettings:
         familiarity: whether a run that plans also reads, for its report, how familiar each sample
             is at the layer; that costs a few percent.
         augment: whether to use the augmentations that fit the data set.
+        keep_maps: how many test images' maps and signatures are kept at a few layers after each
+            epoch, for `imprint see`, in 0 … 256; that changes nothing in the training.
 
     Raises:
         InvalidValueError: for a value out of its range; all are checked here, before work begins.
@@ -116,6 +118,7 @@ class TrainSettings:
     target: float | None = None
     familiarity: bool = True
     augment: bool = True
+    keep_maps: int = 0
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -229,7 +232,7 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
 }
 
 _KINDS: dict[str, tuple[type, str]] = {
-    **dict.fromkeys(("epochs", "batch_size", "seed"), (int, "a whole number")),
+    **dict.fromkeys(("epochs", "batch_size", "seed", "keep_maps"), (int, "a whole number")),
     **dict.fromkeys(("hold_suspects", "renew_norm", "familiarity", "augment"), (bool, "a bool")),
 }
 
@@ -254,4 +257,5 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "label_smoothing": (0, 1 - _TINY, "in [0, 1)"),
     "seed": (0, 2**63 - 1, "in 0 … 2^63 - 1"),
     "target": (_TINY, 1, "in (0, 1]"),
+    "keep_maps": (0, 256, "in 0 … 256"),
 }

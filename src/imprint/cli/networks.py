@@ -1,0 +1,65 @@
+"""The network that a command looks with: of a run, of a factory, or built in."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from imprint.errors import InvalidValueError
+from imprint.models import BUILT_IN, build_model, default_layer
+from imprint.training import Trained, load_trained
+from imprint.types import Normalisation
+
+__all__ = ["check_shape", "is_run", "network_of"]
+
+Shape = tuple[int, int, int]
+
+
+def is_run(name: str) -> bool:
+    """Tell whether a name is of a run's folder, not of a network.
+
+    Args:
+        name: what the user gave.
+
+    Returns:
+        True for a folder that holds a run, and for any other unless it has a built-in name.
+    """
+    holds = (Path(name) / "config.json").is_file()
+    return holds or (Path(name).is_dir() and name not in BUILT_IN)
+
+
+def network_of(
+    name: str, shape: Shape, class_names: tuple[str, ...], scale: Callable[[], Normalisation]
+) -> Trained:
+    """Load the network of a run, or build one.
+
+    Args:
+        name: a run's folder, a built-in name, `module:factory` or `file.py:factory`.
+        shape: channels, height and width of the images, for one that is built.
+        class_names: of its answers, likewise.
+        scale: measures the images, likewise.
+
+    Returns:
+        The network.
+
+    Raises:
+        ImprintError: where there is none such.
+    """
+    if is_run(name):
+        return load_trained(Path(name))
+    model = build_model(name, shape, len(class_names))
+    return Trained(model, default_layer(name), scale(), shape, class_names)
+
+
+def check_shape(trained: Trained, name: str, shape: Shape) -> None:
+    """Check that images are such as a network was trained on.
+
+    Args:
+        trained: the network.
+        name: what the user called it.
+        shape: channels, height and width of the images.
+
+    Raises:
+        InvalidValueError: where they are of another shape.
+    """
+    if trained.shape != shape:
+        expected = f"images {trained.shape}, which the run in {name} was trained on"
+        raise InvalidValueError(f"data: expected {expected}; got {shape}")
