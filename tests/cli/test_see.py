@@ -98,7 +98,7 @@ def test_a_run_with_kept_maps_shows_how_it_came_about(imprint, folder, tmp_path)
         (["pets", "--image", "red.png"], "expected a file pets/config.json, found none"),
         (["nets.py:lost", "--image", "red.png"], "expected a factory 'lost'"),
         (["nets.py:plain", "--data", "pets"], "images: expected what the model takes"),
-        (["conv4", "--data", "pets", "--layer", "x"], "layer 'x'"),
+        (["conv4", "--data", "pets", "--layer", "x"], "layer: expected one of the model's"),
         (["conv4", "--data", "pets", "--layer", "block1", "--layer", "block1"], "'block1' twice"),
         (["conv4", "--data", "pets", "--layer", "block1", "--channels", "a"], "channels: expected"),
         (["conv4", "--data", "pets", "--layer", "block1", "--channels", "99"], "channels: expecte"),

@@ -11,12 +11,12 @@ IMAGES = torch.zeros(1, 3, 32, 32)
 
 def test_the_last_layer_of_each_resolution():
     model = build_model("conv4", (3, 32, 32), 10)
-    assert landmarks(model, IMAGES) == ("block1.0", "block1.3", "block2.3", "block4.2")
+    assert landmarks(model, IMAGES) == ("block1.0", "block2.0", "block3.0", "block4.2")
 
 
 def test_the_last_ones_of_many():
     model = build_model("conv4", (3, 32, 32), 10)
-    assert landmarks(model, IMAGES, most=2) == ("block2.3", "block4.2")
+    assert landmarks(model, IMAGES, most=2) == ("block3.0", "block4.2")
 
 
 def test_single_pixels_count_where_there_is_nothing_else():

@@ -187,10 +187,16 @@ def _table(result: Mapping[str, Any], most: int = 20) -> Table:
     chosen = sorted(range(len(rows)), key=lambda k: not rows[k]["advice"])[:most]
     for row in (rows[k] for k in sorted(chosen)):
         cells = dict(zip(HEALTH_COLUMNS, health_line(row), strict=True))
+        cells["layer"] = _tail(cells["layer"])
         table.add_row(*(cells[name].replace("[", r"\[") for name in SHORT))
     if len(rows) > most:
         table.add_row(f"and {len(rows) - most} more")
     return table
+
+
+def _tail(name: str, most: int = 24) -> str:
+    """The end of a long name, which tells layers apart."""
+    return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
 SHORT = ("layer", "channels", "dead", "duplicates", "zeros", "no numbers")

@@ -16,7 +16,7 @@ __all__ = ["Grid", "largest", "map_grid", "overlay", "signed_colours", "tile_gri
 ENDS = ("#b5dcff", "#3d86cc", "#14181d", "#c8601c", "#ffcf9c")
 """From the least through zero to the largest: blue, black, orange, which most can tell apart."""
 
-LEVELS = 127
+LEVELS = 126
 """Shades on either side of zero."""
 
 ZERO, BROKEN = 1 + LEVELS, (255, 0, 255)

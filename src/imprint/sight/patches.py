@@ -61,8 +61,8 @@ def layer_patches(
     Examples:
         >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Sigmoid())
         >>> found = layer_patches(model, "1", Subject(torch.rand(9, 1, 8, 8)), SeeSettings())
-        >>> len(found.channels), found.unprojected[:18]
-        (2, "layer '1': Sigmoid")
+        >>> len(found.channels), found.unprojected[:9]
+        (2, "layer '1'")
     """
     peaks = strongest_channels(model, layer, subject, settings.batch_size)
     channels = _channels(layer, peaks, settings)
