@@ -56,6 +56,13 @@ def pictures_of(seen: Seen) -> SeePictures:
 
     Returns:
         The pictures.
+
+    Examples:
+        >>> from imprint.sight.ways import Unseen
+        >>> subject = Subject(torch.zeros(1, 1, 4, 4))
+        >>> way = Way(0, (LayerMaps("0", "Conv2d", torch.zeros(1, 70, 2, 2)),))
+        >>> pictures_of(Seen(subject, subject, (way,), Unseen(), None, (), (), ())).ways[0].name
+        'image 0'
     """
     deep = len(seen.ways[0].maps) > PAGE_LAYERS
     ways = seen.ways[: 1 if deep else MOST_WAYS]
