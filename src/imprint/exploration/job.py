@@ -59,7 +59,7 @@ class ExploreSettings:
     judge: str | None = "conv4"
     folds: int = 2
     epochs: int = 1
-    batch_size: int = 128
+    batch_size: int = 256
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     seed: int = 0
 
