@@ -14,6 +14,8 @@ import imprint
 PUBLIC = [
     "ClassMemory",
     "DataSplits",
+    "Exploration",
+    "ExploreSettings",
     "ImageSet",
     "ImprintError",
     "SkipGate",
@@ -22,6 +24,7 @@ PUBLIC = [
     "Tap",
     "TrainSettings",
     "cosine_similarity",
+    "explore",
     "indexed",
     "load",
     "plan_skip",
@@ -33,7 +36,7 @@ PUBLIC = [
 HEAVY = (
     *("lightning", "plotly", "jinja2", "PIL", "pyarrow", "pooch", "typer", "rich", "gradio"),
     *("kornia", "scipy", "sklearn", "matplotlib", "pandas", "librosa", "soundfile", "lancedb"),
-    *("transformers", "accelerate"),
+    *("transformers", "accelerate", "faiss", "openTSNE", "cleanlab", "captum"),
 )
 
 SOURCE = Path(imprint.__file__).parent

@@ -114,7 +114,12 @@ def _network(name: str | None, layer: str | None, images: ImageSet) -> dict[str,
         expected = f"images {trained.shape}, which the run in {name} was trained on"
         raise InvalidValueError(f"data: expected {expected}; got {tuple(images.images.shape[1:])}")
     chosen = layer or trained.layer
-    return {"model": trained.model, "layer": chosen, "normalisation": trained.normalisation}
+    return {
+        "model": trained.model,
+        "layer": chosen,
+        "normalisation": trained.normalisation,
+        "answers": trained.class_names,
+    }
 
 
 def _show(exploration: Exploration, folder: Path) -> None:
