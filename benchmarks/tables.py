@@ -267,8 +267,9 @@ def _explore_jobs(figures: dict[str, Any]) -> str:
     ]
     for name, row in figures["jobs"].items():
         agree = row["map_neighbour_accuracy"]
+        command = name.replace(", t-SNE map", " --map tsne")
         lines.append(
-            f"| `imprint explore {name}` | {row['seconds']:.0f} | {figures['to_reach'][name]} "
+            f"| `imprint explore {command}` | {row['seconds']:.0f} | {figures['to_reach'][name]} "
             f"| {row['megabytes']:.0f} MB | {row['report_megabytes']:.0f} MB "
             f"| {'' if agree is None else format(agree, '.1%')} |"
         )

@@ -39,7 +39,7 @@ PUBLIC = [
 HEAVY = (
     *("lightning", "plotly", "jinja2", "PIL", "pyarrow", "pooch", "typer", "rich", "gradio"),
     *("kornia", "scipy", "sklearn", "matplotlib", "pandas", "librosa", "soundfile", "lancedb"),
-    *("transformers", "accelerate"),
+    *("transformers", "accelerate", "faiss", "openTSNE", "cleanlab", "captum"),
 )
 
 SOURCE = Path(imprint.__file__).parent

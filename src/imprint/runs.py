@@ -96,7 +96,7 @@ def write_text(path: Path, text: str) -> Path:
         ...     write_text(Path(folder) / "note.txt", "whole").read_text()
         'whole'
     """
-    return _write(path, text.encode())
+    return _write(path, text.encode(errors="backslashreplace"))  # names need not be UTF-8
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> Path:

@@ -155,6 +155,14 @@ def test_a_survey_keeps_the_parts_that_there_are(image_folder):
     assert parts["test"].paths[0] == "val/cat/000.png"
 
 
+def test_a_survey_has_all_parts_of_a_folder(image_folder):
+    grey = [Image.new("L", (8, 8))] * 2
+    folder = image_folder(
+        {f"{part}/{name}": grey for part in ("val", "train", "test") for name in "ab"}
+    )
+    assert list(survey(folder)) == ["train", "test", "val"]
+
+
 def test_a_survey_of_parquet_skips_rows_without_an_image(tmp_path):
     Image.new("L", (8, 8), 7).save(buffer := io.BytesIO(), "png")
     rows = {"image": pa.array([None, buffer.getvalue(), b"x"]), "label": [0, 0, 0]}

@@ -84,10 +84,10 @@ def test_a_model_that_fails_is_left_as_it_was(model):
 
         def forward(self, images):
             self.inner(images)
-            raise RuntimeError("out of order")
+            raise KeyError("out of order")
 
     failing = Failing().train()
-    with pytest.raises(RuntimeError, match="out of order"):
+    with pytest.raises(KeyError, match="out of order"):
         explore(image_set(), model=failing, layer="inner.block1", settings=UNJUDGED)
     assert failing.training
     assert not model.block1._forward_hooks
@@ -167,13 +167,97 @@ def test_a_class_that_only_the_test_part_has_is_no_outlier():
     train = ImageSet(blocks(10), torch.zeros(10).long(), names)
     test = ImageSet(blocks(10, seed=1), torch.ones(10).long(), names)
     found = explore({"train": DataPart(train), "test": DataPart(test)}, settings=UNJUDGED)
+    assert found.samples.outlier_score[10:].isnan().all()
     assert not found.samples.is_outlier[10:].any()
     assert found.result["classes"][1]["train_count"] == 0
+    assert found.outliers(label="b") == []
+    assert np.isnan(found.result["class_distances"][0][1])
 
 
 def test_a_thousand_classes():
     found = explore(image_set(2000, classes=1000), settings=UNJUDGED)
     assert len(found.result["classes"]) == 1000
+    assert found.result["class_distances"] is None  # a million numbers say nothing to anyone
+
+
+def test_an_empty_part_is_listed_and_not_looked_at():
+    parts = {
+        "train": DataPart(image_set()),
+        "test": DataPart(image_set(0), unreadable=[Unreadable("test/x.png", 0, "broken")]),
+    }
+    found = explore(parts, settings=QUICK)
+    assert found.result["parts"] == {"train": 40, "test": 0}
+    assert found.result["unreadable"] == 1
+
+
+def test_ties_among_neighbours_favour_no_class():
+    images = ImageSet(torch.full((40, 1, 12, 12), 9).byte(), torch.arange(40) % 2, ("a", "b"))
+    first, second = explore(images, settings=UNJUDGED).result["classes"]
+    flipped = ImageSet(images.images, 1 - images.labels, ("b", "a"))
+    third, fourth = explore(flipped, settings=UNJUDGED).result["classes"]
+    assert first["neighbour_accuracy"] == fourth["neighbour_accuracy"]
+    assert second["neighbour_accuracy"] == third["neighbour_accuracy"]
+
+
+def test_answers_are_matched_by_the_names_of_the_classes():
+    class Answers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 2, 1)
+
+        def forward(self, images):
+            self.conv(images)
+            return nn.functional.one_hot((images.mean((1, 2, 3)) > 0).long() + 1, 3).float()
+
+    dark, light = (torch.randint(low, low + 90, (20, 1, 12, 12)) for low in (0, 160))
+    images = ImageSet(torch.cat((dark, light)).byte(), torch.arange(40) // 20, ("dark", "light"))
+    asked = {"model": Answers(), "layer": "conv", "settings": UNJUDGED}
+    right = explore(images, answers=("apple", "dark", "light"), **asked).result
+    assert right["outlier_accuracy"]["all"]["rest_accuracy"] == 1
+    assert explore(images, **asked).result["outlier_accuracy"] is None  # three answers, two classes
+    foreign = explore(images, answers=("x", "y", "z"), **asked).result
+    assert foreign["outlier_accuracy"] is None
+
+
+def test_maps_that_are_not_finite_are_refused():
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.Flatten())
+    nn.init.constant_(model[0].weight, torch.nan)
+    with pytest.raises(InvalidValueError, match="expected finite maps at layer '0'"):
+        explore(image_set(), model=model, layer="0", settings=UNJUDGED)
+
+
+def test_a_model_of_other_images_is_refused():
+    with pytest.raises(InvalidValueError, match="model: expected one that takes the data"):
+        explore(image_set(), model=nn.Sequential(nn.Conv2d(3, 2, 1)), layer="0", settings=UNJUDGED)
+
+
+def test_red_is_no_copy_of_green():
+    discs = torch.zeros(60, 3, 16, 16, dtype=torch.uint8)
+    draw = torch.Generator().manual_seed(0)
+    for k in range(60):
+        top, left = torch.randint(0, 9, (2,), generator=draw).tolist()
+        discs[k, k % 2, top : top + 6, left : left + 6] = 220
+    found = explore(ImageSet(discs, torch.arange(60) % 2, ("red", "green")), settings=UNJUDGED)
+    assert found.result["conflicting_groups"] == 0
+
+
+def test_a_weak_judge_decides_nothing():
+    draw = torch.Generator().manual_seed(0)
+    labels = torch.randint(2, (200,), generator=draw)
+    found = explore(ImageSet(blocks(200), labels, ("a", "b")), settings=QUICK)
+    assert found.result["label_issues"] is None
+    assert "the judge is right on" in found.result["labels_unjudged"]
+    assert found.samples.label_issue_score is not None
+
+
+def test_a_path_with_any_character_stays_in_its_row(tmp_path):
+    paths = ["a,b", 'a"b', "a\rb", "a\nb", "ä", "caf\udce9"]
+    part = DataPart(image_set(6), paths)
+    found = explore({"all": part}, settings=UNJUDGED)
+    found.to_html(tmp_path / "look.html")
+    with found.to_csv(tmp_path / "samples.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows] == [*paths[:-1], "caf\\udce9"]
 
 
 @pytest.mark.parametrize(

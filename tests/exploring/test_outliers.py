@@ -42,13 +42,14 @@ def test_fences_agree_with_numpys_percentiles(seed, count):
     fences = fences_of(distances, labels, 4)
     for k in range(4):
         own = distances[labels == k].double().numpy()
-        low, high = np.percentile(own, [25, 75]) if len(own) else (math.inf, math.inf)
-        spread = high - low if len(own) else 0
-        assert fences.third[k].item() == pytest.approx(high, rel=1e-6)
+        known = len(own) >= 5
+        low, high = np.percentile(own, [25, 75]) if known else (math.nan, math.nan)
+        spread = high - low if known else 0
+        assert fences.third[k].item() == pytest.approx(high, rel=1e-6, nan_ok=True)
         assert fences.spread[k].item() == pytest.approx(spread, rel=1e-5, abs=1e-6)
 
 
-@given(seed=st.integers(0, 99), count=st.integers(1, 60))
+@given(seed=st.integers(0, 99), count=st.integers(10, 60))
 def test_outliers_are_those_beyond_tukeys_fence(seed, count):
     distances, labels = normal(count, seed=seed).abs() ** 3, shuffled(count, seed) % 2
     scores = scores_of(distances, labels, 2)
@@ -99,13 +100,13 @@ def test_among_equal_images_whatever_differs_is_an_outlier():
 
 
 def test_one_sample_lies_nowhere_out():
-    assert scores_of(torch.tensor([3.0]), one_class, 1).tolist() == [0]
+    assert scores_of(torch.tensor([3.0]), one_class, 1).isnan().all()
 
 
 def test_a_class_without_a_sample_condemns_nobody():
     fences = fences_of(torch.tensor([1.0, 2.0]), torch.tensor([0, 0]), 2)
-    assert fences.third[1] == math.inf
-    assert outlier_scores(torch.tensor([9.0]), torch.tensor([1]), fences).tolist() == [0]
+    assert fences.third[1].isnan()
+    assert outlier_scores(torch.tensor([9.0]), torch.tensor([1]), fences).isnan().all()
 
 
 def test_nothing_has_no_outliers():

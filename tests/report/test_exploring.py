@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from imprint.exploration import ExploreSettings, explore
-from imprint.report.exploring import explore_findings, fit_of_outliers
+from imprint.report.exploring import class_distances, explore_findings, fit_of_outliers
 from imprint.report.palette import class_colours
 from imprint.report.pictures import TILE, TILES, sprite_sheets
 from imprint.types import DataPart, ImageSet, Unreadable
@@ -66,7 +66,7 @@ def test_findings_are_counted():
         "parts": {"train": 1200, "test": 1}, "class_names": ["a", "b"], "unreadable": 0,
         "duplicates": 2, "near_duplicates": 4, "near_duplicate_groups": 2,
         "leaks": {"train": 3, "test": 1}, "conflicting_groups": 2, "label_issues": 3,
-        "label_accuracy": 0.9, "noise_images": 1,
+        "label_accuracy": 0.9, "noise_images": 1, "outlier_accuracy": None,
     }  # fmt: skip
     assert explore_findings(result) == [
         "1,201 images in 2 classes.",
@@ -79,10 +79,11 @@ def test_findings_are_counted():
     ]
 
 
-def test_a_judge_that_is_seldom_right_is_not_relied_on(found):
-    result = {**found.result, "label_accuracy": 0.59, "label_issues": 900}
-    assert any("right on 59% only" in sentence for sentence in explore_findings(result))
-    assert not any("900" in sentence for sentence in explore_findings(result))
+def test_names_that_begin_alike_stay_apart_on_an_axis():
+    names = [f"industrial_screw_type_{letter}" for letter in "ABC"]
+    names += [f"{'x' * 12}{letter}{'y' * 12}" for letter in "ABC"]
+    result = {"class_names": names, "class_distances": [[1.0] * 6] * 6}
+    assert len(set(class_distances(result)["data"][0]["x"])) == 6
 
 
 @pytest.mark.parametrize(

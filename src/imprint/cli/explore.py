@@ -107,7 +107,12 @@ def _network(name: str | None, layer: str | None, images: ImageSet) -> dict[str,
         raise InvalidValueError(f"layer: expected --layer with --model, one of {layers[:300]}")
     check_shape(trained, name, shape)
     chosen = layer or trained.layer
-    return {"model": trained.model, "layer": chosen, "normalisation": trained.normalisation}
+    return {
+        "model": trained.model,
+        "layer": chosen,
+        "normalisation": trained.normalisation,
+        "answers": trained.class_names,
+    }
 
 
 def _show(exploration: Exploration, folder: Path) -> None:

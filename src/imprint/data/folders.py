@@ -136,7 +136,8 @@ def survey_folder(path: Path, image_size: int | None = None) -> dict[str, DataPa
         image_size: side of the images in pixels; None: see `decode_all`.
 
     Returns:
-        `train` and `test` where the folder has both, else `all`.
+        `train` and `test` where the folder has both, with `val` and the like where there are more;
+        else `all`.
 
     Raises:
         InvalidValueError: for no class folders, or no image that can be read.
@@ -153,8 +154,7 @@ def survey_folder(path: Path, image_size: int | None = None) -> dict[str, DataPa
         8
         (('cat/1.png',), ['cat/0.png'])
     """
-    train_path, test_path = _split_folders(path)
-    folders = {"all": path} if test_path is None else {"train": train_path, "test": test_path}
+    folders = _part_folders(path)
     found = {name: _list_images(folder, lenient=True) for name, folder in folders.items()}
     names = sorted({folder.name for place in folders.values() for folder in _folders(place)})
     decoded = decode_readable(
@@ -178,6 +178,16 @@ def _part(
         tuple(Unreadable(shown[row], labels[row], why) for row, why in decoded.failures.items()),
         decoded.forms,
     )
+
+
+def _part_folders(path: Path) -> dict[str, Path]:
+    """All parts that a folder has, `train` first, each by its name; or the whole, as `all`."""
+    train, test = _split_folders(path)
+    if test is None:
+        return {"all": path}
+    known = {place.name.lower(): place for place in _folders(path) if _folders(place)}
+    others = {name: known[name] for name in TEST if name in known}
+    return {"train": train, **(others if len(others) > 1 else {"test": test})}
 
 
 def _split_folders(path: Path) -> tuple[Path, Path | None]:

@@ -1,7 +1,7 @@
 """Explore a data set: from its parts to all that is found of it."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -31,6 +31,9 @@ __all__ = ["ExploreSettings", "explore"]
 
 Embed = Literal["none", "pca", "tsne"]
 
+RELIABLE = 0.7
+"""Share of labels that a judge must agree with for its doubts to count."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExploreSettings:
@@ -59,7 +62,7 @@ class ExploreSettings:
     judge: str | None = "conv4"
     folds: int = 2
     epochs: int = 1
-    batch_size: int = 128
+    batch_size: int = 256
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     seed: int = 0
 
@@ -88,6 +91,7 @@ def explore(
     model: nn.Module | None = None,
     layer: str | None = None,
     normalisation: Normalisation | None = None,
+    answers: Sequence[str] | None = None,
     settings: ExploreSettings | None = None,
     name: str = "",
     on_stage: Callable[[str], None] = lambda _: None,
@@ -101,6 +105,7 @@ def explore(
             its layer, not of pixels, and its answers on outliers are compared with the rest.
         layer: a name out of `model.named_modules()`; needed with a model.
         normalisation: of the images that the model takes; None measures it on the first part.
+        answers: class names of the model's answers, in order; None: those of the data.
         settings: how; None takes the usual ones.
         name: of the data, for result and report.
         on_stage: called with the name of each stage as it begins.
@@ -124,11 +129,12 @@ def explore(
     parts = parts_of(data)
     if (model is None) != (layer is None):
         raise InvalidValueError(f"layer: expected one with a model and none without, got {layer!r}")
-    look = None if model is None or layer is None else Look(model, layer, normalisation)
+    look = None if model is None or layer is None else Look(model, layer, normalisation, answers)
     first = next(iter(parts.values())).images
     unjudged = _check_judge(first, settings)
     _check_extras(settings)
-    stages, rows, num_classes = _Stages(on_stage), Rows(parts), len(first.class_names)
+    looked = {name: part for name, part in parts.items() if len(part.images)}
+    stages, rows, num_classes = _Stages(on_stage), Rows(looked), len(first.class_names)
     with stages("reading"):
         seen = read_all(rows, first, look)
     with stages("outliers"):
@@ -140,12 +146,19 @@ def explore(
         around = look_around(space, num_classes, seed=settings.seed)
         prototypes = nearest_prototypes(space, num_classes)
     with stages("labels"):
-        issues = None if unjudged else _judge(parts, settings)
+        issues = None if unjudged else _judge(looked, settings)
+        unjudged = unjudged or _too_weak(issues, first)
     with stages("map"):
         points = draw_map(space, settings.embedding, seed=settings.seed)
         right_on_map = None if points is None else map_accuracy(points, first.labels)
     samples = samples_of(
-        rows, scores=scores, digests=seen.digests, pairs=pairs, prototypes=prototypes, issues=issues
+        rows,
+        scores=scores,
+        digests=seen.digests,
+        pairs=pairs,
+        prototypes=prototypes,
+        issues=issues,
+        reliable=not unjudged,
     )
     found = Findings(parts, rows, seen, samples, around, unjudged, right_on_map)
     about = {"command": "explore", "data": name, "layer": layer, **asdict(settings)}
@@ -187,6 +200,19 @@ def _judge(parts: Mapping[str, DataPart], settings: ExploreSettings) -> LabelIss
         for table, part in zip(tables, (first, *others), strict=True)
     ]
     return LabelIssues(*(torch.cat(column) for column in zip(*judged, strict=True)))
+
+
+def _too_weak(issues: LabelIssues | None, first: ImageSet) -> str:
+    """Why a judge's decisions do not count: it disagrees with too many labels to be believed."""
+    if issues is None:
+        return ""
+    agrees = float((issues.suggested[: len(first)] == first.labels).float().mean())
+    if agrees >= RELIABLE:
+        return ""
+    return (
+        f"the judge is right on {agrees:.0%} of the labels only, too seldom to say which are wrong;"
+        " a longer training (--epochs) or another network (--judge) may help"
+    )
 
 
 class _Stages:

@@ -51,7 +51,8 @@ class Neighbourhood:
     Attributes:
         rows: `(M,)`, int64, those that were asked.
         votes: `(M, K)`, int64.
-        right: `(M,)`, bool: whether most neighbours have the own label.
+        right: `(M,)`, float: whether the own label has the most votes; of labels that tie for the
+            most, each has its part.
     """
 
     rows: Tensor
@@ -101,15 +102,33 @@ def look_around(space: Space, num_classes: int, *, seed: int) -> Neighbourhood:
 
     Returns:
         Their votes; among fewer than two rows, none.
+
+    Examples:
+        >>> from imprint.exploration.passes import read_all
+        >>> from imprint.exploration.rows import parts_of
+        >>> from imprint.types import ImageSet
+        >>> pixels = torch.tensor([0, 9, 240, 255], dtype=torch.uint8).view(4, 1, 1, 1)
+        >>> images = ImageSet(pixels.expand(4, 1, 2, 2), torch.tensor([0, 0, 1, 1]), ("a", "b"))
+        >>> rows = Rows(parts_of(images))
+        >>> seen = read_all(rows, images, None)
+        >>> look_around(Space(rows, seen, seed=0), 2, seed=0).votes.sum(1)
+        tensor([3, 3, 3, 3])
     """
     if len(space) < 2:
         none = torch.zeros(0, dtype=torch.int64)
-        return Neighbourhood(none, torch.zeros(0, num_classes, dtype=torch.int64), none.bool())
+        return Neighbourhood(none, torch.zeros(0, num_classes, dtype=torch.int64), none.float())
     asked = torch.randperm(len(space), generator=generator_of(seed))[:ASKED].sort().values
     found = nearest_neighbours(space.of(asked), k=min(VOTERS, len(asked) - 1)).indices
     own = space.labels[asked]
     votes = neighbour_votes(found, own, num_classes)
-    return Neighbourhood(asked, votes, votes.argmax(1) == own)
+    return Neighbourhood(asked, votes, share_of_most(votes, own))
+
+
+def share_of_most(votes: Tensor, labels: Tensor) -> Tensor:
+    """Tell whether the own label has the most votes, `(M,)`: 1, 0, or its part in a tie."""
+    most = votes == votes.amax(1, keepdim=True)
+    own = most.gather(1, labels[:, None])[:, 0]
+    return own / most.sum(1)
 
 
 def nearest_prototypes(space: Space, num_classes: int) -> Tensor:
@@ -121,12 +140,29 @@ def nearest_prototypes(space: Space, num_classes: int) -> Tensor:
 
     Returns:
         `(M,)`, int64.
+
+    Examples:
+        >>> from imprint.exploration.passes import read_all
+        >>> from imprint.exploration.rows import parts_of
+        >>> from imprint.types import ImageSet
+        >>> pixels = torch.tensor([0, 9, 240, 255], dtype=torch.uint8).view(4, 1, 1, 1)
+        >>> images = ImageSet(pixels.expand(4, 1, 2, 2), torch.tensor([0, 0, 1, 1]), ("a", "b"))
+        >>> rows = Rows(parts_of(images))
+        >>> seen = read_all(rows, images, None)
+        >>> nearest_prototypes(Space(rows, seen, seed=0), 2)
+        tensor([0, 0, 1, 1])
     """
     chunks = torch.split(torch.arange(len(space)), 4096)
     sums = sum(class_sums(space.of(rows), space.labels[rows], num_classes) for rows in chunks)
-    counts = space.labels.bincount(minlength=num_classes).clamp_min(1)[:, None]
-    prototypes = (sums / counts).float()
-    return torch.cat([cosine_similarity(space.of(rows), prototypes).argmax(1) for rows in chunks])
+    counts = space.labels.bincount(minlength=num_classes)
+    prototypes = (sums / counts.clamp_min(1)[:, None]).float()
+    missing = counts == 0
+
+    def nearest(rows: Tensor) -> Tensor:
+        similarity = cosine_similarity(space.of(rows), prototypes)
+        return similarity.masked_fill(missing, -torch.inf).argmax(1)
+
+    return torch.cat([nearest(rows) for rows in chunks])
 
 
 def draw_map(space: Space, kind: str, *, seed: int) -> Tensor | None:
@@ -139,6 +175,17 @@ def draw_map(space: Space, kind: str, *, seed: int) -> Tensor | None:
 
     Returns:
         `(M, 2)`, or None; of fewer than four rows none.
+
+    Examples:
+        >>> from imprint.exploration.passes import read_all
+        >>> from imprint.exploration.rows import parts_of
+        >>> from imprint.types import ImageSet
+        >>> pixels = torch.tensor([0, 9, 240, 255], dtype=torch.uint8).view(4, 1, 1, 1)
+        >>> images = ImageSet(pixels.expand(4, 1, 2, 2), torch.tensor([0, 0, 1, 1]), ("a", "b"))
+        >>> rows = Rows(parts_of(images))
+        >>> seen = read_all(rows, images, None)
+        >>> draw_map(Space(rows, seen, seed=0), "pca", seed=0).shape
+        torch.Size([4, 2])
     """
     if kind == "none" or len(space) < 4:
         return None
@@ -157,9 +204,13 @@ def map_accuracy(points: Tensor, labels: Tensor) -> float:
 
     Returns:
         The share, in [0, 1].
+
+    Examples:
+        >>> map_accuracy(torch.tensor([[0.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1]))
+        0.0
     """
     k = min(VOTERS, len(points) - 1)
     judge = require("sklearn.neighbors").NearestNeighbors(n_neighbors=k)
     found = torch.from_numpy(judge.fit(points.numpy()).kneighbors(return_distance=False))
     votes = neighbour_votes(found, labels, int(labels.max()) + 1)
-    return float((votes.argmax(1) == labels).float().mean())
+    return float(share_of_most(votes, labels).mean())

@@ -1,5 +1,6 @@
 """The passes over a data set: what is summed up, and what is kept of each sample."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 
 from imprint.data import normalisation as measure
 from imprint.data import normalise
+from imprint.errors import InvalidValueError
 from imprint.exploration.rows import Chunk, Rows
 from imprint.exploring import (
     NOISE,
@@ -41,11 +43,13 @@ class Look:
         model: any `nn.Module`.
         layer: where its signature is taken.
         normalisation: of the images that it takes; None measures it.
+        class_names: of its answers, in order; None: those of the data.
     """
 
     model: nn.Module
     layer: str
     normalisation: Normalisation | None = None
+    class_names: Sequence[str] | None = None
 
 
 @dataclass
@@ -58,7 +62,8 @@ class Seen:
         digests: `(N,)`, int64.
         quality: four numbers a row.
         signatures: `(N, D)`, float32, or None without a network.
-        answers: `(N,)`, int64, the network's answers, or None.
+        answers: `(N,)`, int64, the network's answers as classes of the data; -1 where it answers
+            with another class, -2 where it does not classify these; or None without a network.
     """
 
     pixels: dict[str, ClassMoments]
@@ -124,10 +129,10 @@ def outlyingness(rows: Rows, seen: Seen) -> Tensor:
 
     Examples:
         >>> from imprint.exploration.rows import parts_of
-        >>> images = ImageSet(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 0]), "a")
+        >>> images = ImageSet(torch.zeros(5, 1, 8, 8).byte(), torch.tensor([0] * 5), ("a",))
         >>> rows = Rows(parts_of(images))
         >>> outlyingness(rows, read_all(rows, images, None))
-        tensor([0., 0.])
+        tensor([0., 0., 0., 0., 0.])
     """
     first = rows.part == 0
     num_classes = next(iter(seen.pixels.values())).num_classes
@@ -140,7 +145,8 @@ def outlyingness(rows: Rows, seen: Seen) -> Tensor:
     fences = fences_of(distances[first], rows.labels[first], num_classes)
     scores = outlier_scores(distances, rows.labels, fences)
     roughness = seen.quality.roughness
-    return torch.where(seen.is_noise, torch.maximum(scores, roughness.clamp(0, 1)), scores)
+    noise = torch.maximum(scores.nan_to_num(0), roughness.clamp(0, 1))
+    return torch.where(seen.is_noise, noise, scores)
 
 
 def _pixel_distances(rows: Rows, seen: Seen) -> Tensor:
@@ -161,6 +167,9 @@ class _Reader:
         self._scale = look.normalisation or measure(first.images)
         parameter = next(look.model.parameters(), torch.empty(0))
         self._device = parameter.device
+        own = look.class_names or first.class_names
+        place = {name: k for k, name in enumerate(first.class_names)}
+        self._class_of = torch.tensor([place.get(name, -1) for name in own])
 
     @torch.inference_mode()
     def __call__(self, chunk: Chunk) -> tuple[Tensor, Tensor]:
@@ -168,10 +177,25 @@ class _Reader:
         for images in torch.split(chunk.images, 256):
             floats = normalise(images.to(self._device), self._scale)
             with guest(self._look.model), Tap(self._look.model, self._look.layer) as tap:
-                output = first_tensor(self._look.model(floats), "the model's output")
+                output = self._run(floats)
                 signatures.append(signature(tap.maps).float().cpu())
-            answers.append(_answers(output))
-        return torch.cat(signatures), torch.cat(answers)
+            answers.append(self._answers(output))
+        return _finite(torch.cat(signatures), self._look.layer), torch.cat(answers)
+
+    def _run(self, floats: Tensor) -> Tensor:
+        try:
+            return first_tensor(self._look.model(floats), "the model's output")
+        except (RuntimeError, ValueError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            got = f"images {tuple(floats.shape)}, on which it failed: {reason}"
+            raise InvalidValueError(
+                f"model: expected one that takes the data, got {got}"
+            ) from error
+
+    def _answers(self, output: Tensor) -> Tensor:
+        if output.ndim != 2 or output.shape[1] != len(self._class_of):
+            return torch.full((len(output),), -2)
+        return self._class_of[output.argmax(1).cpu()]
 
 
 def _reader(look: Look, first: ImageSet) -> _Reader:
@@ -181,8 +205,11 @@ def _reader(look: Look, first: ImageSet) -> _Reader:
     return reader
 
 
-def _answers(output: Tensor) -> Tensor:
-    """The classes that a network answers; -1 where it does not classify."""
-    if output.ndim != 2:
-        return torch.full((len(output),), -1)
-    return output.argmax(1).cpu()
+def _finite(signatures: Tensor, layer: str) -> Tensor:
+    if bool(signatures.isfinite().all()):
+        return signatures
+    count = int((~signatures.isfinite()).any(1).sum())
+    raise InvalidValueError(
+        f"model: expected finite maps at layer {layer!r}, got NaN or infinite ones for {count} of"
+        f" {len(signatures)} images"
+    )

@@ -36,16 +36,27 @@ def pictures_of(found: Findings, embedding: Tensor | None) -> DataPictures:
 
     Returns:
         The pictures.
+
+    Examples:
+        >>> import torch
+        >>> from imprint.exploration import ExploreSettings, explore
+        >>> from imprint.types import ImageSet
+        >>> images = ImageSet(torch.zeros(6, 1, 4, 4).byte(), torch.tensor([0] * 6), ("a",))
+        >>> explored = explore(images, settings=ExploreSettings(judge=None))
+        >>> len(pictures_of(explored.found, None).equal)
+        1
     """
     samples = found.samples
     equal = _groups(samples.duplicate_group)
     near = _groups(samples.near_duplicate_group)
-    shared = [group for group in (*equal, *near) if bool(samples.is_leak[group].any())]
+    apart = [group for group in equal if not bool((samples.near_duplicate_group[group] >= 0).any())]
+    shared = [group for group in (*apart, *near) if bool(samples.is_leak[group].any())]
     return DataPictures(
         classes=[_class_look(found, k) for k in range(min(MOST_CLASSES, len(found.class_names)))],
         equal=_shown_groups(found, equal),
         near=_shown_groups(found, near),
         leaks=_shown_groups(found, shared),
+        leak_groups=len(shared),
         issues=_issues(found),
         points=None if embedding is None else _points(found, embedding),
     )
@@ -55,7 +66,7 @@ def _class_look(found: Findings, k: int) -> ClassLook:
     moments = next(iter(found.seen.pixels.values()))
     mean, std = (values[k].view(found.seen.view) for values in (moments.means, moments.stds))
     own = (found.rows.labels == k).nonzero()[:, 0]
-    scores = found.samples.outlier_score[own]
+    scores = found.samples.outlier_score[own].nan_to_num(0)
     far = own[scores.argsort(descending=True, stable=True)[:FARTHEST]]
     name = found.class_names[k]
     spread = std * (255 / max(float(std.max()), 1.0))

@@ -44,6 +44,7 @@ class Exploration:
         samples: what was found of each row.
         result: what `result.json` holds; `docs/explore.md` lists the keys.
         embedding: `(M, 2)`, the rows of the first part on a map, or None.
+        found: all of it, before it was put into words.
 
     Examples:
         >>> from imprint.exploration import explore
@@ -60,7 +61,7 @@ class Exploration:
     ) -> None:
         self.parts, self.rows, self.samples = found.parts, found.rows, found.samples
         self.result, self.embedding = result, embedding
-        self._found = found
+        self.found = found
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -81,10 +82,13 @@ class Exploration:
             rows `split, index, path, label, score`, the farthest first.
 
         Raises:
-            InvalidValueError: for a class or a part that there is not.
+            InvalidValueError: for a class or a part that there is not, or a k below 0.
         """
+        if k < 0:
+            raise InvalidValueError(f"k: expected at least 0, got {k}")
         chosen = self._chosen(label, part)
-        order = self.samples.outlier_score[chosen].argsort(descending=True, stable=True)[:k]
+        scores = self.samples.outlier_score[chosen].nan_to_num(-1)
+        order = scores.argsort(descending=True, stable=True)[: min(k, int((scores >= 0).sum()))]
         return [self._row(row, self.samples.outlier_score) for row in chosen[order].tolist()]
 
     def label_issues(self, *, k: int = 20) -> list[dict[str, Any]]:
@@ -135,8 +139,8 @@ class Exploration:
         """
         if part is not None:
             self._chosen(None, part)
-        moments = self._found.seen.pixels[part or self.rows.names[0]]
-        shape = (-1, *self._found.seen.view)
+        moments = self.found.seen.pixels[part or self.rows.names[0]]
+        shape = (-1, *self.found.seen.view)
         return moments.means.view(shape) / 255, moments.stds.view(shape) / 255
 
     def to_html(self, path: Path | str, command: str = "") -> Path:
@@ -152,7 +156,7 @@ class Exploration:
         Raises:
             StorageError: where it cannot be written.
         """
-        page = explore_report(self.result, pictures_of(self._found, self.embedding), command)
+        page = explore_report(self.result, pictures_of(self.found, self.embedding), command)
         return write_text(Path(path), page)
 
     def to_csv(self, path: Path | str) -> Path:
@@ -168,7 +172,7 @@ class Exploration:
             StorageError: where it cannot be written.
         """
         file = io.StringIO()
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file)  # its line ends, or a carriage return in a path is not quoted
         writer.writerow(COLUMNS)
         writer.writerows(self._lines())
         return write_text(Path(path), file.getvalue())
@@ -188,8 +192,9 @@ class Exploration:
         write_json(folder / "result.json", self.result)
 
     def _lines(self) -> Iterator[Sequence[Any]]:
+        scores = self.samples.outlier_score.tolist()
         columns = [
-            [f"{score:.4f}" for score in self.samples.outlier_score.tolist()],
+            ["" if score != score else f"{score:.4f}" for score in scores],  # noqa: PLR0124 - NaN
             _flags(self.samples.is_outlier, len(self.rows)),
             _groups(self.samples.duplicate_group),
             _groups(self.samples.near_duplicate_group),

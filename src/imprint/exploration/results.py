@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from imprint.exploration.neighbourhood import Neighbourhood
@@ -16,6 +17,10 @@ from imprint.similarity import euclidean_distance
 from imprint.types import DataPart
 
 __all__ = ["Findings", "result_of"]
+
+
+MOST_DISTANCES = 200
+"""Classes up to which the distances between all of them are given."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,15 @@ def result_of(found: Findings) -> dict[str, Any]:
 
     Returns:
         The result; `docs/explore.md` lists the keys.
+
+    Examples:
+        >>> import torch
+        >>> from imprint.exploration import ExploreSettings, explore
+        >>> from imprint.types import ImageSet
+        >>> images = ImageSet(torch.zeros(6, 1, 4, 4).byte(), torch.tensor([0] * 6), ("a",))
+        >>> explored = explore(images, settings=ExploreSettings(judge=None))
+        >>> result_of(explored.found)["duplicates"]
+        6
     """
     samples, names = found.samples, found.class_names
     signatures = found.seen.signatures
@@ -94,17 +108,14 @@ def result_of(found: Findings) -> dict[str, Any]:
 
 
 def _labels(found: Findings) -> dict[str, Any]:
-    samples = found.samples
-    if samples.is_label_issue is None or samples.suggested_label is None:
-        none = {"label_issues": None, "label_accuracy": None, "contradicted": None}
-        return {**none, "labels_unjudged": found.judged}
-    right = samples.suggested_label == found.rows.labels
-    both = samples.is_contradicted & samples.is_label_issue
+    samples, issue = found.samples, found.samples.is_label_issue
+    suggested = samples.suggested_label
+    right = None if suggested is None else (suggested == found.rows.labels)[found.rows.part == 0]
     return {
-        "label_issues": int(samples.is_label_issue.sum()),
-        "label_accuracy": _share(right[found.rows.part == 0]),
-        "contradicted": int(both.sum()),
-        "labels_unjudged": "",
+        "label_issues": None if issue is None else int(issue.sum()),
+        "label_accuracy": None if right is None else _share(right),
+        "contradicted": None if issue is None else int((samples.is_contradicted & issue).sum()),
+        "labels_unjudged": found.judged,
     }
 
 
@@ -117,7 +128,9 @@ def _leaks(found: Findings) -> dict[str, int]:
 def _classes(found: Findings) -> list[dict[str, Any]]:
     labels, samples, seen = found.rows.labels, found.samples, found.seen
     asked, right = _asked_labels(found), found.neighbourhood.right
-    parts = {name: moments.counts.tolist() for name, moments in seen.pixels.items()}
+    none = [0] * len(found.class_names)
+    looked = {name: moments.counts.tolist() for name, moments in seen.pixels.items()}
+    parts = {name: looked.get(name, none) for name in found.parts}
     rows = []
     for k, name in enumerate(found.class_names):
         own = labels == k
@@ -137,17 +150,21 @@ def _classes(found: Findings) -> list[dict[str, Any]]:
     return rows
 
 
-def _class_distances(found: Findings) -> list[list[float]]:
-    """Between the centroids of the first part, in pixels scaled to [0, 1]."""
-    centroids = next(iter(found.seen.pixels.values())).means / 255
-    table = euclidean_distance(centroids, centroids)
+def _class_distances(found: Findings) -> list[list[float]] | None:
+    """Between the centroids of the first part; NaN, in JSON null, for a class that it lacks."""
+    moments = next(iter(found.seen.pixels.values()))
+    if moments.num_classes > MOST_DISTANCES:
+        return None
+    table = euclidean_distance(moments.means / 255, moments.means / 255)
+    empty = moments.counts == 0
+    table = table.masked_fill(empty | empty[:, None], torch.nan)
     return [[round(value, 4) for value in row] for row in table.tolist()]
 
 
 def _outlier_accuracy(found: Findings) -> dict[str, Any] | None:
     """How often a network is right on outliers and on the rest, by part."""
     answers = found.seen.answers
-    if answers is None or bool((answers < 0).any()):
+    if answers is None or bool((answers == -2).any()) or bool((answers < 0).all()):
         return None
     right, outlier = answers == found.rows.labels, found.samples.is_outlier
     table = {}

@@ -29,7 +29,7 @@ class Samples:
         is_contradicted: `(N,)`, bool: whether it is an outlier of its class and most similar to
             another class's prototype; known of the first part.
         label_issue_score: `(N,)`, in [0, 1]; None where labels were not looked at.
-        is_label_issue: `(N,)`, bool; likewise.
+        is_label_issue: `(N,)`, bool; likewise, and where the judge is too weak.
         suggested_label: `(N,)`, int64; likewise.
     """
 
@@ -54,6 +54,7 @@ def samples_of(
     pairs: Tensor,
     prototypes: Tensor,
     issues: LabelIssues | None,
+    reliable: bool = True,
 ) -> Samples:
     """Put together what was found of each sample.
 
@@ -64,9 +65,25 @@ def samples_of(
         pairs: `(P, 2)`, near duplicates.
         prototypes: `(M,)`, int64, of the first part: whose prototype each is most similar to.
         issues: of the labels, or None.
+        reliable: whether its decisions count; scores and suggestions are kept either way.
 
     Returns:
         The samples.
+
+    Examples:
+        >>> from imprint.exploration.rows import parts_of
+        >>> from imprint.types import ImageSet
+        >>> images = ImageSet(torch.zeros(2, 1, 4, 4).byte(), torch.tensor([0, 0]), ("a",))
+        >>> found = samples_of(
+        ...     Rows(parts_of(images)),
+        ...     scores=torch.tensor([0.2, 0.9]),
+        ...     digests=torch.tensor([7, 7]),
+        ...     pairs=torch.empty(0, 2, dtype=torch.int64),
+        ...     prototypes=torch.tensor([0, 0]),
+        ...     issues=None,
+        ... )
+        >>> found.duplicate_group, found.is_outlier
+        (tensor([0, 0]), tensor([False,  True]))
     """
     equal = equal_groups(digests)
     joined = joined_groups(torch.cat((pairs, _chains(equal))), len(rows))
@@ -84,7 +101,7 @@ def samples_of(
         is_conflict=conflict,
         is_contradicted=contradicted & outlier,
         label_issue_score=None if issues is None else issues.score,
-        is_label_issue=None if issues is None else issues.is_issue,
+        is_label_issue=None if issues is None or not reliable else issues.is_issue,
         suggested_label=None if issues is None else issues.suggested,
     )
 

@@ -10,9 +10,11 @@ from torch import Tensor
 from imprint.exploring.extras import require
 from imprint.exploring.neighbours import build_index, search
 from imprint.exploring.spectra import (
+    SIDE,
     aligned_correlation,
     profile_correlation,
     profiles,
+    shrink,
     spectrum,
     thumbnails,
 )
@@ -40,6 +42,15 @@ are each other's candidates."""
 
 EQUAL = 0.9999
 """Aligned correlation from which on nothing else matters."""
+
+CHANNEL_CORRELATED = 0.9
+"""Aligned correlation of each channel of near duplicates, at least."""
+
+CAST = 0.1
+"""By how much a channel may differ beside the brightness, in [0, 1]."""
+
+EVEN = 0.02
+"""Standard deviation below which a channel is of one value, but for noise."""
 
 PROJECTED = 48
 """Entries that a spectrum is brought down to for the search."""
@@ -222,8 +233,22 @@ def _pairs_of(
     closer = residual <= CLOSER * nearest.median(1, keepdim=True).values
     closer |= residual <= FAR_CLOSER * _of_rivals(residual, correlation < CORRELATED)
     near = (correlation >= CORRELATED) & (closer | (correlation >= EQUAL))
-    first = rows[:, None].expand_as(near)
-    return torch.stack((first[near], candidates[near]), 1)
+    pairs = torch.stack((rows[:, None].expand_as(near)[near], candidates[near]), 1)
+    return pairs[_same_colours(pairs, read)]
+
+
+def _same_colours(pairs: Tensor, read: Callable[[Tensor], Tensor]) -> Tensor:
+    """Whether the channels of each pair are alike too, `(P,)`, bool: red is no copy of green."""
+    if not len(pairs):
+        return torch.zeros(0, dtype=torch.bool)
+    left, right = (shrink(read(side.contiguous()), SIDE) / 255 for side in pairs.T)
+    casts = [images.mean((2, 3)) - images.mean((1, 2, 3))[:, None] for images in (left, right)]
+    same = (casts[0] - casts[1]).abs().amax(1) <= CAST
+    for channel in range(left.shape[1]):
+        one, other = left[:, channel : channel + 1], right[:, channel : channel + 1]
+        even = (one.std((1, 2, 3)) < EVEN) & (other.std((1, 2, 3)) < EVEN)
+        same &= even | (aligned_correlation(one, other) >= CHANNEL_CORRELATED)
+    return same
 
 
 def _of_rivals(residual: Tensor, rival: Tensor) -> Tensor:

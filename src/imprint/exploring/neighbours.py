@@ -23,6 +23,9 @@ TRAINED_ON = 100_000
 PROBED = 8
 """Cells that a search looks into."""
 
+PROBED_COMPACT = 4
+"""Likewise where copies are looked for, which lie in the same cell or the next."""
+
 
 def nearest_neighbours(vectors: Tensor, *, k: int) -> Nearest:
     """Find the k most similar other rows of each row by cosine.
@@ -85,7 +88,7 @@ def build_index(sample: Tensor, rows: int, *, compact: bool = False) -> Any:
         index = faiss.IndexIVFFlat(coarse, width, cells, metric)
     index.cp.min_points_per_centroid = 1
     index.cp.seed = 1234
-    index.nprobe = PROBED
+    index.nprobe = PROBED_COMPACT if compact else PROBED
     step = max(1, len(sample) // TRAINED_ON)
     index.train(sample[::step][:TRAINED_ON].contiguous().numpy())
     return index

@@ -12,6 +12,9 @@ __all__ = ["Fences", "fences_of", "outlier_scores", "own_distances"]
 FENCE = 1.5
 """Of Tukey's box plot: an outlier lies more than so many quartile ranges above the third."""
 
+LEAST = 5
+"""Samples that a class needs for its quartiles to say something."""
+
 ROUNDING = 1e-5
 """Share of the third quartile below which a quartile range is but rounding."""
 
@@ -20,7 +23,7 @@ class Fences(NamedTuple):
     """What is usual in each class.
 
     Attributes:
-        third: `(K,)`, the third quartile of the distances; infinite for a class without a sample.
+        third: `(K,)`, the third quartile of the distances; NaN for a class of fewer than 5 samples.
         spread: `(K,)`, the third less the first.
     """
 
@@ -64,18 +67,18 @@ def fences_of(distances: Tensor, labels: Tensor, num_classes: int) -> Fences:
         InvalidValueError: where the shapes differ.
 
     Examples:
-        >>> fences_of(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0, 0, 0]), 1)
-        Fences(third=tensor([2.5000]), spread=tensor([1.]))
+        >>> fences_of(torch.arange(5.0), torch.tensor([0, 0, 0, 0, 0]), 1)
+        Fences(third=tensor([3.]), spread=tensor([2.]))
     """
     if distances.shape != labels.shape or distances.ndim != 1:
         got = f"{tuple(distances.shape)} and {tuple(labels.shape)}"
         raise InvalidValueError(f"distances: expected (N,) and labels (N,), got {got}")
-    third = torch.full((num_classes,), torch.inf)
+    third = torch.full((num_classes,), torch.nan)
     spread = torch.zeros(num_classes)
     order = labels.argsort(stable=True)
     counts = labels.bincount(minlength=num_classes).tolist()
     for k, own in enumerate(torch.split(distances[order], counts)):
-        if len(own):
+        if len(own) >= LEAST:
             low, high = _quantile(own, 0.25), _quantile(own, 0.75)
             third[k], spread[k] = high, high - low
     return Fences(third, spread)
@@ -93,7 +96,8 @@ def outlier_scores(distances: Tensor, labels: Tensor, fences: Fences) -> Tensor:
         fences: of the classes, from the samples that are to count as usual.
 
     Returns:
-        `(N,)`, in [0, 1]; where a class has no range, as of equal images, 1 for whatever differs.
+        `(N,)`, in [0, 1]; where a class has no range, as of equal images, 1 for whatever differs;
+        NaN for a class without fences.
 
     Source: Tukey (1977), Exploratory data analysis: the box plot.
 
@@ -106,7 +110,8 @@ def outlier_scores(distances: Tensor, labels: Tensor, fences: Fences) -> Tensor:
     rounding = ROUNDING * fences.third[labels].nan_to_num(0, 0) + 1e-6
     spread = fences.spread[labels]
     known = torch.where(spread > rounding, above / (above + FENCE * spread.clamp_min(1e-12)), 0.0)
-    return torch.where(spread > rounding, known, (above > rounding).float())
+    scores = torch.where(spread > rounding, known, (above > rounding).float())
+    return scores.masked_fill(fences.third[labels].isnan(), torch.nan)
 
 
 def _quantile(values: Tensor, share: float) -> Tensor:

@@ -20,9 +20,6 @@ __all__ = [
 MOST_CLASSES = 30
 """Classes whose pictures are shown; charts show all up to this many."""
 
-RELIABLE = 0.7
-"""Share of labels that a judge must agree with for its doubts to count."""
-
 Result = Mapping[str, Any]
 
 
@@ -73,6 +70,7 @@ class DataPictures:
         equal: groups of equal images.
         near: groups of nearly equal images.
         leaks: groups that several parts share.
+        leak_groups: how many there are of these.
         issues: images whose label seems wrong.
         points: the map, or None.
     """
@@ -81,6 +79,7 @@ class DataPictures:
     equal: Sequence[Sequence[Shown]] = ()
     near: Sequence[Sequence[Shown]] = ()
     leaks: Sequence[Sequence[Shown]] = ()
+    leak_groups: int = 0
     issues: Sequence[Shown] = ()
     points: PointMap | None = field(default=None, repr=False)
 
@@ -117,7 +116,6 @@ def explore_report(result: Result, pictures: DataPictures, command: str = "") ->
         charts=_charts(result),
         columns=_columns(result),
         lines=[_line(result, row) for row in result["classes"]],
-        fit=fit_of_outliers(result),
         point_map=_point_map(result, pictures.points),
         forms=result["image_forms"],
         broken=result["unreadable_files"],
@@ -125,7 +123,6 @@ def explore_report(result: Result, pictures: DataPictures, command: str = "") ->
         settings=_settings(result),
         command=command,
         result=result,
-        weak=(result["label_accuracy"] or 0) < RELIABLE,
     )
 
 
@@ -143,7 +140,8 @@ def explore_findings(result: Result) -> list[str]:
         >>> result |= {"leaks": {"all": 0}, "duplicates": 2, "duplicate_groups": 1}
         >>> result |= {"near_duplicates": 0, "near_duplicate_groups": 0, "label_issues": None}
         >>> result |= {"conflicting_groups": 0}
-        >>> explore_findings(result | {"noise_images": 0, "labels_unjudged": "not asked for"})
+        >>> result |= {"noise_images": 0, "labels_unjudged": "", "outlier_accuracy": None}
+        >>> explore_findings(result)
         ['2 images in 1 class; 1 more could not be read.', '2 images are there more than once.']
     """
     count, classes = sum(result["parts"].values()), len(result["class_names"])
@@ -165,6 +163,10 @@ def explore_findings(result: Result) -> list[str]:
         sentences.append(f"{groups} of equal or nearly equal images {have} different labels.")
     if result["label_issues"]:
         sentences.append(_judgement(result))
+    elif result["labels_unjudged"]:
+        sentences.append(f"Labels were not judged: {result['labels_unjudged']}.")
+    if fit_of_outliers(result):
+        sentences.append(fit_of_outliers(result))
     if result["noise_images"]:
         be = "is" if result["noise_images"] == 1 else "are"
         sentences.append(f"{_many(result['noise_images'], 'image')} {be} noise.")
@@ -218,16 +220,9 @@ def fit_of_outliers(result: Result) -> str:
 
 
 def _judgement(result: Result) -> str:
-    """What is said of labels: a judge that is seldom right has little to say."""
-    accuracy = result["label_accuracy"]
-    if accuracy < RELIABLE:
-        return (
-            f"The judge of labels is right on {accuracy:.0%} only, too seldom to say which are"
-            " wrong: a longer training (--epochs) or another network (--judge) may help."
-        )
     looks = "looks" if result["label_issues"] == 1 else "look"
     issues = _many(result["label_issues"], "label")
-    return f"{issues} {looks} wrong, to a judge that is right on {accuracy:.0%}."
+    return f"{issues} {looks} wrong, to a judge that is right on {result['label_accuracy']:.0%}."
 
 
 def _many(count: int, noun: str) -> str:
@@ -248,9 +243,7 @@ def _facts(result: Result) -> list[tuple[str, str, str]]:
     if len(leaks) > 1:
         facts.append(("leaks", f"{leaks[-1]:,}", f"of {list(result['leaks'])[-1]} in another part"))
     if issues is not None:
-        weak = result["label_accuracy"] < RELIABLE
-        beside = "by a judge that is seldom right" if weak else ""
-        beside = beside or f"{result['contradicted']:,} of them by their prototypes too"
+        beside = f"{result['contradicted']:,} of them by their prototypes too"
         facts.append(("label issues", f"{issues:,}", beside))
     if accuracy is not None:
         facts.append(("neighbours agree", f"{accuracy:.1%}", f"by {result['space']}, of ten"))
@@ -259,7 +252,7 @@ def _facts(result: Result) -> list[tuple[str, str, str]]:
 
 def _charts(result: Result) -> list[Chart]:
     charts = []
-    if 1 < len(result["class_names"]) <= MOST_CLASSES:
+    if 1 < len(result["class_names"]) <= MOST_CLASSES and result["class_distances"]:
         charts.append(
             Chart(
                 "Distances between classes",
@@ -358,8 +351,9 @@ def _layout(x: str, y: str, *, height: int) -> dict[str, Any]:
 
 def _short(names: Sequence[str]) -> list[str]:
     """Names that fit on an axis; plotly reads some tags, so that none may begin."""
-    cut = (name if len(name) <= 18 else f"{name[:17]}…" for name in names)
-    return [name.replace("&", "&amp;").replace("<", "&lt;") for name in cut]
+    cut = [name if len(name) <= 18 else f"{name[:8]}…{name[-9:]}" for name in names]
+    told = [name if cut.count(name) == 1 else f"{name} ({k})" for k, name in enumerate(cut, 1)]
+    return [name.replace("&", "&amp;").replace("<", "&lt;") for name in told]
 
 
 def _columns(result: Result) -> list[str]:
