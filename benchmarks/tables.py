@@ -33,6 +33,7 @@ def tables() -> dict[str, str]:
         "mnist-target": _to_accuracy(_read("skip_mnist"), 0.993),
         "keep-one": _keep_one(_read("keep_one")),
         "batch-norm": _batch_norm(_read("batch_norm")),
+        "occlusion": _occlusion(_read("occlusion")),
         "explore-jobs": _explore_jobs(_read("explore")),
         "explore-growth": _explore_growth(_read("explore")),
         "explore-planted": _explore_planted(_read("explore")),
@@ -258,6 +259,17 @@ def _skip(figures: dict[str, Any]) -> str:
         f"{seeds} seeds."
     )
     return "\n".join([*lines, "", what, "", _stamp(figures), ""])
+
+
+def _occlusion(figures: dict[str, Any]) -> str:
+    lines = ["| covered images | seconds | to reach |", "|---|---|---|"]
+    goals = {"batched": f"{figures['to_reach']:.0f}"}
+    lines += [
+        f"| {figures['places']}, {how} | {median(values):.2f} ({min(values):.2f} to "
+        f"{max(values):.2f}) | {goals.get(how, '')} |"
+        for how, values in figures["seconds"].items()
+    ]
+    return "\n".join([*lines, "", _stamp(figures), ""])
 
 
 def _explore_jobs(figures: dict[str, Any]) -> str:

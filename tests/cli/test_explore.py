@@ -78,7 +78,7 @@ def test_a_run_is_looked_with(imprint, folder, tmp_path):
     ("arguments", "said"),
     [
         (["nowhere"], "data: expected a known name"),
-        (["pets", "--map", "umap"], "embedding: expected none, pca or tsne, got 'umap'"),
+        (["pets", "--map", "umap"], "embedding (--map): expected none, pca or tsne, got 'umap'"),
         (["pets", "--layer", "block1"], "layer: expected none without --model"),
         (["pets", "--model", "nothing"], "model: expected paper, conv4"),
         (["pets", "--model", "torch.nn:Identity"], "layer: expected --layer with --model"),

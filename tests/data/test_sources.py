@@ -172,6 +172,23 @@ def test_a_survey_of_parquet_skips_rows_without_an_image(tmp_path):
     assert [broken.path for broken in part.unreadable] == ["a.parquet, row 0", "a.parquet, row 2"]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [("train-0", "test-0", "validation-0"), ("train/0", "test/0", "validation/0")],
+    ids=["files", "folders"],
+)
+def test_a_survey_of_parquet_has_all_parts(tmp_path, names):
+    Image.new("L", (8, 8), 7).save(buffer := io.BytesIO(), "png")
+    for label, name in enumerate(names):
+        path = tmp_path / f"{name}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        pq.write_table(pa.table({"image": [buffer.getvalue()] * 2, "label": [0, label]}), path)
+    parts = survey(tmp_path)
+    assert list(parts) == ["train", "test", "validation"]
+    assert parts["validation"].paths[1] == f"{names[2]}.parquet, row 1"
+    assert parts["validation"].images.labels.tolist() == [0, 2]  # a label that train lacks
+
+
 def test_a_survey_of_arrays_stays_whole(tmp_path):
     images = np.arange(4, dtype=np.uint8).repeat(64).reshape(4, 8, 8)
     np.savez(tmp_path / "set.npz", x=images, y=[5, 5, 5, 5])

@@ -276,7 +276,7 @@ def test_what_does_not_go_together_is_refused(given, error, text):
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"embedding": "umap"}, "embedding: expected none, pca or tsne, got 'umap'"),
+        ({"embedding": "umap"}, r"embedding \(--map\): expected none, pca or tsne, got 'umap'"),
         ({"folds": 1}, "folds: expected at least 2, got 1"),
         ({"epochs": 0}, "epochs: expected a value"),
         ({"device": "tpu"}, "device: expected one of"),
@@ -296,6 +296,17 @@ def test_a_judge_that_does_not_fit_is_refused_before_the_work():
             on_stage=stages.append,
         )
     assert stages == []
+
+
+def test_more_folds_than_the_images_allow_are_refused():
+    with pytest.raises(InvalidValueError, match="folds: expected 2 … 20, half the images; got 30"):
+        explore(image_set(), settings=ExploreSettings(device="cpu", folds=30))
+
+
+def test_only_what_is_needed_must_be_installed(monkeypatch):
+    for name in ("cleanlab.filter", "openTSNE", "sklearn.neighbors"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert explore(image_set(), settings=UNJUDGED).result["label_issues"] is None
 
 
 def test_an_extra_that_is_not_installed_is_named(monkeypatch):

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from imprint.exploration import ExploreSettings, explore
-from imprint.report.exploring import class_distances, explore_findings, fit_of_outliers
+from imprint.report.data_charts import class_distances
+from imprint.report.exploring import explore_findings, fit_of_outliers
 from imprint.report.palette import class_colours
 from imprint.report.pictures import TILE, TILES, sprite_sheets
 from imprint.types import DataPart, ImageSet, Unreadable

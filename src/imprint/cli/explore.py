@@ -18,7 +18,7 @@ from imprint.cli.folders import new_folder
 from imprint.cli.networks import check_shape, network_of
 from imprint.data import normalisation, survey
 from imprint.errors import InvalidValueError
-from imprint.exploration import Exploration, ExploreSettings
+from imprint.exploration import Exploration, ExploreSettings, check_extras
 from imprint.exploration import explore as run_exploration
 from imprint.report import explore_findings
 from imprint.runs import check_vacant, claim, write_json
@@ -77,6 +77,7 @@ def _explore(given: dict[str, Any]) -> tuple[Exploration, Path]:
         judge=None if given["judge"] == "none" else given["judge"],
         **{name: given[name] for name in ("folds", "epochs", "batch_size", "device", "seed")},
     )
+    check_extras(settings)
     folder = given["out"] or new_folder("explore")
     check_vacant(folder)
     parts = survey(given["data"], image_size=given["image_size"])

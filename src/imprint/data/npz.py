@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from imprint.data.labels import encode_labels
@@ -91,12 +92,14 @@ def survey_npz(path: Path, image_size: int | None = None) -> dict[str, DataPart]
     arrays = _read_arrays(path)
     pairs = list(zip(list(arrays)[::2], list(arrays)[1::2], strict=True))
     images = [_images(path, arrays[x], x, arrays[y]) for x, y in pairs]
-    *labels, names = encode_labels(*(arrays[y] for _, y in pairs), least=1)
+    values = [np.atleast_1d(arrays[y].squeeze()) for _, y in pairs]
+    together, _, names = encode_labels(np.concatenate(values), least=1)
+    labels = torch.split(together, [len(part) for part in values])
     parts = ("all",) if len(pairs) == 1 else ("train", "test")
     sized = (pixels if image_size is None else resize(pixels, image_size) for pixels in images)
     return {
         part: DataPart(ImageSet(pixels, codes, names))
-        for part, pixels, codes in zip(parts, sized, labels, strict=False)
+        for part, pixels, codes in zip(parts, sized, labels, strict=True)
     }
 
 

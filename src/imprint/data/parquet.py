@@ -84,7 +84,8 @@ def survey_parquet(path: Path, image_size: int | None = None) -> dict[str, DataP
         image_size: side of the images in pixels; None: see `decode_all`.
 
     Returns:
-        `train` and `test` where the files have both, else `all`.
+        `train` with `test`, `validation` and the like, by the names of the files or of the folders
+        that they lie in; else `all`.
 
     Raises:
         DamagedFileError: for a file that cannot be read.
@@ -95,21 +96,30 @@ def survey_parquet(path: Path, image_size: int | None = None) -> dict[str, DataP
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: ...: expected parquet files, got none
     """
-    train_files, test_files = _split_files(path)
-    columns = find_columns(train_files[0])
-    files = {"train": train_files, "test": test_files} if test_files else {"all": train_files}
+    files = _part_files(path)
+    columns = find_columns(next(iter(files.values()))[0])
     values = [_read_labels(listed, columns) for listed in files.values()]
-    *labels, names = encode_labels(*values, names=columns.class_names, least=1)
+    together, _, names = encode_labels(np.concatenate(values), names=columns.class_names, least=1)
+    labels = torch.split(together, [len(part) for part in values])
     streams = [
         partial(_stream, listed, columns.image, None, lenient=True) for listed in files.values()
     ]
     decoded = decode_readable(streams, image_size=image_size)
-    parts = zip(files.items(), labels, decoded, strict=False)  # the second labels may be of none
-    return {name: _part(listed, codes, part, names) for (name, listed), codes, part in parts}
+    parts = zip(files.items(), labels, decoded, strict=True)
+    folder = path if path.is_dir() else path.parent
+    return {
+        name: _part(folder, listed, codes, part, names) for (name, listed), codes, part in parts
+    }
 
 
-def _part(files: list[Path], labels: Tensor, decoded: Decoded, names: tuple[str, ...]) -> DataPart:
-    shown = [f"{file.name}, row {row}" for file in files for row in range(_rows(file))]
+def _part(
+    folder: Path, files: list[Path], labels: Tensor, decoded: Decoded, names: tuple[str, ...]
+) -> DataPart:
+    shown = [
+        f"{file.relative_to(folder).as_posix()}, row {row}"
+        for file in files
+        for row in range(_rows(file))
+    ]
     read = torch.ones(len(labels), dtype=torch.bool)
     read[list(decoded.failures)] = False
     broken = ((row, int(labels[row]), why) for row, why in decoded.failures.items())
@@ -119,6 +129,25 @@ def _part(files: list[Path], labels: Tensor, decoded: Decoded, names: tuple[str,
         tuple(Unreadable(shown[row], label, why) for row, label, why in broken),
         decoded.forms,
     )
+
+
+def _part_files(path: Path) -> dict[str, list[Path]]:
+    """All parts that a file or folder has, `train` first; or the whole, as `all`."""
+    files = [path] if path.is_file() else _parquet_files(path)
+    if not files:
+        raise InvalidValueError(f"{path}: expected parquet files, got none")
+    parts: dict[str, list[Path]] = {}
+    for name in (*TRAIN, *TEST):
+        rest = [file for file in files if not any(file in own for own in parts.values())]
+        found = [file for file in rest if _names_part(file, path, name)]
+        parts |= {name: found} if found else {}
+    whole = TRAIN[0] in parts and len(parts) > 1
+    return parts if whole else {"all": files}
+
+
+def _names_part(file: Path, folder: Path, name: str) -> bool:
+    """Whether a file's name begins with a part's, or the folder's below `folder` is it."""
+    return _begins(file, name) or (file.parent != folder and file.parent.name.lower() == name)
 
 
 def _rows(path: Path) -> int:

@@ -1,8 +1,6 @@
 """Explore a data set: from its parts to all that is found of it."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -23,11 +21,12 @@ from imprint.exploration.results import Findings, result_of
 from imprint.exploration.rows import Rows, parts_of
 from imprint.exploration.samples import samples_of
 from imprint.exploring import LabelIssues, label_issues, near_pairs, require
+from imprint.stages import Stages
 from imprint.training import TrainSettings, check_network, cross_fit
 from imprint.training.results import versions
 from imprint.types import DataPart, ImageSet, Normalisation
 
-__all__ = ["ExploreSettings", "explore"]
+__all__ = ["ExploreSettings", "check_extras", "explore"]
 
 Embed = Literal["none", "pca", "tsne"]
 
@@ -55,7 +54,7 @@ class ExploreSettings:
     Examples:
         >>> ExploreSettings(embedding="umap")
         Traceback (most recent call last):
-        imprint.errors.InvalidValueError: embedding: expected none, pca or tsne, got 'umap'
+        imprint.errors.InvalidValueError: embedding (--map): expected none, pca or tsne, got 'umap'
     """
 
     embedding: Embed = "none"
@@ -69,7 +68,7 @@ class ExploreSettings:
     def __post_init__(self) -> None:
         if self.embedding not in get_args(Embed):
             got = repr(self.embedding)
-            raise InvalidValueError(f"embedding: expected none, pca or tsne, got {got}")
+            raise InvalidValueError(f"embedding (--map): expected none, pca or tsne, got {got}")
         if self.folds < 2:
             raise InvalidValueError(f"folds: expected at least 2, got {self.folds}")
         self.training()
@@ -132,9 +131,9 @@ def explore(
     look = None if model is None or layer is None else Look(model, layer, normalisation, answers)
     first = next(iter(parts.values())).images
     unjudged = _check_judge(first, settings)
-    _check_extras(settings)
+    check_extras(settings)
     looked = {name: part for name, part in parts.items() if len(part.images)}
-    stages, rows, num_classes = _Stages(on_stage), Rows(looked), len(first.class_names)
+    stages, rows, num_classes = Stages(on_stage), Rows(looked), len(first.class_names)
     with stages("reading"):
         seen = read_all(rows, first, look)
     with stages("outliers"):
@@ -173,6 +172,11 @@ def _check_judge(first: ImageSet, settings: ExploreSettings) -> str:
     if len(first.labels.unique()) < 2:  # type: ignore[no-untyped-call]
         return "there is one class only"
     if len(first) < 2 * settings.folds:
+        if settings.folds != ExploreSettings.folds:
+            most = len(first) // 2
+            raise InvalidValueError(
+                f"folds: expected 2 … {most}, half the images; got {settings.folds}"
+            )
         return f"there are only {len(first)} images"
     try:
         check_network(first, settings.training())
@@ -183,12 +187,24 @@ def _check_judge(first: ImageSet, settings: ExploreSettings) -> str:
     return ""
 
 
-def _check_extras(settings: ExploreSettings) -> None:
-    """Find what is not installed before long work begins."""
-    for name in ("faiss", "scipy.sparse", "sklearn.neighbors", "cleanlab.filter"):
+def check_extras(settings: ExploreSettings) -> None:
+    """Find what is not installed before long work begins.
+
+    Args:
+        settings: what is asked for.
+
+    Raises:
+        MissingExtraError: for a package of the extra `explore` that this needs.
+
+    Examples:
+        >>> check_extras(ExploreSettings())
+    """
+    needed = ["faiss", "scipy.sparse"]
+    needed += ["cleanlab.filter"] if settings.judge is not None else []
+    needed += ["sklearn.neighbors"] if settings.embedding != "none" else []
+    needed += ["openTSNE"] if settings.embedding == "tsne" else []
+    for name in needed:
         require(name)
-    if settings.embedding == "tsne":
-        require("openTSNE")
 
 
 def _judge(parts: Mapping[str, DataPart], settings: ExploreSettings) -> LabelIssues:
@@ -213,18 +229,3 @@ def _too_weak(issues: LabelIssues | None, first: ImageSet) -> str:
         f"the judge is right on {agrees:.0%} of the labels only, too seldom to say which are wrong;"
         " a longer training (--epochs) or another network (--judge) may help"
     )
-
-
-class _Stages:
-    """Names each stage as it begins, and measures it."""
-
-    def __init__(self, on_stage: Callable[[str], None]) -> None:
-        self._on_stage = on_stage
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        self._on_stage(name)
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - start, 3)

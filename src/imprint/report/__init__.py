@@ -1,17 +1,10 @@
 """From a result to one HTML file that opens with no network."""
 
 from imprint.report.bench import BENCH_COLUMNS, bench_lines, bench_report
-from imprint.report.exploring import (
-    ClassLook,
-    DataPictures,
-    PointMap,
-    explore_findings,
-    explore_report,
-)
+from imprint.report.data_pictures import ClassLook, DataPictures, PointMap
+from imprint.report.exploring import explore_findings, explore_report
 from imprint.report.grids import Grid, largest, map_grid, overlay, signed_colours, tile_grid
-from imprint.report.pictures import Shown, picture, sprite_sheets
-from imprint.report.seeing import (
-    HEALTH_COLUMNS,
+from imprint.report.network_pictures import (
     ChannelLook,
     EvolutionLook,
     Heat,
@@ -19,10 +12,9 @@ from imprint.report.seeing import (
     PatchesLook,
     SeePictures,
     WayLook,
-    health_line,
-    see_findings,
-    see_report,
 )
+from imprint.report.pictures import Shown, picture, sprite_sheets
+from imprint.report.seeing import HEALTH_COLUMNS, health_line, see_findings, see_report
 from imprint.report.training import train_report, verdict
 
 __all__ = [

@@ -1,17 +1,15 @@
 """The report of `imprint explore`, and its words."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
-from imprint.report.page import Chart, Figure, render
+from imprint.report.data_charts import class_distances, confused_pairs, short_names
+from imprint.report.data_pictures import DataPictures, PointMap
+from imprint.report.page import Chart, render
 from imprint.report.palette import class_colours
-from imprint.report.pictures import TILE, TILES, Shown
+from imprint.report.pictures import TILE, TILES
 
 __all__ = [
-    "ClassLook",
-    "DataPictures",
-    "PointMap",
     "explore_findings",
     "explore_report",
     "fit_of_outliers",
@@ -21,67 +19,6 @@ MOST_CLASSES = 30
 """Classes whose pictures are shown; charts show all up to this many."""
 
 Result = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class ClassLook:
-    """A class's pictures.
-
-    Attributes:
-        name: of the class.
-        mean: its centroid.
-        std: the standard deviation, brightest where its images differ most.
-        outliers: those that lie farthest out.
-    """
-
-    name: str
-    mean: Shown
-    std: Shown
-    outliers: Sequence[Shown]
-
-
-@dataclass(frozen=True)
-class PointMap:
-    """Points of a map, with a sprite each.
-
-    Attributes:
-        x: of each point.
-        y: likewise.
-        labels: an index into the class names.
-        marks: 0 for usual, 1 for an outlier, 2 for a label issue, 3 for both.
-        names: what is said of each point on hover.
-        sheets: of sprites, in the points' order.
-    """
-
-    x: Sequence[float]
-    y: Sequence[float]
-    labels: Sequence[int]
-    marks: Sequence[int]
-    names: Sequence[str]
-    sheets: Sequence[str]
-
-
-@dataclass(frozen=True)
-class DataPictures:
-    """All pictures of the report.
-
-    Attributes:
-        classes: the first ones.
-        equal: groups of equal images.
-        near: groups of nearly equal images.
-        leaks: groups that several parts share.
-        leak_groups: how many there are of these.
-        issues: images whose label seems wrong.
-        points: the map, or None.
-    """
-
-    classes: Sequence[ClassLook] = ()
-    equal: Sequence[Sequence[Shown]] = ()
-    near: Sequence[Sequence[Shown]] = ()
-    leaks: Sequence[Sequence[Shown]] = ()
-    leak_groups: int = 0
-    issues: Sequence[Shown] = ()
-    points: PointMap | None = field(default=None, repr=False)
 
 
 def explore_report(result: Result, pictures: DataPictures, command: str = "") -> str:
@@ -272,90 +209,6 @@ def _charts(result: Result) -> list[Chart]:
     return charts
 
 
-def class_distances(result: Result) -> Figure:
-    """Draw the distances between the centroids of classes.
-
-    Args:
-        result: with `class_names` and `class_distances`.
-
-    Returns:
-        A heat map; the diagonal is left empty.
-
-    Examples:
-        >>> result = {"class_names": ["a", "b"], "class_distances": [[0, 2.0], [2.0, 0]]}
-        >>> class_distances(result)["data"][0]["z"]
-        [[None, 2.0], [2.0, None]]
-    """
-    names = _short(result["class_names"])
-    cells = [
-        [None if i == j else value for j, value in enumerate(row)]
-        for i, row in enumerate(result["class_distances"])
-    ]
-    trace = {
-        "type": "heatmap",
-        "x": names,
-        "y": names,
-        "z": cells,
-        "colorscale": "Cividis",
-        "colorbar": {
-            "title": {"text": "euclidean distance", "side": "right"},
-            "thickness": 12,
-            "outlinewidth": 0,
-        },
-        "hovertemplate": "%{y} to %{x}: %{z:.2f}<extra></extra>",
-    }
-    layout = _layout("class", "class", height=max(320, 26 * len(names) + 120))
-    layout["xaxis"] |= {"type": "category", "showgrid": False}
-    layout["yaxis"] |= {"type": "category", "showgrid": False, "autorange": "reversed"}
-    return {"data": [trace], "layout": layout}
-
-
-def confused_pairs(result: Result) -> Figure:
-    """Draw the pairs of classes that are neighbours most often.
-
-    Args:
-        result: with `confused_pairs`.
-
-    Returns:
-        A bar a pair, the most confused on top.
-
-    Examples:
-        >>> row = {"first": "a", "second": "b", "share": 0.25}
-        >>> confused_pairs({"confused_pairs": [row]})["data"][0]["x"]
-        [25.0]
-    """
-    rows = result["confused_pairs"]
-    pairs = [" and ".join(_short([row["first"], row["second"]])) for row in rows]
-    trace = {
-        "type": "bar",
-        "orientation": "h",
-        "x": [round(100 * row["share"], 3) for row in rows],
-        "y": pairs,
-        "marker": {"color": class_colours(1)[0]},
-        "hovertemplate": "%{y}: %{x:.2f} %<extra></extra>",
-    }
-    layout = _layout("neighbours of the other class (%)", "pair of classes", height=420)
-    layout["yaxis"] |= {"type": "category", "showgrid": False, "autorange": "reversed"}
-    layout["xaxis"] |= {"rangemode": "tozero"}
-    return {"data": [trace], "layout": layout}
-
-
-def _layout(x: str, y: str, *, height: int) -> dict[str, Any]:
-    return {
-        "height": height,
-        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "xaxis": {"title": {"text": x, "standoff": 10}, "automargin": True},
-        "yaxis": {"title": {"text": y, "standoff": 10}, "automargin": True},
-    }
-
-
-def _short(names: Sequence[str]) -> list[str]:
-    """Names that fit on an axis; plotly reads some tags, so that none may begin."""
-    cut = [name if len(name) <= 18 else f"{name[:8]}…{name[-9:]}" for name in names]
-    told = [name if cut.count(name) == 1 else f"{name} ({k})" for k, name in enumerate(cut, 1)]
-    return [name.replace("&", "&amp;").replace("<", "&lt;") for name in told]
-
-
 def _columns(result: Result) -> list[str]:
     issues = [] if result["label_issues"] is None else ["label issues"]
     parts = list(result["parts"])
@@ -394,7 +247,7 @@ def _point_map(result: Result, points: PointMap | None) -> dict[str, Any] | None
         "marks": points.marks,
         "names": points.names,
         "sheets": points.sheets,
-        "classes": _short(names),
+        "classes": short_names(names),
         "colours": class_colours(len(names)),
         "tile": TILE,
         "across": TILES,

@@ -1,8 +1,6 @@
 """See a network: from images to all that is seen of it."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,6 +17,7 @@ from imprint.sight.results import Seen, result_of
 from imprint.sight.settings import SeeSettings
 from imprint.sight.subject import Subject, subject_of
 from imprint.sight.ways import Unseen, Way, cam_layer, way_of
+from imprint.stages import Stages
 from imprint.training import KeptMaps
 from imprint.types import Normalisation
 
@@ -72,7 +71,7 @@ def see(
     check_layers(model, settings.layers)
     subject = subject_of(images, normalisation, class_names)
     walked = subject if image is None else _alone(image, subject)
-    stages = _Stages(on_stage)
+    stages = Stages(on_stage)
     with stages("ways"):
         ways, unseen, cam = _ways(model, walked, settings)
     with stages("patches"):
@@ -115,18 +114,3 @@ def _patches(model: nn.Module, subject: Subject, settings: SeeSettings) -> tuple
         return ()
     layers = settings.layers or landmarks(model, subject.taken(slice(1)))
     return tuple(layer_patches(model, layer, subject, settings) for layer in layers)
-
-
-class _Stages:
-    """Names each stage as it begins, and measures it."""
-
-    def __init__(self, on_stage: Callable[[str], None]) -> None:
-        self._on_stage = on_stage
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        self._on_stage(name)
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - start, 3)
