@@ -92,7 +92,7 @@ def test_names_that_begin_alike_stay_apart_on_an_axis():
     [
         ((0.9, 0.99), (0.6, 0.97), "fits its outliers better"),
         ((0.9, 0.99), (0.89, 0.97), "does not fit its outliers any better"),
-        ((None, 0.99), (0.5, 0.9), "The network is right on test"),
+        ((None, 0.99), (0.5, 0.9), "The network is right on 50.0% of the outliers of test"),
     ],
 )
 def test_whether_outliers_are_fitted(train, test, words):

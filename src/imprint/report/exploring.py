@@ -138,8 +138,8 @@ def fit_of_outliers(result: Result) -> str:
     if not known:
         return ""
     right = "; ".join(
-        f"on {name}, {row['outlier_accuracy']:.1%} of outliers and {row['rest_accuracy']:.1%} of"
-        " the rest"
+        f"on {row['outlier_accuracy']:.1%} of the outliers of {name} and"
+        f" {row['rest_accuracy']:.1%} of the rest"
         for name, row in known.items()
     )
     sentence = f"The network is right {right}."
