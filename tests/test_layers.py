@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "imprint"
 
 FLOORS = (
     {"errors", "types"},
-    {"signatures", "similarity", "spectrograms", "outputs", "ranks", "runs", "stages"},
+    {"signatures", "similarity", "spectrograms", "outputs", "ranks", "runs", "stages", "intervals"},
     {"memory", "taps", "data", "models"},
     {"skipping", "early_exit", "exploring", "seeing", "on_maps", "robustness", "searching"},
     {"training", "report", "callbacks"},

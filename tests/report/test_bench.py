@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from imprint.benchmarking.statistics import summarise
+from imprint.benchmarking.summaries import summarise
 from imprint.report import bench_report
 from imprint.report.bench import difference_against_saving
 

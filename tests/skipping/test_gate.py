@@ -86,20 +86,21 @@ def test_at_keep_one_training_is_as_without_a_gate(model):
         assert torch.equal(one, two)
 
 
-def test_the_memory_is_fed_with_signatures_of_the_layer(model):
+@pytest.mark.parametrize("deviation", ["population", "paper"])
+def test_the_memory_is_fed_with_signatures_of_the_layer(model, deviation):
     images, labels = batch()
     model.eval()
-    gate = gate_of(model, rule="cosine")
+    gate = gate_of(model, rule="cosine", deviation=deviation)
     with gate(labels):
         model(images)
     memory = ClassMemory(10)
-    memory.update(signature(maps_at(model, "block1", images)), labels)
+    memory.update(signature(maps_at(model, "block1", images), deviation=deviation), labels)
     torch.testing.assert_close(gate.memory.prototypes, memory.prototypes)
 
 
 def test_the_paper_remembers_after_the_step(model):
     images, labels = batch()
-    gate = gate_of(model, rule="paper", reading="formula")
+    gate = gate_of(model, rule="paper", reading="formula", deviation="paper")
     with gate(labels):
         model(images)
     assert not gate.memory.counts.any()
@@ -109,7 +110,9 @@ def test_the_paper_remembers_after_the_step(model):
     assert model.training
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
     as_in_a_step = ClassMemory(10)
-    as_in_a_step.update(signature(model.block1(images)), labels)  # batch norm by the batch
+    as_in_a_step.update(
+        signature(model.block1(images), deviation="paper"), labels
+    )  # batch norm by the batch
     torch.testing.assert_close(gate.memory.prototypes, as_in_a_step.prototypes)
 
 

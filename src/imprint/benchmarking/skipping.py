@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from imprint.benchmarking.flops import StepFlops, step_flops
-from imprint.benchmarking.statistics import summarise
+from imprint.benchmarking.summaries import summarise
 from imprint.errors import DivergedError, InvalidValueError
 from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
 from imprint.training.job import build_trainer

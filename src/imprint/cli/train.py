@@ -72,6 +72,9 @@ def train(
     threshold_reading: Annotated[
         str, _skip(help="The paper's threshold: text or formula.")
     ] = DEFAULTS.threshold_reading,
+    deviation: Annotated[
+        str, _skip(help="In a gate's signatures: population, or paper as it prints it.")
+    ] = DEFAULTS.deviation,
     memory_decay: Annotated[
         float, _skip(help="How the class memory fades with each batch.")
     ] = DEFAULTS.memory_decay,

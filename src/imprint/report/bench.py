@@ -48,7 +48,7 @@ def bench_report(result: Mapping[str, Any], command: str = "") -> str:
         One HTML page with all that it needs inside.
 
     Examples:
-        >>> from imprint.benchmarking.statistics import summarise
+        >>> from imprint.benchmarking.summaries import summarise
         >>> run = {"method": "plain", "keep": None, "seed": 0, "worst_class": 0.5}
         >>> rows = [run | {"accuracy": 0.9, "seconds": 10.0}]
         >>> result = {"rows": rows, "summary": summarise(rows)} | {"seeds": 1, "epochs": 3}

@@ -13,7 +13,7 @@ from imprint.errors import InvalidValueError, LayerError
 from imprint.memory import ClassMemory, ThresholdReading
 from imprint.outputs import first_tensor, map_tensors
 from imprint.ranks import Ranks, unwrap
-from imprint.signatures import signature
+from imprint.signatures import Deviation, signature
 from imprint.skipping.joint import Kept, agree, choose
 from imprint.skipping.probe import LinearProbe
 from imprint.skipping.published.partial_forward_blocking import DensityEstimator
@@ -55,6 +55,7 @@ class SkipGate:
         rule: `imprint`, `paper`, `cosine`, `random` or `partial-forward-blocking`.
         reading: the paper's threshold by its `text` or its `formula`.
         decay: how the memory fades with each batch, in (0, 1]; 1 does not.
+        deviation: of the signatures: `population`, or `paper` for its formula as printed.
         seed: of the rule's own random numbers.
         example: a batch of at least two samples to prove the layer with at once; without it, the
             first batch serves.
@@ -91,6 +92,7 @@ class SkipGate:
         rule: str = "imprint",
         reading: ThresholdReading = "text",
         decay: float = 1.0,
+        deviation: Deviation = "population",
         seed: int = 0,
         example: Tensor | None = None,
         group: "ProcessGroup | None" = None,
@@ -99,6 +101,7 @@ class SkipGate:
         find_layer(self._model, self.layer)
         self.rule = find_rule(rule)
         self._ranks = Ranks(group)
+        self._deviation = deviation
         self.memory = ClassMemory(num_classes, reading=reading, decay=decay, ranks=self._ranks)
         self.keep = keep
         self._scorer = self._build_scorer(num_classes, seed)
@@ -212,7 +215,7 @@ class SkipGate:
         """
         maps = maps_at(self._model, self.layer, images, training=None)
         check_rows(maps, labels, self.layer)
-        self._remember(signature(maps), labels)
+        self._remember(signature(maps, deviation=self._deviation), labels)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copy the state as flat tensors: memory, probe and random generator.
@@ -278,7 +281,7 @@ class SkipGate:
 
     def _choose_exactly(self, maps: Tensor, labels: Tensor) -> Tensor | None:
         check_rows(maps, labels, self.layer)
-        signatures = signature(maps)
+        signatures = signature(maps, deviation=self._deviation)
         self._match = self.memory.match(signatures, labels)
         rows = self._rows_of_ranks(len(labels), maps.device)
         if self.rule.remember == "before":

@@ -123,6 +123,8 @@ def build_trainer(
     settings: TrainSettings,
     name: str = "plain",
     on_step: Callable[[Progress], None] = lambda _: None,
+    *,
+    drop_last: bool = True,
 ) -> Trainer:
     """Set up a trainer with batches of its own, for a loop that calls `train_epoch`.
 
@@ -131,6 +133,7 @@ def build_trainer(
         settings: how.
         name: what `on_step` is told of the run.
         on_step: called after each optimizer step.
+        drop_last: whether an epoch leaves out what fills no last batch.
 
     Returns:
         The trainer, before its first epoch; the same settings give the same weights and batches.
@@ -153,6 +156,7 @@ def build_trainer(
         augmentations=data.augmentations if settings.augment else (),
         device=device,
         seed=settings.seed,
+        drop_last=drop_last,
         channels_last=True,
     )
     test_batches = batches_of(

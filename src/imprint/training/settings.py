@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from imprint.errors import InvalidValueError
 from imprint.memory import ThresholdReading
+from imprint.signatures import Deviation
 from imprint.skipping import HISTORY_RULES, PLANS, RULES, keep_at
 
 __all__ = ["Device", "Optimizer", "Precision", "Schedule", "Skip", "Tier", "TrainSettings"]
@@ -56,6 +57,7 @@ class TrainSettings:
         renew_norm: whether the statistics of batch norm are taken anew from images drawn from all,
             after the last epoch.
         threshold_reading: the paper's threshold by its `text` or its `formula`.
+        deviation: of the gate's signatures: `population`, or `paper` for its formula as printed.
         memory_decay: how the class memory fades with each batch, in (0, 1].
         dense_start: the share of the epochs, at the start, in which nothing is skipped; `paper`
             skips from the first batch.
@@ -100,6 +102,7 @@ class TrainSettings:
     hold_suspects: bool = False
     renew_norm: bool = False
     threshold_reading: ThresholdReading = "formula"
+    deviation: Deviation = "population"
     memory_decay: float = 1.0
     dense_start: float = 0.05
     dense_end: float = 0.0
@@ -225,6 +228,7 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
     "skip": get_args(Skip),
     "tier": (None, *get_args(Tier)),
     "threshold_reading": get_args(ThresholdReading),
+    "deviation": get_args(Deviation),
     "optimizer": get_args(Optimizer),
     "schedule": get_args(Schedule),
     "precision": get_args(Precision),

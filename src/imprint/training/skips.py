@@ -108,6 +108,7 @@ def build_gate(
         rule=settings.skip if settings.gated else "cosine",
         reading=settings.threshold_reading if settings.skip == "paper" else "text",
         decay=settings.memory_decay,
+        deviation=settings.deviation,
         seed=settings.seed,
         example=example if settings.gated else None,
     )
