@@ -9,6 +9,7 @@ import typer
 from imprint.cli.bench import bench
 from imprint.cli.explore import explore
 from imprint.cli.plan_skip import plan_skip
+from imprint.cli.reproduce import reproduce
 from imprint.cli.see import see
 from imprint.cli.train import train
 from imprint.errors import ImprintError
@@ -18,7 +19,7 @@ __all__ = ["app", "main"]
 _INTERRUPTED = 130
 _STOPPED = "imprint: interrupted"
 _KEPT = f"{_STOPPED}; where an epoch was done, --resume with --out continues from there"
-_RESUMABLE = {"train", "bench"}
+_RESUMABLE = {"train", "bench", "reproduce"}
 """Commands that go on where they were stopped."""
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ app.command()(train)
 app.command()(plan_skip)
 app.command()(explore)
 app.command()(see)
+app.command()(reproduce)
 app.add_typer(bench)
 
 

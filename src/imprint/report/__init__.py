@@ -1,6 +1,7 @@
 """From a result to one HTML file that opens with no network."""
 
 from imprint.report.bench import BENCH_COLUMNS, bench_lines, bench_report
+from imprint.report.charts import similarity_by_class
 from imprint.report.data_pictures import ClassLook, DataPictures, PointMap
 from imprint.report.exploring import explore_findings, explore_report
 from imprint.report.grids import Grid, largest, map_grid, overlay, signed_colours, tile_grid
@@ -13,27 +14,43 @@ from imprint.report.network_pictures import (
     SeePictures,
     WayLook,
 )
+from imprint.report.page import Chart
 from imprint.report.pictures import Shown, picture, sprite_sheets
+from imprint.report.point_chart import point_chart
+from imprint.report.reproduction import (
+    CLAIM_COLUMNS,
+    Look,
+    PictureRow,
+    claim_lines,
+    reproduce_report,
+    verdict_counts,
+)
+from imprint.report.seed_charts import seed_bars, seed_lines
 from imprint.report.seeing import HEALTH_COLUMNS, health_line, see_findings, see_report
 from imprint.report.training import train_report, verdict
 
 __all__ = [
     "BENCH_COLUMNS",
+    "CLAIM_COLUMNS",
     "HEALTH_COLUMNS",
     "ChannelLook",
+    "Chart",
     "ClassLook",
     "DataPictures",
     "EvolutionLook",
     "Grid",
     "Heat",
     "LayerLook",
+    "Look",
     "PatchesLook",
+    "PictureRow",
     "PointMap",
     "SeePictures",
     "Shown",
     "WayLook",
     "bench_lines",
     "bench_report",
+    "claim_lines",
     "explore_findings",
     "explore_report",
     "health_line",
@@ -41,11 +58,17 @@ __all__ = [
     "map_grid",
     "overlay",
     "picture",
+    "point_chart",
+    "reproduce_report",
     "see_findings",
     "see_report",
+    "seed_bars",
+    "seed_lines",
     "signed_colours",
+    "similarity_by_class",
     "sprite_sheets",
     "tile_grid",
     "train_report",
     "verdict",
+    "verdict_counts",
 ]

@@ -16,7 +16,7 @@ from imprint.training.progress import Progress
 from imprint.training.results import comparison_result, run_result
 from imprint.training.settings import TrainSettings
 from imprint.training.trainer import Trainer
-from imprint.types import DataSplits
+from imprint.types import DataSplits, Normalisation
 
 __all__ = ["build_trainer", "train"]
 
@@ -125,6 +125,7 @@ def build_trainer(
     on_step: Callable[[Progress], None] = lambda _: None,
     *,
     drop_last: bool = True,
+    scale: Normalisation | None = None,
 ) -> Trainer:
     """Set up a trainer with batches of its own, for a loop that calls `train_epoch`.
 
@@ -134,6 +135,7 @@ def build_trainer(
         name: what `on_step` is told of the run.
         on_step: called after each optimizer step.
         drop_last: whether an epoch leaves out what fills no last batch.
+        scale: of the images that the network takes; None takes that of the training images.
 
     Returns:
         The trainer, before its first epoch; the same settings give the same weights and batches.
@@ -147,7 +149,7 @@ def build_trainer(
         >>> build_trainer(load("mnist"), settings).epoch
         0
     """
-    scale = normalisation(data.train.images)
+    scale = scale or normalisation(data.train.images)
     device = find_device(settings.device)
     train_batches = batches_of(
         data.train,

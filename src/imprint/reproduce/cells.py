@@ -1,0 +1,106 @@
+"""Cells: the pieces of work of a reproduction, each done once, side by side, and kept."""
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from imprint.errors import InvalidValueError
+from imprint.runs import read_json, write_json
+
+__all__ = ["Cell", "Results", "run_cells"]
+
+Results = Mapping[str, dict[str, Any]]
+"""What each cell gave, by its name."""
+
+
+class Cell(NamedTuple):
+    """A piece of work.
+
+    Attributes:
+        name: of the file that keeps what it gives; two cells of one name are one.
+        work: a function of a module, which runs in a process of its own.
+        arguments: that it is called with; JSON can hold them.
+    """
+
+    name: str
+    work: Callable[..., dict[str, Any]]
+    arguments: Mapping[str, Any]
+
+
+def run_cells(
+    cells: Iterable[Cell],
+    folder: Path,
+    *,
+    workers: int = 1,
+    on_cell: Callable[[str, int, int], None] = lambda _name, _done, _all: None,
+) -> dict[str, dict[str, Any]]:
+    """Do each cell that is not done yet, and keep what it gives.
+
+    Args:
+        cells: in the order in which they are to begin.
+        folder: where what they give is kept, a file each; done cells are read from it.
+        workers: processes at once, each of one thread; 1 works in this process.
+        on_cell: called with the name of each cell that is done, how many are, and of how many.
+
+    Returns:
+        What each cell gave, by its name.
+
+    Raises:
+        InvalidValueError: where a kept cell was called with other arguments.
+
+    Examples:
+        >>> import tempfile
+        >>> double = Cell("double", lambda value: {"value": 2 * value}, {"value": 4})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     run_cells([double], Path(folder))
+        {'double': {'value': 8}}
+    """
+    unique = {cell.name: cell for cell in cells}
+    done = {name: _kept(cell, folder) for name, cell in unique.items() if _file(cell, folder)}
+    for number, name in enumerate(done, 1):
+        on_cell(name, number, len(unique))
+    waiting = [cell for name, cell in unique.items() if name not in done]
+    for cell, value in _finished(waiting, workers):
+        kept = {"name": cell.name, "arguments": dict(cell.arguments), "value": value}
+        write_json(folder / f"{cell.name}.json", kept)
+        done[cell.name] = _kept(cell, folder)
+        on_cell(cell.name, len(done), len(unique))
+    return {name: done[name] for name in unique}
+
+
+def _file(cell: Cell, folder: Path) -> bool:
+    return (folder / f"{cell.name}.json").is_file()
+
+
+def _kept(cell: Cell, folder: Path) -> dict[str, Any]:
+    """What a cell gave, as JSON has it, so that a resumed run sees what an unbroken one does."""
+    kept = read_json(folder / f"{cell.name}.json")
+    if kept["arguments"] != dict(cell.arguments):
+        expected, got = dict(cell.arguments), kept["arguments"]
+        raise InvalidValueError(f"{folder}: expected {cell.name} with {expected}, it holds {got}")
+    value: dict[str, Any] = kept["value"]
+    return value
+
+
+def _finished(cells: list[Cell], workers: int) -> Iterable[tuple[Cell, dict[str, Any]]]:
+    """Each cell with what it gives, as they are done."""
+    if workers == 1:
+        yield from ((cell, cell.work(**cell.arguments)) for cell in cells)
+        return
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
+    try:
+        futures: dict[Future[dict[str, Any]], Cell] = {
+            pool.submit(cell.work, **cell.arguments): cell for cell in cells
+        }
+        yield from ((futures[future], future.result()) for future in as_completed(futures))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    """Several workers with all threads each would only wait for one another."""
+    torch.set_num_threads(1)

@@ -1,0 +1,72 @@
+"""Figure 6: how similar images are to their class's cached vector, late in training."""
+
+from typing import Any
+
+from imprint.report import Look
+from imprint.reproduce.cells import Cell, Results
+from imprint.reproduce.figure_5 import cells as figure_5_cells
+from imprint.reproduce.figure_5 import medians, similarity_chart
+from imprint.reproduce.findings import Finding
+from imprint.reproduce.verdicts import judge_statement, spread
+
+__all__ = ["cells", "finding"]
+
+HIGH = 0.9
+
+QUESTION = (
+    "And in the last epoch? The paper warns that with one threshold for all, at the end of training"
+    " nearly every image would be a hit, and so gives each class a threshold that moves."
+)
+
+
+def cells(seeds: int) -> list[Cell]:
+    """Name the work: figure 7's runs with the cache.
+
+    Args:
+        seeds: how many.
+
+    Returns:
+        The cells, the same as figure 5's.
+    """
+    return figure_5_cells(seeds)
+
+
+def finding(results: Results, seeds: int) -> Finding:
+    """Judge figure 6.
+
+    Args:
+        results: of the cells.
+        seeds: how many.
+
+    Returns:
+        What was found.
+    """
+    courses = [results[cell.name]["cached"] for cell in cells(seeds)]
+    fifth = [min(_fifths(course)) for course in courses]
+    rise = [
+        sum(medians(course, "late")) / 10 - sum(medians(course, "early")) / 10 for course in courses
+    ]
+    return Finding(
+        name="figure-6",
+        title="Similarity late in training",
+        question=QUESTION,
+        answer=(
+            f"From the first epoch to the last the mean of the classes' medians moves by "
+            f"{spread(rise, 3)}; of the least similar class, 95 % of the images lie above "
+            f"{spread(fifth, 3)}."
+        ),
+        claims=[
+            judge_statement(
+                "Late in training one threshold for all would let nearly every image hit",
+                [low >= HIGH for low in fifth],
+                ours=f"95 % of every class's images above {spread(fifth, 3)}",
+                because=f"95 % of each class's images at a similarity of {HIGH} or more, seeds",
+            )
+        ],
+        look=Look(charts=[similarity_chart(courses[0], "late")]),
+    )
+
+
+def _fifths(course: dict[str, Any]) -> list[float]:
+    """The 5th percentile of each class's similarities at the end."""
+    return [own["low"] for own in course["similarity"]["late"]["classes"]]

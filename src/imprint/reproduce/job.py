@@ -1,0 +1,132 @@
+"""A reproduction: experiments by name, their work done and kept, one result and one report."""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from imprint.errors import InvalidValueError
+from imprint.report import reproduce_report
+from imprint.reproduce.cells import Cell, run_cells
+from imprint.reproduce.findings import Finding
+from imprint.runs import claim, read_json, write_json, write_text
+from imprint.training.results import versions
+
+__all__ = ["EXPERIMENTS", "experiments_of", "reproduce"]
+
+SEEDS = 3
+"""Of an experiment that names no other number."""
+
+EXPERIMENTS: dict[str, tuple[str, int]] = {
+    "base": ("base_network", SEEDS),
+    "figure-1": ("figure_1", SEEDS),
+    "figure-2": ("figure_2", SEEDS),
+    "figure-3": ("figure_3", SEEDS),
+    "figure-5": ("figure_5", SEEDS),
+    "figure-6": ("figure_6", SEEDS),
+    "figure-7": ("figure_7", 10),
+    "figure-8": ("figure_8", SEEDS),
+}
+"""Each experiment: its file, and its usual number of seeds; a new one is registered here."""
+
+APART: tuple[str, ...] = ()
+"""What `all` leaves out: these take hours of their own."""
+
+
+def experiments_of(names: Sequence[str]) -> list[str]:
+    """Resolve what a user asks for.
+
+    Args:
+        names: of experiments, or `all`.
+
+    Returns:
+        The experiments, in the paper's order.
+
+    Raises:
+        InvalidValueError: for an unknown name, or none.
+
+    Examples:
+        >>> experiments_of(["figure-8", "figure-7"])
+        ['figure-7', 'figure-8']
+        >>> experiments_of(["figure-11"])
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: experiment: expected all, base, ... got 'figure-11'
+    """
+    expected = ", ".join(("all", *EXPERIMENTS))
+    for name in names:
+        if name not in ("all", *EXPERIMENTS):
+            raise InvalidValueError(f"experiment: expected {expected}; got {name!r}")
+    asked = set(names) | ({*EXPERIMENTS} - {*APART} if "all" in names else set())
+    if not asked:
+        raise InvalidValueError(f"experiment: expected {expected}; got none")
+    return [name for name in EXPERIMENTS if name in asked]
+
+
+def reproduce(
+    names: Sequence[str],
+    *,
+    out: Path,
+    seeds: int | None = None,
+    workers: int = 1,
+    resume: bool = False,
+    on_cell: Callable[[str, int, int], None] = lambda _name, _done, _all: None,
+    note: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Repeat experiments of the paper, and judge its claims.
+
+    Args:
+        names: of `EXPERIMENTS`, or `all`.
+        out: a new or empty folder for `config.json`, `result.json`, `report.html` and the cells.
+        seeds: of each experiment; None takes each one's own number, 3 or 10.
+        workers: processes at once, each of one thread.
+        resume: go on in `out`: cells that are done stay so; experiments and seeds may grow.
+        on_cell: called with the name of each cell that is done, how many are, and of how many.
+        note: what else `config.json` is to hold.
+
+    Returns:
+        What `result.json` holds: `findings`, each with its claims and tables.
+
+    Raises:
+        ImprintError: for unknown names, numbers out of range, or a folder that will not do.
+
+    Examples:
+        >>> reproduce(["figure-7"], out=Path("runs/paper"), seeds=0)
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: seeds: expected at least 1, got 0
+    """
+    chosen = experiments_of(names)
+    for name, value in {"seeds": seeds, "workers": workers}.items():
+        if value is not None and value < 1:
+            raise InvalidValueError(f"{name}: expected at least 1, got {value}")
+    if not resume:
+        claim(out)
+    elif not (out / "config.json").is_file():
+        raise InvalidValueError(f"resume: expected the folder of a reproduction, got {out}")
+    write_json(out / "config.json", {"command": "reproduce", "experiments": chosen, **note})
+    (out / "cells").mkdir(exist_ok=True)
+    files = {name: _file(name) for name in chosen}
+    counts = {name: seeds or EXPERIMENTS[name][1] for name in chosen}
+    cells: list[Cell] = [c for name in chosen for c in files[name].cells(counts[name])]
+    results = run_cells(cells, out / "cells", workers=workers, on_cell=on_cell)
+    findings: list[Finding] = [files[name].finding(results, counts[name]) for name in chosen]
+    return _write(out, findings, counts)
+
+
+def _file(name: str) -> Any:
+    """The module of an experiment, which has `cells` and `finding`."""
+    return import_module(f"imprint.reproduce.{EXPERIMENTS[name][0]}")
+
+
+def _write(out: Path, findings: Sequence[Finding], counts: Mapping[str, int]) -> dict[str, Any]:
+    result = {
+        "command": "reproduce",
+        "seeds": dict(counts),
+        "findings": [finding.as_dict() for finding in findings],
+        "versions": versions(),
+    }
+    write_json(out / "result.json", result)
+    command = read_json(out / "config.json").get("command_line", "")
+    looks = {finding.name: finding.look for finding in findings}
+    write_text(out / "report.html", reproduce_report(result, looks, command))
+    return result

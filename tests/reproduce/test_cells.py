@@ -1,0 +1,78 @@
+import json
+import os
+
+import pytest
+import torch
+
+from imprint.errors import InvalidValueError
+from imprint.reproduce.cells import Cell, run_cells
+
+
+def counted(path, value):
+    """Leave a trace in a file, so that it shows how often this ran, in whichever process."""
+    with open(path, "a") as file:
+        file.write(f"{os.getpid()}\n")
+    return {"value": value, "pair": (1, 2)}
+
+
+def cell_of(tmp_path, name, value=1):
+    return Cell(name, counted, {"path": str(tmp_path / name), "value": value})
+
+
+def times(tmp_path, name):
+    return len((tmp_path / name).read_text().splitlines())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "cells").mkdir()
+    return tmp_path / "cells"
+
+
+def test_each_cell_is_done_once_and_read_from_then_on(tmp_path, folder):
+    cells = [cell_of(tmp_path, "a"), cell_of(tmp_path, "b", 2), cell_of(tmp_path, "a")]
+    first = run_cells(cells, folder)
+    again = run_cells(cells, folder)
+    assert first == again == {"a": {"value": 1, "pair": [1, 2]}, "b": {"value": 2, "pair": [1, 2]}}
+    assert times(tmp_path, "a") == times(tmp_path, "b") == 1
+
+
+def parsed(name, text):
+    """A cell whose work other processes can import."""
+    return Cell(name, json.loads, {"s": text})
+
+
+def test_workers_give_what_one_process_gives_in_the_order_asked_for(folder):
+    cells = [parsed(name, f'{{"value": {k}}}') for k, name in enumerate("dbac")]
+    results = run_cells(cells, folder, workers=2)
+    assert list(results) == list("dbac")
+    assert [own["value"] for own in results.values()] == [0, 1, 2, 3]
+
+
+def test_a_worker_has_one_thread(folder):
+    cells = [Cell(name, torch.__config__.parallel_info, {}) for name in "ab"]
+    for text in run_cells(cells, folder, workers=2).values():
+        assert "get_num_threads() : 1\n" in text
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_was_done_before_a_failure_is_kept(folder, workers):
+    run_cells([parsed("a", "{}")], folder, workers=workers)
+    with pytest.raises(ValueError, match="Expecting value"):
+        run_cells([parsed("a", "{}"), parsed("fails", "?")], folder, workers=workers)
+    assert [path.name for path in folder.iterdir()] == ["a.json"]
+
+
+def test_a_cell_kept_with_other_arguments_is_an_error(tmp_path, folder):
+    run_cells([cell_of(tmp_path, "a", 1)], folder)
+    with pytest.raises(InvalidValueError, match="expected a with .*'value': 2.*holds .*'value': 1"):
+        run_cells([cell_of(tmp_path, "a", 2)], folder)
+
+
+def test_progress_counts_the_cells_that_were_done_already(tmp_path, folder):
+    run_cells([cell_of(tmp_path, "a")], folder)
+    told = []
+    cells = [cell_of(tmp_path, "b"), cell_of(tmp_path, "a")]
+    run_cells(cells, folder, on_cell=lambda *cell: told.append(cell))
+    assert told == [("a", 1, 2), ("b", 2, 2)]
+    assert json.loads((folder / "b.json").read_text())["arguments"]["value"] == 1
