@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from imprint.reproduce.cells import Cell, run_cells
 
 def counted(path, value):
     """Leave a trace in a file, so that it shows how often this ran, in whichever process."""
-    with open(path, "a") as file:
+    with Path(path).open("a") as file:
         file.write(f"{os.getpid()}\n")
     return {"value": value, "pair": (1, 2)}
 
@@ -65,7 +66,9 @@ def test_what_was_done_before_a_failure_is_kept(folder, workers):
 
 def test_a_cell_kept_with_other_arguments_is_an_error(tmp_path, folder):
     run_cells([cell_of(tmp_path, "a", 1)], folder)
-    with pytest.raises(InvalidValueError, match="expected a with .*'value': 2.*holds .*'value': 1"):
+    with pytest.raises(
+        InvalidValueError, match=r"expected a with .*'value': 2.*holds .*'value': 1"
+    ):
         run_cells([cell_of(tmp_path, "a", 2)], folder)
 
 
