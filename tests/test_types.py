@@ -30,7 +30,7 @@ def test_splits_that_do_not_fit_are_refused(train, test, message):
 @pytest.mark.parametrize(
     ("pixels", "labels", "message"),
     [
-        (torch.zeros(2, 1, 8, 8), torch.tensor([0, 1]), "images: expected"),
+        (torch.zeros(2, 1, 8, 8).long(), torch.tensor([0, 1]), "images: expected"),
         (torch.zeros(2, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]), "images: expected"),
         (torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0]), r"labels: expected \(2,\)"),
         (torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 2]), "got 0 … 2"),

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from imprint.errors import LayerError
 
-__all__ = ["first_tensor", "map_tensors", "select_rows"]
+__all__ = ["first_tensor", "map_tensors", "select_rows", "take_rows"]
 
 
 def first_tensor(output: Any, layer: str) -> Tensor:
@@ -57,13 +57,26 @@ def select_rows(output: Any, kept: Tensor, rows: int) -> Any:
 
     def cut(tensor: Tensor) -> Tensor:
         fits = tensor.ndim > 0 and len(tensor) == rows
-        return _take(tensor, kept.to(tensor.device)) if fits else tensor
+        return take_rows(tensor, kept.to(tensor.device)) if fits else tensor
 
     return map_tensors(output, cut)
 
 
-def _take(tensor: Tensor, rows: Tensor) -> Tensor:
-    """Take rows, and leave maps in channels-last layout in it, which `index_select` would not."""
+def take_rows(tensor: Tensor, rows: Tensor) -> Tensor:
+    """Take rows, and leave maps in channels-last layout in it, which `index_select` would not.
+
+    Args:
+        tensor: `(N, …)`.
+        rows: `(M,)`, int64, on its device.
+
+    Returns:
+        `(M, …)`, a copy.
+
+    Examples:
+        >>> import torch
+        >>> take_rows(torch.arange(3), torch.tensor([2]))
+        tensor([2])
+    """
     if tensor.ndim != 4 or tensor.is_contiguous() or tensor.stride(1) != 1:
         return tensor.index_select(0, rows)
     return tensor.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)

@@ -25,9 +25,12 @@ class ImageSet:
     """Images with their labels; also a map-style data set of `(image, label)`.
 
     Args:
-        images: `(N, C, H, W)`, uint8, C of 1 or 3; in memory, or mapped from a file.
+        images: `(N, C, H, W)`, uint8, C of 1 or 3; in memory, or mapped from a file. Or floats of
+            any C, such as feature maps.
         labels: `(N,)`, int64, each in `0 … K-1`, an index into `class_names`.
         class_names: the K names, in the order of their labels.
+        normalisation: what to normalise with: of bytes, None for that of the training images; of
+            floats, in their own units, None for as they are.
 
     Raises:
         InvalidValueError: where shapes, types or the range of the labels do not fit.
@@ -41,10 +44,11 @@ class ImageSet:
     images: Tensor
     labels: Tensor
     class_names: tuple[str, ...]
+    normalisation: "Normalisation | None" = None
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
-        if images.ndim != 4 or images.dtype != torch.uint8:
+        if images.ndim != 4 or not (self.floats or images.dtype == torch.uint8):
             got = f"{tuple(images.shape)} of {images.dtype}"
             raise InvalidValueError(f"images: expected (N, C, H, W) of torch.uint8, got {got}")
         if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
@@ -61,6 +65,11 @@ class ImageSet:
     def __getitem__(self, row: int) -> tuple[Tensor, int]:
         return self.images[row], int(self.labels[row])
 
+    @property
+    def floats(self) -> bool:
+        """Whether the images are floats, which nothing scales to bytes."""
+        return self.images.is_floating_point()
+
 
 class Normalisation(NamedTuple):
     """Mean and standard deviation of each channel, of pixels scaled to `[0, 1]`."""
@@ -75,9 +84,11 @@ class DataSplits:
 
     Args:
         name: what the user called it (`mnist`, a path).
-        train: the training images.
+        train: the training images; floats of another size than the test images' are brought to it
+            as a batch is made, their one channel repeated.
         test: the test images, of the same classes, in the same order.
         augmentations: names of the augmentations that fit this set (`crop`, `flip`).
+        beside: more parts to judge on once training has ended, by name.
 
     Raises:
         InvalidValueError: where a part is empty, or the two differ in classes or image shape.
@@ -93,6 +104,7 @@ class DataSplits:
     train: ImageSet
     test: ImageSet
     augmentations: tuple[str, ...] = ()
+    beside: Mapping[str, ImageSet] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         train, test = self.train, self.test
@@ -103,7 +115,7 @@ class DataSplits:
             expected = f"the {len(train.class_names)} classes of train, in the same order"
             names = ", ".join(test.class_names[:12])
             raise InvalidValueError(f"test: expected {expected}; got {names}")
-        if test.images.shape[1:] != train.images.shape[1:]:
+        if test.images.shape[1:] != train.images.shape[1:] and not train.floats:
             like, got = (tuple(part.images.shape[1:]) for part in (train, test))
             raise InvalidValueError(f"test: expected images {like} as train has, got {got}")
 
@@ -111,6 +123,12 @@ class DataSplits:
     def num_classes(self) -> int:
         """The number of classes K."""
         return len(self.train.class_names)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of what the network takes: the test images'."""
+        channels, height, width = self.test.images.shape[1:]
+        return channels, height, width
 
 
 class Unreadable(NamedTuple):

@@ -163,7 +163,7 @@ def test_a_terminal_gets_a_bar(web, monkeypatch, capfd):
 
 
 def test_the_content_digest_sees_each_pixel_and_label_and_no_order():
-    images, labels, _ = vars(small_set()).values()
+    images, labels, *_ = vars(small_set()).values()
     digest = content_digest(images, labels)
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(1))
     assert content_digest(images[order], labels[order]) == digest

@@ -52,7 +52,7 @@ def test_resizing_keeps_levels_and_shrinks_by_averages():
 
 @pytest.mark.parametrize(
     "images",
-    [torch.zeros(2, 1, 4, 4), torch.zeros(1, 4, 4).byte(), torch.zeros(0, 1, 4, 4).byte()],
+    [torch.zeros(2, 1, 4, 4).long(), torch.zeros(1, 4, 4).byte(), torch.zeros(0, 1, 4, 4).byte()],
 )
 @pytest.mark.parametrize(
     "call",

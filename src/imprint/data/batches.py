@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from imprint.data.augmentation import augment, check_augmentations
-from imprint.data.scaling import normalise
+from imprint.data.decoding import MEMORY_BUDGET
+from imprint.data.scaling import fit_images, normalise
 from imprint.data.seeds import generator_of
 from imprint.errors import InvalidValueError
+from imprint.outputs import take_rows
 from imprint.types import ImageSet, Normalisation
 
 __all__ = ["Batch", "Batches", "TensorBatches", "count_batches", "epoch_order", "split_order"]
@@ -58,12 +60,13 @@ class Batches(Protocol):
 
 
 class TensorBatches:
-    """Batches of images that lie in memory, on the device, as bytes.
+    """Batches of images that lie in memory, on the device, as bytes; or of floats.
 
     Args:
-        image_set: the images and labels; on the CPU they are not copied.
+        image_set: the images and labels; on the CPU they are not copied. Floats that lie in a file
+            and take much room stay there, and go to the device a batch at a time.
         batch_size: at least 1.
-        normalisation: of the training images.
+        normalisation: of the training images; None for floats as they are.
         augmentations: their names, applied in this order.
         device: where the images are kept and the batches made.
         seed: at least 0; order and augmentation of an epoch follow from it and the epoch alone, the
@@ -72,6 +75,7 @@ class TensorBatches:
         drop_last: leave out the rows after the last full batch: each epoch those that its order
             puts last. To train, full batches keep the steps alike; to test, pass False.
         channels_last: lay the images of a batch out as `(B, H, W, C)`; their shape stays.
+        shape: channels, height and width that floats are brought to; None leaves them.
 
     Raises:
         InvalidValueError: for a batch larger than the data where only full ones count, an empty
@@ -89,7 +93,7 @@ class TensorBatches:
         self,
         image_set: ImageSet,
         batch_size: int,
-        normalisation: Normalisation,
+        normalisation: Normalisation | None,
         *,
         augmentations: Iterable[str] = (),
         device: torch.device | str = "cpu",
@@ -97,15 +101,18 @@ class TensorBatches:
         shuffle: bool = True,
         drop_last: bool = True,
         channels_last: bool = False,
+        shape: tuple[int, int, int] | None = None,
     ) -> None:
         self._len = count_batches(len(image_set), batch_size, drop_last=drop_last)
         self._batch_size, self._normalisation = batch_size, normalisation
         self._augmentations = check_augmentations(augmentations)
         self._device, self._seed, self._shuffle = torch.device(device), seed, shuffle
         self._channels_last, self._drop_last = channels_last, drop_last
-        self._images = image_set.images.to(self._device).contiguous()
+        self._shape, images = shape, image_set.images
+        far = image_set.floats and images.nbytes > MEMORY_BUDGET
+        self._images = _packed(images if far else images.to(self._device))
         self._labels = image_set.labels.to(self._device)
-        normalise(self._images[:1], normalisation)  # a misfit shows now, not in the first epoch
+        self._floats(self._images[:1])  # a misfit shows now, not in the first epoch
 
     def __len__(self) -> int:
         return self._len
@@ -138,10 +145,23 @@ class TensorBatches:
         drop_last = self._drop_last and not whole
         for rows in split_order(order, self._batch_size, kept, steps=steps, drop_last=drop_last):
             index = rows.to(self._device)
-            images = self._images.index_select(0, index)
+            images = take_rows(self._images, index.to(self._images.device)).to(self._device)
             images = augment(images, self._augmentations, generator=generator)
-            floats = normalise(images, self._normalisation, channels_last=self._channels_last)
-            yield Batch(index, floats, self._labels.index_select(0, index))
+            yield Batch(index, self._floats(images), self._labels.index_select(0, index))
+
+    def _floats(self, images: Tensor) -> Tensor:
+        """Normalise a batch, and bring it to its shape."""
+        if self._shape is None or images.shape[1:] == self._shape:
+            return normalise(images, self._normalisation, channels_last=self._channels_last)
+        fitted = fit_images(normalise(images, self._normalisation), self._shape)
+        layout = torch.channels_last if self._channels_last else torch.contiguous_format
+        return fitted.contiguous(memory_format=layout)
+
+
+def _packed(images: Tensor) -> Tensor:
+    """Images whose rows lie in one piece each, in either layout."""
+    packed = images.is_contiguous(memory_format=torch.channels_last)
+    return images if packed else images.contiguous()
 
 
 def epoch_order(count: int, generator: torch.Generator | None) -> Tensor:

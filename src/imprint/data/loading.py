@@ -43,7 +43,7 @@ class _Item(NamedTuple):
 def batches_of(
     image_set: ImageSet,
     batch_size: int,
-    normalisation: Normalisation,
+    normalisation: Normalisation | None,
     *,
     augmentations: Iterable[str] = (),
     device: torch.device | str = "cpu",
@@ -51,19 +51,21 @@ def batches_of(
     shuffle: bool = True,
     drop_last: bool = True,
     channels_last: bool = False,
+    shape: tuple[int, int, int] | None = None,
 ) -> Batches:
     """Batch a set of images: on the device where it is small, else through a DataLoader.
 
     Args:
-        image_set: the images; up to 2 GiB of them are small.
+        image_set: the images; up to 2 GiB of them are small. Floats are read where they lie.
         batch_size: and the others: as for `TensorBatches`.
-        normalisation: of the training images.
+        normalisation: of the training images; None for floats as they are.
         augmentations: their names, applied in this order.
         device: where the batches go.
         seed: at least 0.
         shuffle: a new order each epoch, otherwise the set's.
         drop_last: leave out the rows after the last full batch.
         channels_last: lay the images of a batch out as `(B, H, W, C)`; their shape stays.
+        shape: channels, height and width that floats are brought to; None leaves them.
 
     Returns:
         The same batches in both cases.
@@ -77,8 +79,9 @@ def batches_of(
         >>> len(batches_of(image_set, 4, Normalisation((0.0,), (1.0,)), drop_last=False))
         3
     """
-    small = image_set.images.nbytes <= MEMORY_BUDGET
-    make = TensorBatches if small else partial(LoaderBatches, num_workers=READERS)
+    small = image_set.floats or image_set.images.nbytes <= MEMORY_BUDGET
+    near = partial(TensorBatches, shape=shape)
+    make = near if small else partial(LoaderBatches, num_workers=READERS)
     return make(
         image_set,
         batch_size,
@@ -126,7 +129,7 @@ class LoaderBatches:
         self,
         dataset: MapStyle[Any],
         batch_size: int,
-        normalisation: Normalisation,
+        normalisation: Normalisation | None,
         *,
         augmentations: Iterable[str] = (),
         device: torch.device | str = "cpu",
@@ -136,6 +139,8 @@ class LoaderBatches:
         channels_last: bool = False,
         num_workers: int = 0,
     ) -> None:
+        if normalisation is None:
+            raise InvalidValueError("normalisation: expected one for images in bytes, got none")
         self._dataset = _Items(dataset)
         self._len = count_batches(len(self._dataset), batch_size, drop_last=drop_last)
         self._batch_size, self._normalisation = batch_size, normalisation

@@ -5,18 +5,18 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
-from imprint.data import batches_of, load, normalisation
+from torch import nn
+
+from imprint.data import batches_of, load
 from imprint.memory import ClassMemory, ThresholdReading
 from imprint.reproduce.cells import Cell
 from imprint.training.evaluation import class_hits
 from imprint.training.job import build_trainer
 from imprint.training.settings import TrainSettings
-from imprint.training.trainer import Trainer
 from imprint.types import DataSplits, ImageSet, Normalisation
 
 __all__ = [
     "BASE",
-    "PIXELS",
     "READINGS",
     "Reading",
     "cached_cell",
@@ -68,9 +68,6 @@ BASE = TrainSettings(
 )
 """What the paper leaves open, chosen by figure 7's plain curve: see `base_network`."""
 
-PIXELS = Normalisation((0.0,), (1.0,))
-"""Of MNIST's images as the network takes them: pixels in [0, 1]."""
-
 JUDGED = 500
 """Images judged at a time."""
 
@@ -83,9 +80,15 @@ def read(data: str) -> DataSplits:
         data: its name.
 
     Returns:
-        The images to train and to test on.
+        The images to train and to test on, which networks take as pixels in [0, 1].
     """
-    return load(data)
+    splits = load(data)
+    return replace(splits, train=_in_pixels(splits.train), test=_in_pixels(splits.test))
+
+
+def _in_pixels(images: ImageSet) -> ImageSet:
+    channels = images.images.shape[1]
+    return replace(images, normalisation=Normalisation((0.0,) * channels, (1.0,) * channels))
 
 
 def plain_cell(settings: TrainSettings, data: str = "mnist") -> Cell:
@@ -163,8 +166,7 @@ def course(data: DataSplits, settings: TrainSettings, *, renewed: bool = False) 
     Raises:
         DivergedError: where a loss is not finite.
     """
-    scale = PIXELS if data.train.images.shape[1] == 1 else None
-    trainer = build_trainer(data, settings, drop_last=False, scale=scale)
+    trainer = build_trainer(data, settings, drop_last=False)
     gate = trainer.tiers.gate
     while not trainer.finished:
         if gate is not None and renewed:
@@ -176,26 +178,26 @@ def course(data: DataSplits, settings: TrainSettings, *, renewed: bool = False) 
     }
     return {
         "test_accuracy": [100 * row["test_accuracy"] for row in trainer.epochs],
-        "train_accuracy": percent(trainer, data.train, scale),
+        "train_accuracy": percent(trainer.model, data.train),
         "similarity": None if gate is None else trainer.tiers.tally.similarity(),
         **counts,
     }
 
 
-def percent(trainer: Trainer, images: ImageSet, scale: Normalisation | None) -> float:
+def percent(model: nn.Module, images: ImageSet) -> float:
     """Say how many images a network knows.
 
     Args:
-        trainer: whose network it is.
-        images: to judge on.
-        scale: of the images that it takes; None takes that of these.
+        model: gives logits.
+        images: with their normalisation.
 
     Returns:
         The accuracy, in %.
     """
-    told = scale or normalisation(images.images)
-    batches = batches_of(images, JUDGED, told, shuffle=False, drop_last=False)
-    right, total = class_hits(trainer.model, batches.epoch(0), len(images.class_names))
+    batches = batches_of(
+        images, JUDGED, images.normalisation, shuffle=False, drop_last=False, channels_last=True
+    )
+    right, total = class_hits(model, batches.epoch(0), len(images.class_names))
     return 100 * int(right.sum()) / int(total.sum())
 
 

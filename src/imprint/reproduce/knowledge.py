@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from imprint.exploring import ClassMoments, own_distances
 from imprint.outputs import first_tensor
-from imprint.reproduce.base import BASE, PIXELS, read, seeded
+from imprint.reproduce.base import BASE, read, seeded
 from imprint.reproduce.cells import Cell
 from imprint.taps import guest
 from imprint.training.job import build_trainer
@@ -50,7 +50,7 @@ def knowledge_cell(settings: TrainSettings) -> Cell:
 def _ask(seed: int) -> dict[str, Any]:
     data = read("mnist")
     settings = replace(BASE, batch_size=BATCH, seed=seed)
-    trainer = build_trainer(data, settings, drop_last=False, scale=PIXELS)
+    trainer = build_trainer(data, settings, drop_last=False)
     while not trainer.finished:
         trainer.train_epoch()
     means = centroids()

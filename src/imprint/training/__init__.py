@@ -4,6 +4,7 @@ from imprint.training.cross_fit import check_network, cross_fit
 from imprint.training.engine import find_device
 from imprint.training.job import train
 from imprint.training.kept_maps import KeptMaps, MapKeeper, read_kept_maps, spread_rows
+from imprint.training.mapped import map_splits, train_on_maps
 from imprint.training.planning import plan_skip
 from imprint.training.progress import Progress
 from imprint.training.settings import TrainSettings
@@ -19,8 +20,10 @@ __all__ = [
     "cross_fit",
     "find_device",
     "load_trained",
+    "map_splits",
     "plan_skip",
     "read_kept_maps",
     "spread_rows",
     "train",
+    "train_on_maps",
 ]

@@ -1,13 +1,15 @@
-"""Whether a network fits its data: it takes the images and answers for each class."""
+"""Whether a network fits its data, and weights a network."""
+
+from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor
 from imprint.taps import guest
 
-__all__ = ["check_fit"]
+__all__ = ["check_fit", "load_weights"]
 
 
 @torch.no_grad()
@@ -44,3 +46,26 @@ def check_fit(
         expected = f"logits ({rows}, {num_classes}), one for each class"
         got = tuple(output.shape)
         raise InvalidValueError(f"model {name}: expected {expected}, got {got}")
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], name: str) -> None:
+    """Give a network other weights.
+
+    Args:
+        model: any `nn.Module`.
+        weights: parameters and buffers by name, all of them.
+        name: what the user called the network, for the error.
+
+    Raises:
+        InvalidValueError: where they are those of another network.
+
+    Examples:
+        >>> load_weights(nn.Linear(1, 1), {"weight": torch.ones(1, 1)}, "mine")
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: start: expected weights of model mine, ... "bias".
+    """
+    try:
+        model.load_state_dict(dict(weights))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InvalidValueError(f"start: expected weights of model {name}, got {reason}") from error

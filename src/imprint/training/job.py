@@ -7,7 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from imprint.data import batches_of, normalisation
+import torch
+from torch import Tensor
+
+from imprint.data import Batches, batches_of
+from imprint.data.scaling import measured
 from imprint.errors import InvalidValueError
 from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
 from imprint.training.engine import find_device
@@ -16,7 +20,7 @@ from imprint.training.progress import Progress
 from imprint.training.results import comparison_result, run_result
 from imprint.training.settings import TrainSettings
 from imprint.training.trainer import Trainer
-from imprint.types import DataSplits, Normalisation
+from imprint.types import DataSplits, ImageSet, Normalisation
 
 __all__ = ["build_trainer", "train"]
 
@@ -31,6 +35,7 @@ def train(
     compare: bool = False,
     out: Path | str | None = None,
     resume: bool = False,
+    start: Mapping[str, Tensor] | None = None,
     on_step: Callable[[Progress], None] = lambda _: None,
     on_epoch: Callable[[str, dict[str, Any]], None] = lambda _name, _row: None,
     note: Mapping[str, Any] = MappingProxyType({}),
@@ -47,6 +52,7 @@ def train(
         out: a new or empty folder for `config.json`, `result.json`, `model.safetensors`, a
             checkpoint after each epoch and, with `keep_maps`, the maps; None writes nothing.
         resume: continue the job in `out`, to the bit on the CPU; the settings must be the same.
+        start: weights to start from, by name; None for those that the seed gives.
         on_step: called after each optimizer step.
         on_epoch: called after each epoch with `plain` or `skip` and the epoch's row.
         note: what else `config.json` is to hold.
@@ -71,7 +77,8 @@ def train(
     out = None if out is None else Path(out)
     if settings.keep_maps and out is None:
         raise InvalidValueError(f"keep_maps: expected 0 without out, got {settings.keep_maps}")
-    trainers = _trainers(data, settings, on_step, compare=compare)
+    data = measured(data)
+    trainers = _trainers(data, settings, on_step, start, compare=compare)
     keeper = _keeper(data, trainers[-1])
     config = _config(data, settings, compare=compare)
     if out is not None:
@@ -99,22 +106,27 @@ def train(
 
 
 def _trainers(
-    data: DataSplits, settings: TrainSettings, on_step: Callable[[Progress], None], *, compare: bool
+    data: DataSplits,
+    settings: TrainSettings,
+    on_step: Callable[[Progress], None],
+    start: Mapping[str, Tensor] | None,
+    *,
+    compare: bool,
 ) -> list[Trainer]:
     if compare and settings.skip == "none":
         settings = replace(settings, skip="imprint")
     if not compare:
         name = "plain" if settings.skip == "none" else "skip"
-        return [build_trainer(data, settings, name, on_step)]
-    plain = build_trainer(data, settings.plain(), "plain", on_step)
-    return [plain, build_trainer(data, settings, "skip", on_step)]
+        return [build_trainer(data, settings, name, on_step, start)]
+    plain = build_trainer(data, settings.plain(), "plain", on_step, start)
+    return [plain, build_trainer(data, settings, "skip", on_step, start)]
 
 
 def _keeper(data: DataSplits, trainer: Trainer) -> MapKeeper | None:
     """What keeps maps of the run that skips, or of the only one."""
     if not trainer.settings.keep_maps:
         return None
-    scale = normalisation(data.train.images)
+    scale = _scale(data)
     return MapKeeper(trainer.model, data.test, scale, count=trainer.settings.keep_maps)
 
 
@@ -123,9 +135,9 @@ def build_trainer(
     settings: TrainSettings,
     name: str = "plain",
     on_step: Callable[[Progress], None] = lambda _: None,
+    start: Mapping[str, Tensor] | None = None,
     *,
     drop_last: bool = True,
-    scale: Normalisation | None = None,
 ) -> Trainer:
     """Set up a trainer with batches of its own, for a loop that calls `train_epoch`.
 
@@ -134,8 +146,8 @@ def build_trainer(
         settings: how.
         name: what `on_step` is told of the run.
         on_step: called after each optimizer step.
+        start: weights to start from, by name; None for those that the seed gives.
         drop_last: whether an epoch leaves out what fills no last batch.
-        scale: of the images that the network takes; None takes that of the training images.
 
     Returns:
         The trainer, before its first epoch; the same settings give the same weights and batches.
@@ -149,36 +161,40 @@ def build_trainer(
         >>> build_trainer(load("mnist"), settings).epoch
         0
     """
-    scale = scale or normalisation(data.train.images)
-    device = find_device(settings.device)
+    data, device = measured(data), find_device(settings.device)
     train_batches = batches_of(
         data.train,
         settings.batch_size,
-        scale,
+        data.train.normalisation,
         augmentations=data.augmentations if settings.augment else (),
         device=device,
         seed=settings.seed,
         drop_last=drop_last,
         channels_last=True,
+        shape=data.shape,
     )
-    test_batches = batches_of(
-        data.test,
-        min(TEST_BATCH, len(data.test)),
-        scale,
-        device=device,
-        shuffle=False,
-        drop_last=False,
-    )
-    channels, height, width = data.train.images.shape[1:]
     return Trainer(
         settings,
         train=train_batches,
-        test=test_batches,
-        shape=(channels, height, width),
+        test=_test_batches(data.test, data.shape, device),
+        shape=data.shape,
         num_classes=data.num_classes,
         train_labels=data.train.labels,
         on_step=on_step,
         name=name,
+        start=start,
+    )
+
+
+def _test_batches(part: ImageSet, shape: tuple[int, int, int], device: torch.device) -> Batches:
+    return batches_of(
+        part,
+        min(TEST_BATCH, len(part)),
+        part.normalisation,
+        device=device,
+        shuffle=False,
+        drop_last=False,
+        shape=shape,
     )
 
 
@@ -214,20 +230,38 @@ def _load(trainer: Trainer, out: Path) -> None:
 
 
 def _result(data: DataSplits, trainers: list[Trainer]) -> dict[str, Any]:
-    results = [run_result(trainer, data.name, data.train.class_names) for trainer in trainers]
+    results = [
+        run_result(trainer, data.name, data.train.class_names) | _beside(trainer, data)
+        for trainer in trainers
+    ]
     return results[0] if len(results) == 1 else comparison_result(*results)
+
+
+def _beside(trainer: Trainer, data: DataSplits) -> dict[str, float]:
+    """The accuracy on each further part."""
+    return {
+        f"{name}_accuracy": trainer.judge(_test_batches(part, data.shape, trainer.device))[0]
+        for name, part in data.beside.items()
+    }
+
+
+def _scale(data: DataSplits) -> Normalisation:
+    """What images in bytes are normalised with, for those who use the network later."""
+    scale = data.test.normalisation
+    assert scale is not None  # noqa: S101 - test images are bytes, and measured
+    return scale
 
 
 def _close_folder(
     out: Path, trainers: list[Trainer], result: dict[str, Any], data: DataSplits
 ) -> None:
     """Write the weights, then the result, then drop the checkpoints that are not needed now."""
-    scale = normalisation(data.train.images)
+    scale = _scale(data)
     for trainer in trainers:
         both = len(trainers) == 2 and trainer.name == "plain"
         name = "model-plain.safetensors" if both else "model.safetensors"
         note = {"model": trainer.settings.model, "mean": scale.mean, "std": scale.std}
-        note |= {"shape": list(data.train.images.shape[1:]), "classes": data.train.class_names}
+        note |= {"shape": list(data.shape), "classes": data.train.class_names}
         write_tensors(out / name, trainer.model.state_dict(), note)
     write_json(out / "result.json", result)
     _sweep(out)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from imprint.taps import guest
 from imprint.training.diagnosis import diagnose
 from imprint.training.engine import build_fabric
 from imprint.training.evaluation import class_hits
-from imprint.training.fit import check_fit
+from imprint.training.fit import check_fit, load_weights
 from imprint.training.normalization import renew_batch_norm
 from imprint.training.optimizers import build_optimizer, build_schedule, scaled_rate
 from imprint.training.progress import EpochCounts, Progress
@@ -45,9 +45,10 @@ class Trainer:
         train_labels: `(N,)`, int64, of the whole training set.
         on_step: called after each optimizer step.
         name: what `on_step` is told of the run.
+        start: weights to start from, by name; None for those that the seed gives.
 
     Raises:
-        InvalidValueError: for a model that does not fit the data.
+        InvalidValueError: for a model that does not fit the data, or weights that do not fit it.
         LayerError: where the layer cannot serve as gate.
         DeviceError: where the device or the precision is not to be had.
     """
@@ -63,6 +64,7 @@ class Trainer:
         train_labels: Tensor,
         on_step: Callable[[Progress], None] = lambda _: None,
         name: str = "plain",
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.settings = settings
         self.name = name
@@ -74,6 +76,8 @@ class Trainer:
         self._fabric = build_fabric(settings)
         self.model = build_model(settings.model, shape, num_classes, seed=settings.seed)
         check_fit(self.model, settings.model, shape, num_classes, min(2, settings.batch_size))
+        if start is not None:
+            load_weights(self.model, start, settings.model)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.tiers = Tiers(settings, self.model, shape, num_classes, train_labels)
         optimizer = build_optimizer(self.model, settings)
@@ -141,6 +145,20 @@ class Trainer:
             "learning_rate": rate,
         }
         return self.epochs[-1]
+
+    def judge(self, batches: Batches) -> tuple[float, list[float | None]]:
+        """Give the accuracy of the network as it is.
+
+        Args:
+            batches: of the images to judge on.
+
+        Returns:
+            the share of right answers, in [0, 1], and that of each class, None where it has none.
+        """
+        right, total = class_hits(self._model, batches.epoch(0), self._num_classes)
+        pairs = zip(right.tolist(), total.tolist(), strict=True)
+        each = [hits / n if n else None for hits, n in pairs]
+        return int(right.sum()) / max(1, int(total.sum())), each
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Give all that the run needs to continue exactly: tensors, and a note for JSON."""
@@ -276,10 +294,8 @@ class Trainer:
         return count_steps(count, total=self._rows, batch_size=s.batch_size, shrink=s.batch_shrink)
 
     def _judge(self) -> float:
-        right, total = class_hits(self._model, self._test.epoch(0), self._num_classes)
-        pairs = zip(right.tolist(), total.tolist(), strict=True)
-        self.class_accuracy = [hits / n if n else None for hits, n in pairs]
-        return int(right.sum()) / max(1, int(total.sum()))
+        accuracy, self.class_accuracy = self.judge(self._test)
+        return accuracy
 
     def _explain(self, batch: Batch, loss: float) -> str:
         place = f"epoch {self.epoch + 1} of the {self.name} run"

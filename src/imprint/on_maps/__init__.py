@@ -1,0 +1,23 @@
+"""Feature maps as a training set: taken once, stored, and made into images; or a frozen prefix."""
+
+from imprint.on_maps.extraction import Extraction, extract
+from imprint.on_maps.forms import Form, map_images, map_planes
+from imprint.on_maps.settings import Init, MapSettings
+from imprint.on_maps.stage import Stage, activation_after, stage_maps
+from imprint.on_maps.store import MapStore, StoredMaps, hash_tensors
+
+__all__ = [
+    "Extraction",
+    "Form",
+    "Init",
+    "MapSettings",
+    "MapStore",
+    "Stage",
+    "StoredMaps",
+    "activation_after",
+    "extract",
+    "hash_tensors",
+    "map_images",
+    "map_planes",
+    "stage_maps",
+]
