@@ -1,5 +1,7 @@
 """From a result to one HTML file that opens with no network."""
 
+from imprint.report.attack_pictures import ExampleLook, ShotLook
+from imprint.report.attacking import attack_findings, attack_lines, attack_report
 from imprint.report.bench import BENCH_COLUMNS, bench_lines, bench_report
 from imprint.report.data_pictures import ClassLook, DataPictures, PointMap
 from imprint.report.exploring import explore_findings, explore_report
@@ -24,14 +26,19 @@ __all__ = [
     "ClassLook",
     "DataPictures",
     "EvolutionLook",
+    "ExampleLook",
     "Grid",
     "Heat",
     "LayerLook",
     "PatchesLook",
     "PointMap",
     "SeePictures",
+    "ShotLook",
     "Shown",
     "WayLook",
+    "attack_findings",
+    "attack_lines",
+    "attack_report",
     "bench_lines",
     "bench_report",
     "explore_findings",

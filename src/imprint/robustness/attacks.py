@@ -13,7 +13,7 @@ from imprint.robustness.extra import captum_robust
 from imprint.robustness.losses import Loss, cross_entropy
 from imprint.robustness.pixels import BOUNDS, check_epsilon, check_images
 
-__all__ = ["fgsm", "pgd", "sign_noise", "step_size_of"]
+__all__ = ["PGD_STEPS", "fgsm", "pgd", "sign_noise", "step_size_of"]
 
 PGD_STEPS = 20
 """Steps where none are given."""

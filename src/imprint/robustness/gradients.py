@@ -49,18 +49,20 @@ def input_gradients(
     return found
 
 
-def check_attackable(model: nn.Module, images: Tensor, labels: Tensor) -> None:
+def check_attackable(
+    model: nn.Module, images: Tensor, labels: Tensor, *, classes: int | None = None
+) -> None:
     """Check with a few images that a network can be attacked by its gradient.
 
     Args:
         model: as for `input_gradients`.
         images: `(N, C, H, W)`, floats in [0, 1].
         labels: `(N,)`, int64.
+        classes: K, the logits that it must give; None for as many as the labels need.
 
     Raises:
-        InvalidValueError: for a network that does not take the images, gives no logits for the
-            labels, or has no gradient to its input, a gradient that is zero for all images, or
-            one that is no number.
+        InvalidValueError: for a network that does not take the images, gives other logits, or has
+            no gradient to its input, one that is zero for all images, or one that is no number.
 
     Examples:
         >>> class Rounded(nn.Flatten):
@@ -70,10 +72,12 @@ def check_attackable(model: nn.Module, images: Tensor, labels: Tensor) -> None:
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: model: expected a gradient to its input, got zero ...
     """
-    classes = _classes(model, images)
-    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+    given = _classes(model, images)
+    if given != (classes or given):
+        raise InvalidValueError(f"model: expected {classes} logits, one a class; got {given}")
+    if not 0 <= int(labels.min()) <= int(labels.max()) < given:
         got = f"{int(labels.min())} to {int(labels.max())}"
-        raise InvalidValueError(f"labels: expected 0 to {classes - 1}, as the model has; got {got}")
+        raise InvalidValueError(f"labels: expected 0 to {given - 1}, as the model has; got {got}")
     gradients = input_gradients(model, images, labels, loss=log_odds)
     if not bool(gradients.isfinite().all()):
         raise InvalidValueError("model: expected a finite gradient to its input, got NaN or inf")

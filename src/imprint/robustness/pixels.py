@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from imprint.errors import InvalidValueError
 from imprint.types import Normalisation
 
-__all__ = ["BOUNDS", "check_epsilon", "check_images", "on_pixels", "pixels_of"]
+__all__ = ["BOUNDS", "check_epsilon", "check_images", "device_of", "on_pixels", "pixels_of"]
 
 BOUNDS = (0.0, 1.0)
 """The valid range of a pixel."""
@@ -45,11 +45,26 @@ def on_pixels(model: nn.Module, normalisation: Normalisation) -> nn.Sequential:
         >>> model(torch.tensor([0.0, 0.5, 1.0]).view(3, 1, 1, 1)).flatten()
         tensor([-2.,  0.,  2.])
     """
-    parameter = next(model.parameters(), torch.empty(0))
-    inside = _Normalise(normalisation).to(parameter.device).train(model.training)
+    inside = _Normalise(normalisation).to(device_of(model)).train(model.training)
     whole = nn.Sequential(OrderedDict(normalise=inside, model=model))
     whole.training = model.training
     return whole
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Name the device that a network is on.
+
+    Args:
+        model: any `nn.Module`.
+
+    Returns:
+        That of its first parameter; the CPU where it has none.
+
+    Examples:
+        >>> device_of(nn.Flatten())
+        device(type='cpu')
+    """
+    return next(model.parameters(), torch.empty(0)).device
 
 
 def pixels_of(images: Tensor) -> Tensor:
