@@ -15,6 +15,9 @@ Result = Mapping[str, Any]
 MOST_PAIRS = 6
 """Pairs of networks of which the chart and the words tell; the tables have all."""
 
+MOST_TOLD = 2
+"""Networks that the summary tells of."""
+
 
 class Cell(NamedTuple):
     """An accuracy in a table.
@@ -55,7 +58,8 @@ def attack_report(result: Result, examples: Sequence[ExampleLook], command: str 
     return render(
         "attack.html",
         title=f"{result['attack'].upper()} on {_listed([row['name'] for row in _nets(result)])}",
-        summary=" ".join(attack_findings(result)),
+        summary=" ".join(_own(result)[:MOST_TOLD]),
+        warnings=_without_gradient(result),
         facts=_facts(result),
         chart_of=epsilon_chart(result),
         tables=_tables(result) if len(_nets(result)) > 1 else [],
@@ -85,20 +89,25 @@ def attack_findings(result: Result) -> list[str]:
         ['a is right on 100.0 % of 8 images; at epsilon 0.1 on 25.0 % of those that FGSM makes on
         it, and on 87.5 % under noise of that size.']
     """
+    return _own(result) + _transfers(result) + _without_gradient(result)
+
+
+def _own(result: Result) -> list[str]:
+    """Say how each network withstands the largest epsilon."""
     epsilon = max(result["epsilons"])
-    own = _by_pair(result, epsilon)
-    noise = {row["judged_on"]: row["accuracy"] for row in _at(result["noise"], epsilon)}
-    told = [
+    own, noise = _by_pair(result, epsilon), _by_noise(result, epsilon)
+    return [
         f"{row['name']} is right on {_share(row['clean_accuracy'])} of {_images(result)}; at"
         f" epsilon {epsilon:g} on {_share(own[row['name'], row['name']])} of those that"
         f" {result['attack'].upper()} makes on it, and on {_share(noise[row['name']])} under noise"
         " of that size."
         for row in _nets(result)
     ]
-    return told + _transfers(own, epsilon) + _without_gradient(result)
 
 
-def _transfers(own: Mapping[tuple[str, str], float], epsilon: float) -> list[str]:
+def _transfers(result: Result) -> list[str]:
+    epsilon = max(result["epsilons"])
+    own = _by_pair(result, epsilon)
     across = [(pair, value) for pair, value in own.items() if pair[0] != pair[1]]
     return [
         f"Of the images made on {made_on}, {judged_on} is right on {_share(value)} at epsilon"
@@ -155,7 +164,7 @@ def epsilon_chart(result: Result) -> Chart:
 
     Examples:
         >>> row = {"epsilon": 0.1, "made_on": "a", "judged_on": "a", "accuracy": 0.25}
-        >>> result = {"accuracy": [row], "noise": [row], "networks": [{"name": "a"}]}
+        >>> result = {"accuracy": [row], "noise": [], "networks": [{"name": "a"}]}
         >>> epsilon_chart(result).figure["data"][0]["y"]
         [25.0]
     """
@@ -191,7 +200,7 @@ def epsilon_chart(result: Result) -> Chart:
 def _line(
     rows: Sequence[Mapping[str, Any]], made_on: str, judged_on: str, colours: Mapping[str, str]
 ) -> dict[str, Any]:
-    own = [r for r in rows if r["judged_on"] == judged_on and made_on in ("", r["made_on"])]
+    own = [r for r in rows if (r.get("made_on", ""), r["judged_on"]) == (made_on, judged_on)]
     words = "noise" if not made_on else "on itself" if made_on == judged_on else f"from {made_on}"
     dash = {"noise": "dot", "on itself": "solid"}.get(words, "dash")
     return {
@@ -212,7 +221,7 @@ def _tables(result: Result) -> list[tuple[float, list[tuple[str, list[Cell]]]]]:
     for epsilon in result["epsilons"]:
         own = _by_pair(result, epsilon)
         rows = [(a, [_cell(own[a, b], own=a == b) for b in names]) for a in names]
-        noise = {row["judged_on"]: row["accuracy"] for row in _at(result["noise"], epsilon)}
+        noise = _by_noise(result, epsilon)
         rows.append(("noise", [_cell(noise[name], own=False) for name in names]))
         tables.append((epsilon, rows))
     return tables
@@ -227,6 +236,10 @@ def _by_pair(result: Result, epsilon: float) -> dict[tuple[str, str], float]:
     return {(row["made_on"], row["judged_on"]): row["accuracy"] for row in rows}
 
 
+def _by_noise(result: Result, epsilon: float) -> dict[str, float]:
+    return {row["judged_on"]: row["accuracy"] for row in _at(result["noise"], epsilon)}
+
+
 def _at(rows: Sequence[Mapping[str, Any]], epsilon: float) -> list[Mapping[str, Any]]:
     return [row for row in rows if row["epsilon"] == epsilon]
 
@@ -234,8 +247,7 @@ def _at(rows: Sequence[Mapping[str, Any]], epsilon: float) -> list[Mapping[str, 
 def _facts(result: Result) -> list[tuple[str, str, str]]:
     epsilon, first = max(result["epsilons"]), _nets(result)[0]
     name = first["name"]
-    noise = {row["judged_on"]: row["accuracy"] for row in _at(result["noise"], epsilon)}
-    own = _by_pair(result, epsilon)[name, name]
+    own, noise = _by_pair(result, epsilon)[name, name], _by_noise(result, epsilon)
     return [
         ("clean accuracy", _share(first["clean_accuracy"]), f"of {name}"),
         (f"at epsilon {epsilon:g}", _share(own), "on images made on itself"),
