@@ -10,11 +10,14 @@ SOURCE = Path(__file__).parents[1] / "src" / "imprint"
 
 FLOORS = (
     {"errors", "types"},
-    {"signatures", "similarity", "spectrograms", "outputs", "ranks", "runs", "stages", "intervals"},
+    {
+        *("signatures", "similarity", "spectrograms", "outputs", "ranks", "runs", "stages"),
+        *("intervals", "whole_batches"),
+    },
     {"memory", "taps", "data", "models"},
     {"skipping", "early_exit", "exploring", "seeing", "on_maps", "robustness", "searching"},
     {"training", "report", "callbacks"},
-    {"benchmarking", "exploration", "sight", "reproduce", "app"},
+    {"benchmarking", "exploration", "sight", "attacking", "reproduce", "app"},
     {"cli"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -12,6 +12,8 @@ import pytest
 import imprint
 
 PUBLIC = [
+    "AttackResult",
+    "AttackSettings",
     "ClassMemory",
     "DataSplits",
     "Exploration",
@@ -25,6 +27,7 @@ PUBLIC = [
     "Suspects",
     "Tap",
     "TrainSettings",
+    "attack",
     "cosine_similarity",
     "explore",
     "indexed",

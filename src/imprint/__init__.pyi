@@ -1,3 +1,6 @@
+from .attacking import AttackResult as AttackResult
+from .attacking import AttackSettings as AttackSettings
+from .attacking import attack as attack
 from .data import indexed as indexed
 from .data import load as load
 from .errors import ImprintError as ImprintError

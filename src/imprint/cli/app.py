@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from imprint.cli.attack import attack
 from imprint.cli.bench import bench
 from imprint.cli.explore import explore
 from imprint.cli.plan_skip import plan_skip
@@ -34,6 +35,7 @@ app.command()(train)
 app.command()(plan_skip)
 app.command()(explore)
 app.command()(see)
+app.command()(attack)
 app.command()(reproduce)
 app.add_typer(bench)
 

@@ -8,7 +8,7 @@ from imprint.models import BUILT_IN, build_model, default_layer
 from imprint.training import Trained, load_trained
 from imprint.types import Normalisation
 
-__all__ = ["check_shape", "is_run", "network_of"]
+__all__ = ["check_classes", "check_shape", "is_run", "network_of"]
 
 Shape = tuple[int, int, int]
 
@@ -63,3 +63,22 @@ def check_shape(trained: Trained, name: str, shape: Shape) -> None:
     if trained.shape != shape:
         expected = f"images {trained.shape}, which the run in {name} was trained on"
         raise InvalidValueError(f"data: expected {expected}; got {shape}")
+
+
+def check_classes(trained: Trained, name: str, class_names: tuple[str, ...]) -> None:
+    """Check that data have the classes that a network answers with.
+
+    Args:
+        trained: the network.
+        name: what the user called it.
+        class_names: of the data, in order.
+
+    Raises:
+        InvalidValueError: where they have others, or in another order.
+    """
+    if trained.class_names != class_names:
+        expected = f"the {len(trained.class_names)} classes of the run in {name}"
+        own, got = (", ".join(names[:6]) for names in (trained.class_names, class_names))
+        raise InvalidValueError(
+            f"data: expected {expected} ({own}), got {len(class_names)} ({got})"
+        )

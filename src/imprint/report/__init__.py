@@ -1,5 +1,7 @@
 """From a result to one HTML file that opens with no network."""
 
+from imprint.report.attack_pictures import ExampleLook, ShotLook
+from imprint.report.attacking import attack_findings, attack_lines, attack_report
 from imprint.report.bench import BENCH_COLUMNS, bench_lines, bench_report
 from imprint.report.charts import similarity_by_class
 from imprint.report.data_pictures import ClassLook, DataPictures, PointMap
@@ -38,6 +40,7 @@ __all__ = [
     "ClassLook",
     "DataPictures",
     "EvolutionLook",
+    "ExampleLook",
     "Grid",
     "Heat",
     "LayerLook",
@@ -46,8 +49,12 @@ __all__ = [
     "PictureRow",
     "PointMap",
     "SeePictures",
+    "ShotLook",
     "Shown",
     "WayLook",
+    "attack_findings",
+    "attack_lines",
+    "attack_report",
     "bench_lines",
     "bench_report",
     "claim_lines",

@@ -27,6 +27,7 @@ from imprint.taps import (
     untraced,
 )
 from imprint.types import Match
+from imprint.whole_batches import wanted_whole
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
@@ -251,7 +252,7 @@ class SkipGate:
 
     def _prove_first(self, _model: nn.Module, args: Any, kwargs: Any) -> None:
         cuts = self.keep < 1 or not self.rule.exact  # what lets every row pass may stand anywhere
-        if cuts and not self._proven and not self._proving:
+        if cuts and not self._proven and not self._proving and not wanted_whole():
             self._prove(args, kwargs)
 
     def _prove(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -271,7 +272,7 @@ class SkipGate:
     @torch.no_grad()
     def _choose(self, maps: Tensor) -> Tensor | None:
         """Which rows of the maps stay; None for all."""
-        if self._proving:
+        if self._proving or wanted_whole():
             return None
         if self._kept is not None:
             raise LayerError(f"layer {self.layer!r}: ran twice within `with gate(labels):`")

@@ -1,0 +1,218 @@
+"""`imprint attack`: how well networks withstand images that were made to fool them."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Any, Self
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from torch import nn
+
+from imprint.attacking import AttackResult, AttackSettings
+from imprint.attacking import attack as run_attack
+from imprint.cli import options
+from imprint.cli.folders import new_folder
+from imprint.cli.networks import check_classes, check_shape
+from imprint.data import KNOWN, load
+from imprint.errors import InvalidValueError
+from imprint.report import attack_findings, attack_lines
+from imprint.robustness import on_pixels
+from imprint.runs import check_vacant, claim, read_json, write_json
+from imprint.training import Trained, find_device, load_trained
+from imprint.types import ImageSet
+
+__all__ = ["attack"]
+
+USUAL = AttackSettings()
+
+_how = partial(typer.Option, rich_help_panel="How to attack")
+_what = partial(typer.Option, rich_help_panel="What to attack")
+
+
+def attack(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="The folder of a run of train.")],
+    data: options.Data,
+    *,
+    on: Annotated[
+        list[Path] | None,
+        _what(help="A further run, attacked and judged as well; several times for more."),
+    ] = None,
+    limit: Annotated[
+        int | None, _what(help="Images of the test part, at most.", show_default="all")
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        _what(help="Side in pixels that images are brought to.", show_default="the run's"),
+    ] = None,
+    attack: Annotated[str, _how(help="fgsm or pgd.")] = USUAL.attack,
+    epsilon: Annotated[
+        list[float] | None,
+        _how(
+            help="Largest change of a pixel, in [0, 1]; several times for more.",
+            show_default=", ".join(f"{each:g}" for each in USUAL.epsilons),
+        ),
+    ] = None,
+    loss: Annotated[str, _how(help="cross-entropy or log-odds.")] = USUAL.loss,
+    steps: Annotated[int | None, _how(help="Of pgd.", show_default="20")] = None,
+    step_size: Annotated[
+        float | None, _how(help="Of pgd, in pixels.", show_default="2.5 epsilon / steps")
+    ] = None,
+    seed: Annotated[int, _how(help="Of where pgd starts, and of the noise.")] = USUAL.seed,
+    batch_size: Annotated[int, _how(help="Images attacked together.")] = USUAL.batch_size,
+    device: Annotated[str, _how(help="auto, cpu, cuda or mps.")] = "auto",
+    out: options.Out = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Attack networks: how often they are still right, by themselves and by each other."""
+    with redirect_stdout(sys.stderr):  # whatever a network of the user's own prints
+        found, folder = _attack(context.params)
+    if as_json:
+        typer.echo((folder / "result.json").read_text(), nl=False)
+    else:
+        _show(found, folder)
+
+
+def _attack(given: dict[str, Any]) -> tuple[AttackResult, Path]:
+    """Read runs and data, attack, write all files; what it came to and its folder."""
+    settings = _settings(given)
+    if given["limit"] is not None and given["limit"] < 1:
+        raise InvalidValueError(f"limit: expected at least 1, got {given['limit']}")
+    folder = given["out"] or new_folder("attack")
+    check_vacant(folder)
+    device = find_device(given["device"])
+    runs = _runs([given["run"], *(given["on"] or ())])
+    part = _test_part(given, runs)
+    networks = {name: _network(trained, device) for name, trained in runs.items()}
+    with _Display() as display:
+        found = run_attack(
+            networks, part, settings=settings, on_batch=display.on_batch, on_row=display.on_row
+        )
+    command = shlex.join(["imprint", *sys.argv[1:]])
+    asked = {key: given[key] for key in ("data", "limit", "image_size", "device")}
+    config = {"command": "attack", "runs": list(runs), **asked, **asdict(settings)}
+    write_json(claim(folder) / "config.json", {**config, "command_line": command})
+    found.write(folder, command)
+    return found, folder
+
+
+def _settings(given: Mapping[str, Any]) -> AttackSettings:
+    names = ("attack", "loss", "steps", "step_size", "seed", "batch_size")
+    epsilons = tuple(given["epsilon"]) if given["epsilon"] else USUAL.epsilons
+    return AttackSettings(epsilons=epsilons, **{name: given[name] for name in names})
+
+
+def _runs(folders: list[Path]) -> dict[str, Trained]:
+    """The networks by the names that the user gave."""
+    names = [str(folder) for folder in folders]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InvalidValueError(f"on: expected each run once, got {twice[0]} twice")
+    return {name: load_trained(folder) for name, folder in zip(names, folders, strict=True)}
+
+
+def _network(trained: Trained, device: torch.device) -> nn.Module:
+    """A run's network on pixels; in the layout that is fastest for convolutions."""
+    model: Any = on_pixels(trained.model, trained.normalisation).to(device)
+    fast: nn.Module = model.to(memory_format=torch.channels_last)
+    return fast
+
+
+def _test_part(given: Mapping[str, Any], runs: Mapping[str, Trained]) -> ImageSet:
+    """The images that no run was trained on: the test part, as each run split it off."""
+    parts = {}
+    for name, trained in runs.items():
+        reading = _reading(Path(name), given)
+        key = tuple(reading.values())
+        if key not in parts:
+            parts[key] = load(given["data"], **reading).test
+        check_shape(trained, name, _shape(parts[key]))
+        check_classes(trained, name, parts[key].class_names)
+    part = next(iter(parts.values()))
+    if any(not torch.equal(part.images, other.images) for other in parts.values()):
+        raise InvalidValueError(
+            "on: expected runs that hold out the same images to test on, got others, as of another "
+            "--seed or --test-share; some would be attacked on images that they were trained on"
+        )
+    rows = torch.linspace(0, len(part) - 1, min(len(part), given["limit"] or len(part)))
+    chosen = rows.round().long()
+    return ImageSet(part.images[chosen], part.labels[chosen], part.class_names)
+
+
+def _reading(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """How a run read its data; that of known sets does not depend on a seed."""
+    config = read_json(folder / "config.json")
+    size = given["image_size"] or config.get("image_size")
+    if given["data"] in KNOWN:
+        return {"image_size": size}
+    share = config.get("test_share", options.TEST_SHARE)
+    return {"image_size": size, "test_share": share, "seed": config.get("seed", 0)}
+
+
+def _shape(part: ImageSet) -> tuple[int, int, int]:
+    channels, height, width = part.images.shape[1:]
+    return channels, height, width
+
+
+class _Display:
+    """A live bar on a terminal, and a line a row everywhere; all of it on stderr."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar = Progress(
+            TextColumn("attacking"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed:,.0f} of {task.total:,.0f} images"),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("attacking", total=1)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def on_batch(self, done: int, total: int) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=done, total=total)
+
+    def on_row(self, row: Mapping[str, Any]) -> None:
+        """Print an accuracy."""
+        made = f"made on {row['made_on']}, judged on {row['judged_on']}"
+        line = f"epsilon {row['epsilon']:<6g} {made}: {row['accuracy']:.2%}"
+        self._console.print(line, markup=False)
+
+
+def _show(found: AttackResult, folder: Path) -> None:
+    """Print the accuracies, what was found, and where the files are."""
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    columns, lines = attack_lines(found.result)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for k, name in enumerate(columns):
+        table.add_column(name, justify="left" if k < 2 else "right", no_wrap=k >= 2)
+    for line in lines:
+        table.add_row(*(cell.replace("[", r"\[") for cell in line))
+    console.print(table)
+    for sentence in attack_findings(found.result):
+        console.print(sentence, markup=False)
+    for name in ("report.html", "result.json"):
+        console.print(str(folder / name), soft_wrap=True, markup=False)
