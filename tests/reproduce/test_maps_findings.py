@@ -7,7 +7,7 @@ from imprint.reproduce.mapped import maps_cell
 from imprint.reproduce.printed import printed
 
 SEEDS = 3
-NAMES = ("base", "second base", "each", "each, fresh", "mean", "energy", "blurred")
+NAMES = ("base", "second base", "each", "each, fresh", "mean", "blurred")
 
 
 def as_printed(blur_like_maps):

@@ -28,7 +28,7 @@ def reproduce(
     experiments: Annotated[
         list[str] | None,
         typer.Argument(
-            help=f"Of {', '.join(EXPERIMENTS)}; or all, which leaves out colour and deeper.",
+            help=f"Of {', '.join(EXPERIMENTS)}; or all, which leaves out colour.",
             show_default="all",
         ),
     ] = None,

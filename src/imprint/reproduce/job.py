@@ -27,11 +27,15 @@ EXPERIMENTS: dict[str, tuple[str, int]] = {
     "figure-6": ("figure_6", SEEDS),
     "figure-7": ("figure_7", 10),
     "figure-8": ("figure_8", SEEDS),
+    "figure-9": ("figure_9", SEEDS),
+    "figure-10": ("figure_10", SEEDS),
+    "overfitting": ("overfitting", 10),
+    "colour": ("colour", SEEDS),
 }
 """Each experiment: its file, and its usual number of seeds; a new one is registered here."""
 
-APART: tuple[str, ...] = ()
-"""What `all` leaves out: these take hours of their own."""
+APART = ("colour",)
+"""What `all` leaves out: it takes hours of its own."""
 
 
 def experiments_of(names: Sequence[str]) -> list[str]:

@@ -66,7 +66,6 @@ def _compare(data: str, batch_size: int, seed: int) -> dict[str, Any]:
         "each": trained(splits_of(images, map_planes(maps, "each")), once, start),
         "each, fresh": trained(splits_of(images, map_planes(maps, "each")), once),
         "mean": trained(splits_of(images, map_planes(maps, "mean")), settings, start),
-        "energy": trained(splits_of(images, map_planes(maps, "energy")), settings, start),
         "blurred": trained(splits_of(images, blurred(images.train)), settings, start),
     }
     known = {
