@@ -7,6 +7,7 @@ Each table stands in a page between `<!-- table: <name> -->` and `<!-- end -->`.
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, median, quantiles
 from typing import Any
@@ -15,7 +16,7 @@ __all__ = ["filled", "tables"]
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = [ROOT / "docs" / f"{name}.md" for name in ("benchmarks", "scale", "plan-skip")]
+PAGES = [ROOT / "docs" / f"{name}.md" for name in ("benchmarks", "scale", "plan-skip", "paper")]
 PLACE = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -37,6 +38,8 @@ def tables() -> dict[str, str]:
         "explore-jobs": _explore_jobs(_read("explore")),
         "explore-growth": _explore_growth(_read("explore")),
         "explore-planted": _explore_planted(_read("explore")),
+        "paper-verdicts": _verdicts(_read("reproduce")),
+        "paper-findings": _findings(_read("reproduce")),
     }
     for path in sorted(RESULTS.glob("skip_*.json")):
         named[re.sub(r"[^a-z0-9]+", "-", path.stem)] = _skip(json.loads(path.read_text()))
@@ -328,6 +331,50 @@ def _points(row: dict[str, Any], name: str) -> str:
     if middle is None:
         return ""
     return f"{100 * middle:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
+
+
+def _verdicts(figures: dict[str, Any]) -> str:
+    """Each claim of the paper in a line."""
+    lines = ["| | claim | printed | ours | verdict |", "|---|---|---|---|---|"]
+    for finding in figures["findings"]:
+        for claim in finding["claims"]:
+            told = [claim[key] for key in ("says", "printed", "ours")]
+            where = f"[{finding['name']}](#{_anchor(finding['title'])})"
+            lines.append(f"| {where} | {' | '.join(told)} | **{claim['verdict']}** |")
+    return "\n".join([*lines, "", _stamp(figures), ""])
+
+
+def _findings(figures: dict[str, Any]) -> str:
+    """What was asked and what came out, figure by figure."""
+    return "\n".join(_finding(finding, figures["seeds"]) for finding in figures["findings"])
+
+
+def _finding(finding: dict[str, Any], seeds: dict[str, int]) -> str:
+    counted = f"{seeds[finding['name']]} seeds."
+    parts = [f"### {finding['title']}", finding["question"], f"{finding['answer']} {counted}"]
+    columns = ("claim", "printed", "ours", "control", "verdict")
+    lines = [
+        (claim["says"], claim["printed"], claim["ours"], claim["control"], _because(claim))
+        for claim in finding["claims"]
+    ]
+    if lines:
+        parts.append(_markdown(columns, lines))
+    for table in finding["tables"]:
+        parts += [_markdown(table["columns"], table["lines"]), table["caption"]]
+    return "\n\n".join([*parts, ""])
+
+
+def _because(claim: dict[str, Any]) -> str:
+    return f"**{claim['verdict']}**: {claim['because']}"
+
+
+def _markdown(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rows = [columns, ["---"] * len(columns), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
 def _stamp(figures: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from imprint.cli import options
 from imprint.cli.folders import new_folder
@@ -84,7 +85,7 @@ class _Lines:
 def _show(result: dict[str, Any], folder: Path) -> None:
     console = Console(highlight=False)
     for finding in result["findings"]:
-        console.print(f"\n[bold]{finding['title']}[/bold]")
+        console.print(f"\n{finding['title']}", style="bold", markup=False)
         if finding["claims"]:
             console.print(_table(finding))
         else:
@@ -98,5 +99,5 @@ def _table(finding: dict[str, Any]) -> Table:
     for name in CLAIM_COLUMNS:
         table.add_column(name, ratio=3 if name == "claim" else 2)
     for line in claim_lines(finding):
-        table.add_row(*line)
+        table.add_row(*map(Text, line))  # no claim is markup
     return table
