@@ -29,7 +29,7 @@ def reproduce(
     experiments: Annotated[
         list[str] | None,
         typer.Argument(
-            help=f"Of {', '.join(EXPERIMENTS)}; or all, which leaves out colour.",
+            help=f"Of {', '.join(EXPERIMENTS)}; or all, which leaves out colour and deeper.",
             show_default="all",
         ),
     ] = None,

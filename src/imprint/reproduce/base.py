@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
+import torch
 from torch import nn
 
 from imprint.data import batches_of, load
@@ -25,6 +26,7 @@ __all__ = [
     "plain_cell",
     "read",
     "seeded",
+    "subset",
 ]
 
 Reading = Literal["formula", "text", "renewed"]
@@ -199,6 +201,23 @@ def percent(model: nn.Module, images: ImageSet) -> float:
     )
     right, total = class_hits(model, batches.epoch(0), len(images.class_names))
     return 100 * int(right.sum()) / int(total.sum())
+
+
+def subset(data: DataSplits, size: int, seed: int) -> DataSplits:
+    """Take some of the training images.
+
+    Args:
+        data: the whole.
+        size: how many, at most all.
+        seed: that draws them.
+
+    Returns:
+        These, with all test images.
+    """
+    order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(seed))
+    rows = order[:size].sort().values
+    train = replace(data.train, images=data.train.images[rows], labels=data.train.labels[rows])
+    return replace(data, train=train)
 
 
 def seeded(settings: TrainSettings, seeds: int) -> Iterable[TrainSettings]:

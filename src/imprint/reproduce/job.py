@@ -31,11 +31,12 @@ EXPERIMENTS: dict[str, tuple[str, int]] = {
     "figure-10": ("figure_10", SEEDS),
     "overfitting": ("overfitting", 10),
     "colour": ("colour", SEEDS),
+    "deeper": ("deeper", SEEDS),
 }
 """Each experiment: its file, and its usual number of seeds; a new one is registered here."""
 
-APART = ("colour",)
-"""What `all` leaves out: it takes hours of its own."""
+APART = ("colour", "deeper")
+"""What `all` leaves out: each takes hours of its own."""
 
 
 def experiments_of(names: Sequence[str]) -> list[str]:

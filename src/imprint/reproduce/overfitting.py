@@ -3,16 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 from imprint.on_maps import map_planes
 from imprint.report import Chart, Look, seed_bars
-from imprint.reproduce.base import BASE, percent, read
+from imprint.reproduce.base import BASE, percent, read, subset
 from imprint.reproduce.cells import Cell, Results
 from imprint.reproduce.findings import Finding, Table
 from imprint.reproduce.mapped import blurred, maps_of, splits_of, trained
 from imprint.reproduce.verdicts import Claim, judge_gain, spread
-from imprint.types import DataSplits, ImageSet
 
 __all__ = ["cells", "finding"]
 
@@ -52,7 +49,7 @@ def _cell(size: int, seed: int) -> Cell:
 
 
 def _compare(size: int, seed: int) -> dict[str, Any]:
-    images = _subset(read("mnist"), size, seed)
+    images = subset(read("mnist"), size, seed)
     settings = replace(BASE, batch_size=BATCH, epochs=SIZES[size], seed=seed)
     base = trained(images, settings)
     maps = maps_of(base.model, images.train)
@@ -68,14 +65,6 @@ def _compare(size: int, seed: int) -> dict[str, Any]:
         name: {part: percent(own.model, getattr(images, part)) for part in ("train", "test")}
         for name, own in networks.items()
     }
-
-
-def _subset(data: DataSplits, size: int, seed: int) -> DataSplits:
-    """As many training images as asked for, drawn by the seed."""
-    order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(seed))
-    rows, whole = order[:size].sort().values, data.train
-    train = ImageSet(whole.images[rows], whole.labels[rows], whole.class_names, whole.normalisation)
-    return DataSplits(data.name, train, data.test)
 
 
 def finding(results: Results, seeds: int) -> Finding:
