@@ -22,6 +22,7 @@ def seed_lines(
     x_title: str,
     y_title: str,
     printed: Mapping[str, Sequence[float]] | None = None,
+    among: Sequence[str] = (),
 ) -> Figure:
     """Draw a line through the means of each series, within a band of one standard deviation.
 
@@ -31,6 +32,7 @@ def seed_lines(
         x_title: name and unit.
         y_title: likewise.
         printed: figures to draw beside them, dashed; one of a series' name takes its colour.
+        among: all names of several charts, so that each keeps its colour; else those of the series.
 
     Returns:
         The figure.
@@ -40,7 +42,8 @@ def seed_lines(
         >>> figure["data"][-1]["y"]
         [2, 3]
     """
-    colours = dict(zip(series, class_colours(len(series)), strict=True))
+    names = among or tuple(series)
+    colours = dict(zip(names, class_colours(len(names)), strict=True))
     traces = [_band(values, x, colours[name]) for name, values in series.items() if len(values) > 1]
     for name, values in series.items():
         traces.append(_line(name, x, _means(values), colours[name], dash="solid"))
