@@ -13,8 +13,9 @@ from imprint.report.network_pictures import (
     SeePictures,
     WayLook,
 )
+from imprint.report.network_words import HEALTH_COLUMNS, health_line, see_findings
 from imprint.report.pictures import Shown, picture, sprite_sheets
-from imprint.report.seeing import HEALTH_COLUMNS, health_line, see_findings, see_report
+from imprint.report.seeing import see_report
 from imprint.report.training import train_report, verdict
 
 __all__ = [

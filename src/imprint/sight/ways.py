@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from imprint.errors import InvalidValueError, LayerError
 from imprint.seeing import LayerMaps, grad_cam, layer_maps, occlusion
-from imprint.seeing.images import answers
+from imprint.seeing.images import answers, check_images
 from imprint.sight.settings import SeeSettings
 from imprint.sight.subject import Subject
 from imprint.taps import guest
 
-__all__ = ["Unseen", "Way", "cam_layer", "way_of"]
+__all__ = ["Unseen", "Way", "answer_names", "cam_layer", "way_of"]
 
 ANSWERS = 5
 """Classes of an answer that are shown."""
@@ -104,10 +104,9 @@ def way_of(
 
 
 def _probabilities(model: nn.Module, image: Tensor) -> Tensor:
-    parameter = next(model.parameters(), None)
-    device = image.device if parameter is None else parameter.device
     with guest(model), torch.no_grad():
-        found = answers(model, image.to(device))[0].float().softmax(0).cpu()
+        taken = check_images(model, image, finite=False)
+        found = answers(model, taken)[0].float().softmax(0).cpu()
     if not bool(found.isfinite().all()):
         raise InvalidValueError("model: expected finite logits from it, got NaN or infinity")
     return found
@@ -122,6 +121,29 @@ def _covered(model: nn.Module, image: Tensor, target: int, settings: SeeSettings
         model, image, target, patch=window, stride=stride, batch_size=settings.batch_size
     )
     return falls[0].cpu()
+
+
+def answer_names(ways: Sequence[Way], *known: Sequence[str]) -> tuple[str, ...]:
+    """Name a network's answers.
+
+    Args:
+        ways: of some images.
+        known: names of classes, the likeliest first.
+
+    Returns:
+        the first names of which there are as many as answers, else numbers; nothing where the
+        network gives no answer.
+
+    Examples:
+        >>> way = Way(0, (), probabilities=torch.tensor([0.9, 0.1]))
+        >>> answer_names([way], ("cat",), ("cat", "dog")), answer_names([way])
+        (('cat', 'dog'), ('class 0', 'class 1'))
+    """
+    answered = [len(way.probabilities) for way in ways if way.probabilities is not None]
+    if not answered:
+        return ()
+    fitting = (tuple(names) for names in known if len(names) == answered[0])
+    return next(fitting, tuple(f"class {k}" for k in range(answered[0])))
 
 
 def cam_layer(model: nn.Module, image: Tensor, names: Sequence[str]) -> tuple[str | None, str]:
