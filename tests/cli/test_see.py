@@ -130,6 +130,18 @@ def test_a_mistake_is_one_line(imprint, folder, tmp_path, arguments, said):
     assert not (tmp_path / "run").exists()
 
 
+def test_an_interrupted_run_is_told_from_a_finished_one(imprint, folder, tmp_path):
+    imprint(
+        "train", folder, "--epochs", 2, "--batch-size", 8, "--device", "cpu", "--keep-maps", 2,
+        "--out", "trained",
+    )  # fmt: skip
+    (tmp_path / "trained/model.safetensors").unlink()
+    code, _, err = imprint("see", "trained", "--image", "red.png", *FAST, "--out", "run")
+    assert code == 2
+    assert "trained: expected a finished run" in err
+    assert "--resume finishes one" in err
+
+
 def test_images_of_another_shape_than_the_run_are_refused(imprint, folder, tmp_path):
     imprint(
         "train", folder, "--epochs", 1, "--batch-size", 8, "--device", "cpu", "--out", "trained"

@@ -33,7 +33,8 @@ class LayerHealth:
         channels: C.
         dead: the channels that were 0 everywhere in all images.
         duplicates: pairs of channels, the lower first, whose maps correlate by more than 0.99 over
-            all positions and images; none of a constant channel, or from fewer than ten values.
+            all positions and images, of wide layers over every second position or third, by
+            turns; none of a constant channel, or from fewer than ten values.
         saturation: the share of units within a hundredth of the range from an end of a bounded
             activation; of ReLU6 the upper end alone, as its zeros are counted beside; None for what
             has no bounds.

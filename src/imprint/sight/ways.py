@@ -24,8 +24,11 @@ CAM_TRIES = 12
 SMALL = 32
 """Pixels a side up to which the covering patch moves by one."""
 
-STEPS = 28
-"""Places that it takes in a row of a larger image, about."""
+STEPS = 28 * 64
+"""Places in a row times pixels a side of a larger image: about as much work for each size."""
+
+FEWEST_STEPS = 12
+"""Places that it takes in a row at least."""
 
 
 class Unseen(NamedTuple):
@@ -116,11 +119,17 @@ def _covered(model: nn.Module, image: Tensor, target: int, settings: SeeSettings
     height, width = image.shape[2:]
     side = settings.covered or max(1, min(height, width) // 6)
     window = (min(side, height), min(side, width))
-    stride = 1 if max(height, width) <= SMALL else min(*window, max(height, width) // STEPS)
+    stride = min(*window, _stride(max(height, width)))
     falls = occlusion(
         model, image, target, patch=window, stride=stride, batch_size=settings.batch_size
     )
     return falls[0].cpu()
+
+
+def _stride(side: int) -> int:
+    """How far the patch moves at a time: the larger the image, the dearer each place."""
+    steps = max(FEWEST_STEPS, STEPS // side)
+    return 1 if side <= SMALL else max(1, side // steps)
 
 
 def answer_names(ways: Sequence[Way], *known: Sequence[str]) -> tuple[str, ...]:
