@@ -133,6 +133,19 @@ def test_whose_names_the_answers_bear_is_said(answers, labels, said):
     assert all(part in sentence for part, sentence in zip(said, sentences, strict=True))
 
 
+def test_the_same_advice_is_given_once_and_what_is_no_number_is_explained(tmp_path):
+    model = build_model("conv4", (3, 12, 12), 4)
+    model.block2[2].running_var.fill_(torch.nan)
+    sight = see(model, splits_of(4, n=8).test)
+    page = page_of(sight, tmp_path)
+    section = page[page.index("<h2>Health") :]
+    assert section.count("<li>") == 1
+    assert "<strong>block2.2, block2.3, block3.0, block3.1 and 6 more:</strong> 100.00%" in section
+    assert "Magenta is NaN or infinite." in page
+    behind = see(model, splits_of(4, n=8).test, settings=SeeSettings(layers=("block3.0",)))
+    assert "NaN counts for nothing" in page_of(behind, tmp_path)
+
+
 @pytest.mark.browser
 def test_on_paper_all_is_open_and_light(browser, sight, tmp_path):
     (tmp_path / "report.html").write_text(page_of(sight, tmp_path))

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["HEALTH_COLUMNS", "health_line", "see_findings"]
+__all__ = ["HEALTH_COLUMNS", "grouped_advice", "health_line", "see_findings"]
+
+MOST_NAMES = 4
+"""Layers of one advice that are named."""
 
 Result = Mapping[str, Any]
 
@@ -68,6 +71,33 @@ def see_findings(result: Result) -> list[str]:
     sentences.extend(_on_names(result["class_names"], result["label_names"]))
     sentences.extend(_on_health(result))
     return sentences
+
+
+def grouped_advice(result: Result) -> list[tuple[str, str]]:
+    """Say what to do, the same advice for several layers once.
+
+    Args:
+        result: what `result.json` holds.
+
+    Returns:
+        names of layers, and what to do about them, in order of the first.
+
+    Examples:
+        >>> layers = [{"name": name, "advice": "train anew."} for name in "abcdefg"]
+        >>> grouped_advice({"layers": [*layers, {"name": "h", "advice": ""}]})
+        [('a, b, c, d and 3 more', 'train anew.')]
+    """
+    groups: dict[str, list[str]] = {}
+    for row in result["layers"]:
+        if row["advice"]:
+            groups.setdefault(row["advice"], []).append(row["name"])
+    return [(_listed(names), advice) for advice, names in groups.items()]
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) <= MOST_NAMES + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:MOST_NAMES])} and {len(names) - MOST_NAMES} more"
 
 
 def _images(result: Result) -> str:

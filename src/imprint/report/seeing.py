@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from imprint.report.network_pictures import SeePictures
-from imprint.report.network_words import HEALTH_COLUMNS, health_line, see_findings
+from imprint.report.network_words import (
+    HEALTH_COLUMNS,
+    grouped_advice,
+    health_line,
+    see_findings,
+)
 from imprint.report.page import render
 from imprint.report.settling_chart import settling_chart
 
@@ -41,6 +46,8 @@ def see_report(result: Result, pictures: SeePictures, command: str = "") -> str:
         pictures=pictures,
         shrunk=_are_shrunk(pictures),
         cut=any(layer.unshown for way in pictures.ways for layer in way.layers),
+        broken=any(row["broken"] for row in result["layers"]),
+        advice=grouped_advice(result),
         columns=HEALTH_COLUMNS,
         lines=[health_line(row) for row in result["layers"]],
         settling=[settling_chart(result)] if result["evolution"] else [],
@@ -55,7 +62,11 @@ def _facts(result: Result) -> list[tuple[str, str, str]]:
     dead, channels = (sum(f(row) for row in layers) for f in (_dead, _channels))
     facts = [
         ("layers with maps", f"{len(layers)}", f"{channels:,} channels"),
-        ("dead channels", f"{dead:,}", f"in {result['images']:,} images"),
+        (
+            "dead channels",
+            f"{dead:,}",
+            f"in {result['images']:,} image{'' if result['images'] == 1 else 's'}",
+        ),
         ("layers to mend", f"{result['unwell_layers']}", "see the health table"),
     ]
     if result["answers"] and result["answers"][0]["classes"]:

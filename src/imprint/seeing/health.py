@@ -134,7 +134,8 @@ def _on_broken(row: LayerHealth) -> str:
     if not row.broken:
         return ""
     share = f"{max(row.broken, 0.0001):.2%} of the units are NaN or infinite"
-    return f"{share}: look for the first layer where it happens, and lower the learning rate there."
+    first = "mend the first layer where it happens, its weights and running statistics"
+    return f"{share}: {first}; a lower learning rate may keep them finite."
 
 
 def _on_dead(row: LayerHealth) -> str:
