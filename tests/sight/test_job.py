@@ -319,3 +319,33 @@ def test_channels_are_checked_also_where_there_are_no_patches(network, images):
     settings = SeeSettings(layers=("block1.0", "block2.0"), channels=(16,))
     with pytest.raises(InvalidValueError, match=r"channels: expected 0 … 15 of layer 'block1.0'"):
         see(network, images.images[:1], settings=settings)
+
+
+class Again(nn.Module):
+    """A network whose last layer runs twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(inplace=True)
+
+    def forward(self, images):
+        return self.relu(self.conv(self.relu(self.conv(images)) + images)).mean((2, 3))
+
+
+def test_why_layers_that_run_twice_have_no_grad_cam(images):
+    unseen = see(Again(), images).result["cam_unseen"]
+    assert "layer 'relu': expected one that runs once, got 2 runs" in unseen
+
+
+@pytest.mark.parametrize(
+    ("image", "got"),
+    [
+        ("cat.png", "str"),
+        (torch.zeros(3, 16, 16), r"\(3, 16, 16\) of torch.float32"),
+        (torch.zeros(3, 8, 8, dtype=torch.uint8), r"\(3, 8, 8\) of torch.uint8"),
+    ],
+)
+def test_a_picture_unlike_the_images_is_refused(network, images, image, got):
+    expected = r"image: expected \(3, 16, 16\) of torch.uint8, as the images"
+    with pytest.raises(InvalidValueError, match=f"{expected}, got {got}"):
+        see(network, images, image=image)

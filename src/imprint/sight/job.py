@@ -89,9 +89,11 @@ def see(
 
 def _alone(image: Tensor, subject: Subject) -> Subject:
     """The one picture, as a subject of its own."""
-    if image.dtype != subject.pixels.dtype or image.shape != subject.pixels.shape[1:]:
-        expected = f"{tuple(subject.pixels.shape[1:])} of {subject.pixels.dtype}, as the images"
-        got = f"{tuple(image.shape)} of {image.dtype}"
+    shape, kind = subject.pixels.shape[1:], subject.pixels.dtype
+    if not isinstance(image, Tensor) or image.dtype != kind or image.shape != shape:
+        is_tensor = isinstance(image, Tensor)
+        got = f"{tuple(image.shape)} of {image.dtype}" if is_tensor else type(image).__name__
+        expected = f"{tuple(shape)} of {kind}, as the images"
         raise InvalidValueError(f"image: expected {expected}, got {got}")
     return Subject(image[None], subject.scale, names=("the picture",))
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from imprint.errors import InvalidValueError, LayerError
 from imprint.seeing import LayerMaps, grad_cam, layer_maps, occlusion
 from imprint.seeing.images import answers, check_images
+from imprint.seeing.layer_names import split_run
 from imprint.sight.settings import SeeSettings
 from imprint.sight.subject import Subject
 from imprint.taps import guest
@@ -172,7 +173,8 @@ def cam_layer(model: nn.Module, image: Tensor, names: Sequence[str]) -> tuple[st
         ('0', '')
     """
     reasons = []
-    for name in reversed(names[-CAM_TRIES:]):
+    plain = dict.fromkeys(split_run(model, name)[0] for name in names)  # one that runs twice fails
+    for name in reversed(list(plain)[-CAM_TRIES:]):
         try:
             grad_cam(model, name, image, 0)
         except (LayerError, InvalidValueError) as error:
