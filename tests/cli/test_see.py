@@ -60,6 +60,7 @@ def test_prints_a_table_and_writes_whole_files(imprint, folder, tmp_path):
     config = read_json(tmp_path / "run/config.json")
     assert config["command"] == "see"
     assert config["command_line"].startswith("imprint see conv4")
+    assert read_json(tmp_path / "run/result.json")["model"] == "conv4, untrained"
 
 
 def test_json_alone_on_stdout(imprint, folder):

@@ -19,7 +19,7 @@ from imprint.cli.folders import new_folder
 from imprint.cli.networks import check_shape, is_run
 from imprint.data import read_picture, survey
 from imprint.errors import InvalidValueError
-from imprint.models import build_model
+from imprint.models import BUILT_IN, build_model
 from imprint.report import HEALTH_COLUMNS, health_line, see_findings
 from imprint.runs import check_vacant, claim, write_json
 from imprint.sight import SeeSettings, Sight
@@ -106,7 +106,7 @@ def _see(given: dict[str, Any]) -> tuple[Sight, Path]:
         class_names=looked.class_names,
         settings=settings,
         kept=read_kept_maps(Path(name)) if is_run(name) else (),
-        name=name,
+        name=f"{name}, untrained" if name in BUILT_IN and not is_run(name) else name,
         on_stage=Console(stderr=True, highlight=False).print,
     )
     command = shlex.join(["imprint", *sys.argv[1:]])
