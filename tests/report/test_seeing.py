@@ -152,10 +152,12 @@ def test_on_paper_all_is_open_and_light(browser, sight, tmp_path):
     page = browser.new_page(viewport={"width": 1400, "height": 900}, color_scheme="dark")
     page.goto((tmp_path / "report.html").as_uri())
     page.wait_for_selector(".main-svg")
+    page.set_viewport_size({"width": 703, "height": 1000})  # of A4, less its margins
     page.emulate_media(media="print", color_scheme="dark")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.query_selector_all("details:not([open])") == []
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(251, 251, 250)"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.query_selector(".health td:nth-child(2)").is_visible()
     assert page.query_selector(".main-svg").bounding_box()["width"] < 700
     title = page.query_selector(".xtitle").evaluate("(each) => getComputedStyle(each).fill")
     assert title == "rgb(29, 33, 38)"
