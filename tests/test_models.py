@@ -40,11 +40,16 @@ def test_a_users_own_factory(tmp_path):
         "def plain(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 3))\n"
         "def sized(num_classes, in_channels):\n"
         "    return nn.Sequential(nn.Conv2d(in_channels, num_classes, 28), nn.Flatten())\n"
+        "def defaulted(num_classes=7): return nn.Linear(2, num_classes)\n"
         "def text(): return 'no model'\n"
         "value = 3\n"
     )
     for factory in ("plain", "sized"):
         assert isinstance(build_model(f"{path}:{factory}", (1, 28, 28), 3), nn.Module)
+    told = build_model(f"{path}:defaulted", (1, 28, 28), 3)
+    untold = build_model(f"{path}:defaulted", (1, 28, 28), None)
+    assert (told.out_features, untold.out_features) == (3, 7)
+    assert build_model(f"{path}:sized", (1, 28, 28), None)[0].out_channels == 10
     for factory, message in (
         ("text", "expected .* nn.Module"),
         ("value", "expected a factory 'value'"),

@@ -22,6 +22,9 @@ __all__ = ["BUILT_IN", "build_model", "conv4", "default_layer", "paper", "resnet
 Shape = tuple[int, int, int]
 """Channels, height and width of an image."""
 
+UNTOLD_CLASSES = 10
+"""Of a network that must be told how many, where nothing tells it."""
+
 
 def paper(shape: Shape, num_classes: int) -> nn.Sequential:
     """Build the paper's network: two convolutions, each pooled and rectified, two linear layers.
@@ -213,7 +216,7 @@ def default_layer(name: str) -> str | None:
     return BUILT_IN[name][1] if name in BUILT_IN else None
 
 
-def build_model(name: str, shape: Shape, num_classes: int, *, seed: int = 0) -> nn.Module:
+def build_model(name: str, shape: Shape, num_classes: int | None, *, seed: int = 0) -> nn.Module:
     """Build a network by its name; its first weights come from the seed alone.
 
     Args:
@@ -221,7 +224,8 @@ def build_model(name: str, shape: Shape, num_classes: int, *, seed: int = 0) -> 
             `shape`, `in_channels`, `image_size` and `num_classes`, a factory of the user's own
             gets those that it has.
         shape: channels, height and width of the images.
-        num_classes: K.
+        num_classes: K; None, where nothing tells it, leaves it to a factory that has a default, and
+            is 10 for any other network.
         seed: of the initial weights; the global random state is left as it was.
 
     Returns:
@@ -244,9 +248,9 @@ def build_model(name: str, shape: Shape, num_classes: int, *, seed: int = 0) -> 
     return model
 
 
-def _construct(name: str, shape: Shape, num_classes: int) -> nn.Module:
+def _construct(name: str, shape: Shape, num_classes: int | None) -> nn.Module:
     if name in BUILT_IN:
-        return BUILT_IN[name][0](shape, num_classes)
+        return BUILT_IN[name][0](shape, num_classes or UNTOLD_CLASSES)
     origin, colon, attribute = name.rpartition(":")
     if not colon:
         known = ", ".join(BUILT_IN)
@@ -260,14 +264,20 @@ def _construct(name: str, shape: Shape, num_classes: int) -> nn.Module:
         "shape": shape,
         "in_channels": shape[0],
         "image_size": shape[1],
-        "num_classes": num_classes,
+        "num_classes": num_classes or UNTOLD_CLASSES,
     }
     with _told_as_mistake(name):
         wanted = inspect.signature(factory).parameters
+        if num_classes is None and _has_default(wanted.get("num_classes")):
+            del offered["num_classes"]
         takes_all = any(p.kind is p.VAR_KEYWORD for p in wanted.values())
         given = {key: offered[key] for key in offered if key in wanted or takes_all}
         result: nn.Module = factory(**given)
         return result
+
+
+def _has_default(parameter: inspect.Parameter | None) -> bool:
+    return parameter is not None and parameter.default is not inspect.Parameter.empty
 
 
 @contextmanager

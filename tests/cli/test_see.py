@@ -17,6 +17,17 @@ from torch import nn
 def plain():
     return nn.Sequential(nn.Flatten(), nn.Linear(432, 10))
 
+def rgb(num_classes=4):
+    return net(3, num_classes)
+
+class Stubborn(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+
+    def forward(self, images):
+        raise KeyError("no such thing")
+
 def net(in_channels, num_classes):
     return nn.Sequential(
         nn.Conv2d(in_channels, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
@@ -49,6 +60,7 @@ def test_prints_a_table_and_writes_whole_files(imprint, folder, tmp_path):
     config = read_json(tmp_path / "run/config.json")
     assert config["command"] == "see"
     assert config["command_line"].startswith("imprint see conv4")
+    assert read_json(tmp_path / "run/result.json")["model"] == "conv4, untrained"
 
 
 def test_json_alone_on_stdout(imprint, folder):
@@ -97,6 +109,7 @@ def test_a_run_with_kept_maps_shows_how_it_came_about(imprint, folder, tmp_path)
         (["nothing", "--image", "red.png"], "model: expected paper, conv4"),
         (["pets", "--image", "red.png"], "expected a file pets/config.json, found none"),
         (["nets.py:lost", "--image", "red.png"], "expected a factory 'lost'"),
+        (["nets.py:Stubborn", "--data", "pets"], "torch.float32: KeyError: 'no such thing'"),
         (["nets.py:plain", "--data", "pets"], "images: expected what the model takes"),
         (["conv4", "--data", "pets", "--layer", "x"], "layer: expected one of the model's"),
         (["conv4", "--data", "pets", "--layer", "block1", "--layer", "block1"], "'block1' twice"),
@@ -116,6 +129,18 @@ def test_a_mistake_is_one_line(imprint, folder, tmp_path, arguments, said):
     assert said in err
     assert err.strip().splitlines()[-1].startswith("imprint: error: ")
     assert not (tmp_path / "run").exists()
+
+
+def test_an_interrupted_run_is_told_from_a_finished_one(imprint, folder, tmp_path):
+    imprint(
+        "train", folder, "--epochs", 2, "--batch-size", 8, "--device", "cpu", "--keep-maps", 2,
+        "--out", "trained",
+    )  # fmt: skip
+    (tmp_path / "trained/model.safetensors").unlink()
+    code, _, err = imprint("see", "trained", "--image", "red.png", *FAST, "--out", "run")
+    assert code == 2
+    assert "trained: expected a finished run" in err
+    assert "--resume finishes one" in err
 
 
 def test_images_of_another_shape_than_the_run_are_refused(imprint, folder, tmp_path):
@@ -140,3 +165,51 @@ def test_an_animated_picture_counts_by_its_first(imprint, folder, tmp_path):
     frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:])
     code, _, err = imprint("see", "conv4", "--image", "two.gif", *FAST, "--out", "run")
     assert code == 0, err
+
+
+def test_a_grey_picture_for_a_network_of_three_colours(imprint, folder, tmp_path):
+    Image.new("L", (12, 10), 90).save(tmp_path / "grey.png")
+    code, out, err = imprint(
+        "see", "nets.py:rgb", "--image", "grey.png", *FAST, "--out", "run", "--json"
+    )
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["image_shape"] == [3, 10, 12]
+    assert len(result["class_names"]) == 4  # the factory's own default
+
+
+@pytest.mark.parametrize("network", ["nets.py:net", "conv4"])
+def test_where_nothing_tells_the_classes_it_is_said(imprint, folder, network):
+    code, out, err = imprint("see", network, "--image", "red.png", *FAST, "--out", "run")
+    assert code == 0, err
+    assert "No names of classes are known: its 10 answers are numbered." in out
+
+
+def test_a_run_answers_with_the_classes_it_was_trained_on(imprint, folder, tmp_path):
+    imprint(
+        "train", folder, "--epochs", 1, "--batch-size", 8, "--device", "cpu", "--out", "trained"
+    )
+    folder.rename(tmp_path / "old")
+    (tmp_path / "old/dog").rename(tmp_path / "old/bee")
+    code, out, err = imprint("see", "trained", "--data", "old", *FAST, "--out", "run")
+    assert code == 0, err
+    assert "its answers are named as it was trained" in out
+    result = read_json(tmp_path / "run/result.json")
+    assert (result["class_names"], result["label_names"]) == (["cat", "dog"], ["bee", "cat"])
+
+
+def test_broken_files_are_counted_and_listed(imprint, folder, tmp_path):
+    (folder / "cat/broken.png").write_bytes(b"no image")
+    code, out, err = imprint("see", "conv4", "--data", folder, *FAST, "--out", "run")
+    assert code == 0, err
+    assert "1 more could not be read." in out
+    result = read_json(tmp_path / "run/result.json")
+    assert result["images"] == 24
+    assert result["unreadable_files"][0]["path"].endswith("cat/broken.png")
+    assert "broken.png" in (tmp_path / "run/report.html").read_text()
+
+
+def test_few_of_many_are_said_to_be_few(imprint, folder):
+    code, out, err = imprint("see", "conv4", "--data", folder, "--images", 5, *FAST, "--out", "run")
+    assert code == 0, err
+    assert "looked at with 5 of 24 images" in out

@@ -23,7 +23,14 @@ def test_each_pixel_of_a_map_has_its_colour():
     assert tuple(shown[2, 3, :3]) == (255, 207, 156)
     assert tuple(shown[2, 17 + 3, :3]) == (181, 220, 255)
     assert tuple(shown[0, 0, :3]) == (20, 24, 29)
-    assert shown[:, 16, 3].max() == 0
+    assert {tuple(colour) for colour in shown[:, 16].tolist()} == {(128, 136, 144, 120)}
+
+
+def test_what_no_tile_fills_is_free():
+    shown = pixels(map_grid(torch.zeros(3, 16, 16), scale=1.0, note="three", columns=2))
+    assert shown.shape == (33, 33, 4)
+    assert shown[17:, 17:, 3].max() == 0
+    assert shown[:16, :, 3].min() > 0
 
 
 def test_what_is_no_number_stands_out():

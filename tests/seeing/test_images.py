@@ -51,7 +51,11 @@ def test_a_guests_own_errors_name_the_images_and_keep_their_cause():
     ):
         raise ValueError("sizes\nand a long story")
     assert isinstance(told.value.__cause__, ValueError)
-    for other in (KeyError("x"), torch.OutOfMemoryError("x"), InvalidValueError("own: text")):
+    for other in (KeyError("x"), AssertionError()):
+        said = f"{type(other).__name__}: ('x'|no word of why)"
+        with pytest.raises(InvalidValueError, match=said), told_as_misfit(IMAGES):
+            raise other
+    for other in (torch.OutOfMemoryError("x"), InvalidValueError("own: text"), StopIteration()):
         with pytest.raises(type(other)) as passed, told_as_misfit(IMAGES):
             raise other
         assert passed.value is other

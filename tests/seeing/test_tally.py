@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from imprint.seeing.health import ALIKE
-from imprint.seeing.tally import Moments, Tally
+from imprint.seeing.tally import Moments, Tally, thinned
 
 
 @given(
@@ -52,3 +52,23 @@ def test_half_precision_is_summed_in_float32():
     other.add(halved.float())
     assert one.norms == other.norms
     assert torch.equal(one.moments.correlation(), other.moments.correlation())
+
+
+def test_of_wide_maps_each_position_has_its_turn():
+    places = torch.arange(28.0 * 30).view(1, 1, 28, 30).expand(1, 512, 28, 30)
+    turns = [thinned(places, turn)[0, 0].flatten().tolist() for turn in range(16)]
+    assert sorted(place for turn in turns for place in turn) == list(range(28 * 30))
+    assert max(len(turn) for turn in turns) <= 64
+    for shape in ((1, 64, 64, 64), (2, 2048, 5, 5), (1, 4096, 1, 9)):
+        assert thinned(torch.zeros(shape), 3).shape == shape
+
+
+def test_duplicates_of_a_wide_layer_are_found_and_no_others():
+    maps = torch.randn(8, 512, 28, 28, generator=torch.Generator().manual_seed(0))
+    maps[:, 7] = 3 * maps[:, 2]
+    maps[:, 9, ::4, ::4] = maps[:, 4, ::4, ::4]  # alike at the positions of the first turn
+    tally = Tally(nn.ReLU(), maps)
+    for batch in maps.split(2):
+        tally.add(batch)
+    alike = (tally.moments.correlation() > ALIKE).triu(1).nonzero().tolist()
+    assert alike == [[2, 7]]

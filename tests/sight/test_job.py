@@ -1,6 +1,7 @@
 """What `see` sees of a network, what it refuses, and that it leaves a guest as it was."""
 
 import copy
+import warnings
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from imprint.errors import InvalidValueError, LayerError
 from imprint.models import build_model
 from imprint.seeing import layer_maps, top_patches
 from imprint.sight import SeeSettings, see
-from imprint.types import ImageSet, Normalisation
+from imprint.types import DataPart, ImageSet, Normalisation, Unreadable
 
 NAMES = ("cat", "dog", "owl")
 
@@ -192,8 +193,159 @@ def test_a_network_without_maps_is_refused(images):
         ({"layers": ("a",), "channels": (-1,)}, "channels: expected numbers"),
         ({"ways": 0}, "ways: expected at least 1"),
         ({"batch_size": 0}, "batch_size: expected at least 1"),
+        ({"images": 0}, "images: expected at least 1"),
     ],
 )
 def test_settings_out_of_range(given, said):
     with pytest.raises(InvalidValueError, match=said):
         SeeSettings(**given)
+
+
+def classifier(answers, channels=3):
+    return nn.Sequential(
+        nn.Conv2d(channels, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(4, answers),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "answers", "expected"),
+    [
+        ((), 3, NAMES),
+        (("x", "y", "z"), 3, ("x", "y", "z")),
+        (("a", "b", "c", "d"), 4, ("a", "b", "c", "d")),
+        ((), 2, ("class 0", "class 1")),
+        (("x", "y"), 4, ("class 0", "class 1", "class 2", "class 3")),
+    ],
+)
+def test_answers_bear_names_that_fit_them(images, given, answers, expected):
+    sight = see(classifier(answers), images, class_names=given)
+    assert sight.result["class_names"] == list(expected)
+    assert sight.result["label_names"] == list(NAMES)
+    for answer in sight.result["answers"]:
+        assert {row["name"] for row in answer["classes"]} == set(expected)
+        assert answer["label"] in NAMES
+
+
+def test_some_of_many_are_spread_and_keep_their_places(network, images):
+    part = DataPart(images, unreadable=[Unreadable("x.png", 0, "x.png: no image")])
+    sight = see(network, part, settings=SeeSettings(images=4))
+    assert (sight.result["images"], sight.result["all_images"]) == (4, 24)
+    assert {place for row in sight.result["patches"] for place in row["images"]} == {0, 8, 15, 23}
+    assert [row["name"] for row in sight.result["answers"]] == [
+        "image 0 (cat)", "image 8 (owl)", "image 15 (cat)",
+    ]  # fmt: skip
+    assert sight.result["unreadable_files"] == [{"path": "x.png", "reason": "x.png: no image"}]
+
+
+def test_images_are_named_by_their_files(network, images):
+    part = DataPart(images, [f"pets/{k}.png" for k in range(24)])
+    sight = see(network, part, settings=SeeSettings(images=2, ways=1))
+    assert sight.result["answers"][0]["name"] == "pets/0.png (cat)"
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_any_floating_type(images, kind):
+    model = classifier(3).to(kind)
+    sight = see(model, images)
+    assert {value.dtype for value in model.state_dict().values()} == {kind}
+    assert sight.ways[0].maps[0].maps.dtype == kind
+    assert sight.result["cam_layer"] == "1"
+    assert all(row.projections for layer in sight.patches for row in layer.channels)
+    assert sight.ways[0].covered.abs().max() > 0
+
+
+class Odd(nn.Module):
+    """A network that is not called as others are."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = classifier(3)
+
+
+class ByName(Odd):
+    def forward(self, *, pixel_values):
+        return self.inner(pixel_values)
+
+
+class Training(Odd):
+    def forward(self, images):
+        assert self.training, "only in training"
+        return self.inner(images)
+
+
+class Detached(Odd):
+    def forward(self, images):
+        with torch.no_grad():
+            return self.inner(images)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (ByName(), r"TypeError: .*takes 1 positional argument"),
+        (Training(), "AssertionError: only in training"),
+    ],
+)
+def test_a_guests_own_errors_are_told_in_a_line(images, model, said):
+    with pytest.raises(InvalidValueError, match=f"expected what the model takes, got .*{said}"):
+        see(model, images)
+
+
+def test_what_needs_gradients_is_missing_where_a_network_has_none(images):
+    sight = see(Detached(), images)
+    assert "the logits depend on by a gradient" in sight.result["cam_unseen"]
+    assert "cut off from it, by detach" in next(iter(sight.result["unprojected"].values()))
+    boxes = [box for row in sight.result["patches"] for box in row["boxes"]]
+    assert boxes == [[0, 0, 16, 16]] * len(boxes)
+    assert sight.ways[0].covered is not None
+
+
+def test_a_scripted_network_is_refused(images):
+    with warnings.catch_warnings(action="ignore"):
+        scripted = torch.jit.script(classifier(3))
+    with pytest.raises(InvalidValueError, match="hooks, got one scripted"):
+        see(scripted, images)
+
+
+def test_a_compiled_network_is_looked_at_as_it_was_built(images):
+    plain = classifier(3)
+    compiled, expected = torch.compile(plain, backend="eager"), see(plain, images).result
+    found = see(compiled, images).result
+    assert {**found, "seconds": 0} == {**expected, "seconds": 0}
+
+
+def test_channels_are_checked_also_where_there_are_no_patches(network, images):
+    settings = SeeSettings(layers=("block1.0", "block2.0"), channels=(16,))
+    with pytest.raises(InvalidValueError, match=r"channels: expected 0 … 15 of layer 'block1.0'"):
+        see(network, images.images[:1], settings=settings)
+
+
+class Again(nn.Module):
+    """A network whose last layer runs twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(inplace=True)
+
+    def forward(self, images):
+        return self.relu(self.conv(self.relu(self.conv(images)) + images)).mean((2, 3))
+
+
+def test_why_layers_that_run_twice_have_no_grad_cam(images):
+    unseen = see(Again(), images).result["cam_unseen"]
+    assert "layer 'relu': expected one that runs once, got 2 runs" in unseen
+
+
+@pytest.mark.parametrize(
+    ("image", "got"),
+    [
+        ("cat.png", "str"),
+        (torch.zeros(3, 16, 16), r"\(3, 16, 16\) of torch.float32"),
+        (torch.zeros(3, 8, 8, dtype=torch.uint8), r"\(3, 8, 8\) of torch.uint8"),
+    ],
+)
+def test_a_picture_unlike_the_images_is_refused(network, images, image, got):
+    expected = r"image: expected \(3, 16, 16\) of torch.uint8, as the images"
+    with pytest.raises(InvalidValueError, match=f"{expected}, got {got}"):
+        see(network, images, image=image)

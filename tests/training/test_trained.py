@@ -88,7 +88,9 @@ def test_loading_leaves_random_states_alone(folder):
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_a_file_that_is_not_there_is_named(folder, name):
     (folder / name).unlink()
-    with pytest.raises(MissingFileError, match=f"expected a file .*{name}, found none"):
+    with pytest.raises(
+        MissingFileError, match=f"expected a (file|finished run) .*{name}, found none"
+    ):
         load_trained(folder)
     with pytest.raises(MissingFileError, match="nowhere"):
         load_trained(folder / "nowhere")

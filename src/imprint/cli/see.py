@@ -9,29 +9,29 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import torch
 import typer
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
+from torch import Tensor, nn
 
 from imprint.cli import options
 from imprint.cli.folders import new_folder
-from imprint.cli.networks import check_shape, is_run, network_of
-from imprint.data import normalisation, read_picture, survey
+from imprint.cli.networks import check_shape, is_run
+from imprint.data import read_picture, survey
 from imprint.errors import InvalidValueError
+from imprint.models import BUILT_IN, build_model
 from imprint.report import HEALTH_COLUMNS, health_line, see_findings
 from imprint.runs import check_vacant, claim, write_json
 from imprint.sight import SeeSettings, Sight
 from imprint.sight import see as run_sight
 from imprint.training import Trained, find_device, load_trained, read_kept_maps
-from imprint.types import ImageSet
+from imprint.types import DataPart, Normalisation
 
 __all__ = ["see"]
 
 USUAL = SeeSettings()
-CLASSES = 10
-"""Of a network that is built where no data tell how many."""
+
+Shape = tuple[int, int, int]
 
 _with = partial(typer.Option, rich_help_panel="What to look with")
 _at = partial(typer.Option, rich_help_panel="What to look at")
@@ -75,11 +75,13 @@ def see(
 
 
 class _Looked(NamedTuple):
-    """What to look with."""
+    """What to look into, and what with; of a network that was built, no scale."""
 
-    trained: Trained
-    images: ImageSet | Tensor
+    model: nn.Module
+    images: DataPart | Tensor
     picture: Tensor | None
+    class_names: tuple[str, ...] = ()
+    normalisation: Normalisation | None = None
 
 
 def _see(given: dict[str, Any]) -> tuple[Sight, Path]:
@@ -87,29 +89,28 @@ def _see(given: dict[str, Any]) -> tuple[Sight, Path]:
     settings = SeeSettings(
         layers=tuple(given["layer"]) if given["layer"] else None,
         channels=_numbers(given["channels"]),
+        images=given["images"],
         batch_size=given["batch_size"],
     )
     if given["image"] is None and given["data"] is None:
         raise InvalidValueError("image: expected --image, --data or both, got neither")
-    if given["images"] < 1:
-        raise InvalidValueError(f"images: expected at least 1, got {given['images']}")
     folder, name = given["out"] or new_folder("see"), given["model"]
     check_vacant(folder)
     device = find_device(given["device"])
     looked = _looked(given)
     sight = run_sight(
-        looked.trained.model.to(device),
+        looked.model.to(device),
         looked.images,
         image=looked.picture,
-        normalisation=looked.trained.normalisation,
-        class_names=looked.trained.class_names,
+        normalisation=looked.normalisation,
+        class_names=looked.class_names,
         settings=settings,
         kept=read_kept_maps(Path(name)) if is_run(name) else (),
-        name=name,
+        name=f"{name}, untrained" if name in BUILT_IN and not is_run(name) else name,
         on_stage=Console(stderr=True, highlight=False).print,
     )
     command = shlex.join(["imprint", *sys.argv[1:]])
-    asked = {key: given[key] for key in ("model", "data", "images", "image_size", "device")}
+    asked = {key: given[key] for key in ("model", "data", "image_size", "device")}
     asked["image"] = None if given["image"] is None else str(given["image"])
     config = {"command": "see", **asked, **asdict(settings), "command_line": command}
     write_json(claim(folder) / "config.json", config)
@@ -130,21 +131,39 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
 
 def _looked(given: dict[str, Any]) -> _Looked:
     """The network, the images, and the picture where there is one."""
-    name, shape, names = given["model"], None, tuple(f"class {k}" for k in range(CLASSES))
-    run = load_trained(Path(name)) if is_run(name) else None
-    some = None if given["data"] is None else _test_part(given)
-    if some is not None:
-        shape, names = _shape(some.images), some.class_names
-    if run is not None:
-        if shape is not None:
-            check_shape(run, name, shape)
-        shape = run.shape
-    picture = None
-    if given["image"] is not None:
-        picture = read_picture(given["image"], shape=shape, image_size=given["image_size"])
-    images = some.images if some is not None else _alone(picture)
-    trained = run or network_of(name, _shape(images), names, lambda: normalisation(images))
-    return _Looked(trained, images if some is None else some, picture)
+    name, part = given["model"], None if given["data"] is None else _part(given["data"], given)
+    if is_run(name):
+        return _of_run(load_trained(Path(name)), part, given)
+    if part is None:
+        model, alone = _built_for_picture(given)
+        return _Looked(model, alone[None], alone)
+    shape = _shape(part.images.images)
+    model = build_model(name, shape, len(part.images.class_names))
+    return _Looked(model, part, _picture(given, shape))
+
+
+def _of_run(run: Trained, part: DataPart | None, given: dict[str, Any]) -> _Looked:
+    """A run's network, with images such as it was trained on."""
+    if part is not None:
+        check_shape(run, given["model"], _shape(part.images.images))
+    picture = _picture(given, run.shape)
+    images = part or _alone(picture)
+    return _Looked(run.model, images, picture, run.class_names, run.normalisation)
+
+
+def _built_for_picture(given: dict[str, Any]) -> tuple[nn.Module, Tensor]:
+    """A network, and the picture in as many colours as its first convolution takes."""
+    picture = read_picture(given["image"], image_size=given["image_size"])
+    channels, height, width = picture.shape
+    model = build_model(given["model"], (channels, height, width), None)
+    wanted = next((m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d)), channels)
+    if wanted == channels or wanted not in (1, 3):
+        return model, picture
+    return model, read_picture(given["image"], shape=(wanted, height, width))
+
+
+def _picture(given: dict[str, Any], shape: Shape) -> Tensor | None:
+    return None if given["image"] is None else read_picture(given["image"], shape=shape)
 
 
 def _alone(picture: Tensor | None) -> Tensor:
@@ -152,19 +171,17 @@ def _alone(picture: Tensor | None) -> Tensor:
     return picture[None]
 
 
-def _shape(images: Tensor) -> tuple[int, int, int]:
+def _shape(images: Tensor) -> Shape:
     channels, height, width = images.shape[1:]
     return channels, height, width
 
 
-def _test_part(given: dict[str, Any]) -> ImageSet:
-    """Images of the test part, spread evenly over it; of all where there is none."""
-    parts = survey(given["data"], image_size=given["image_size"])
-    part = list(parts.values())[-1].images
-    if not len(part):
-        raise InvalidValueError(f"data: expected at least one image in {given['data']}, got none")
-    rows = torch.linspace(0, len(part) - 1, min(len(part), given["images"])).round().long()
-    return ImageSet(part.images[rows], part.labels[rows], part.class_names)
+def _part(data: str, given: dict[str, Any]) -> DataPart:
+    """The test part of the data; all of them where there is none."""
+    part = list(survey(data, image_size=given["image_size"]).values())[-1]
+    if not len(part.images):
+        raise InvalidValueError(f"data: expected at least one image in {data}, got none")
+    return part
 
 
 def _show(sight: Sight, folder: Path) -> None:

@@ -16,6 +16,7 @@ from imprint.report.network_pictures import (
     SeePictures,
     WayLook,
 )
+from imprint.report.network_words import HEALTH_COLUMNS, health_line, see_findings
 from imprint.report.page import Chart
 from imprint.report.pictures import Shown, picture, sprite_sheets
 from imprint.report.point_chart import point_chart
@@ -28,7 +29,7 @@ from imprint.report.reproduction import (
     verdict_counts,
 )
 from imprint.report.seed_charts import seed_bars, seed_lines
-from imprint.report.seeing import HEALTH_COLUMNS, health_line, see_findings, see_report
+from imprint.report.seeing import see_report
 from imprint.report.training import train_report, verdict
 
 __all__ = [

@@ -19,7 +19,10 @@ ENDS = ("#b5dcff", "#3d86cc", "#14181d", "#c8601c", "#ffcf9c")
 LEVELS = 126
 """Shades on either side of zero."""
 
-ZERO, BROKEN = 1 + LEVELS, (255, 0, 255)
+FREE, GAP = (0, 0, 0, 0), (128, 136, 144, 120)
+"""What no tile fills, and what parts two of them, on light pages and dark: the palette's start."""
+
+ZERO, BROKEN = 2 + LEVELS, (255, 0, 255)
 """The place of zero in the palette; the colour of what is no number, at its end."""
 
 SMALLEST = 12
@@ -95,7 +98,7 @@ def map_grid(maps: Tensor, *, scale: float, note: str, columns: int = 16, side: 
         side: pixels of a tile's longer side, at most; larger maps are averaged down.
 
     Returns:
-        The grid; gaps are transparent.
+        The grid; gaps are of a clear grey, and what no tile fills is transparent.
 
     Examples:
         >>> map_grid(torch.randn(20, 4, 4), scale=1.0, note="a layer").rows
@@ -103,7 +106,9 @@ def map_grid(maps: Tensor, *, scale: float, note: str, columns: int = 16, side: 
     """
     tiles = _repeated(_levels(_shrunk(maps.float(), side), scale))
     columns = min(columns, len(tiles))
-    return Grid(_indexed(_laid_out(tiles, columns, 0)), columns, -(-len(tiles) // columns), note)
+    return Grid(
+        _indexed(_laid_out(tiles, columns, gap=1)), columns, -(-len(tiles) // columns), note
+    )
 
 
 def tile_grid(tiles: Sequence[Tensor], *, note: str, columns: int = 3, side: int = 48) -> Grid:
@@ -128,7 +133,7 @@ def tile_grid(tiles: Sequence[Tensor], *, note: str, columns: int = 3, side: int
     opaque = [F.pad(torch.cat((tile, torch.full_like(tile[:1], 255))), _rest(tile, height, width))
               for tile in shown]  # fmt: skip
     columns = min(columns, len(tiles))
-    pixels = _laid_out(torch.stack(opaque).byte(), columns, 0)
+    pixels = _laid_out(torch.stack(opaque).byte(), columns, gap=0)
     return Grid(_coloured(pixels), columns, -(-len(tiles) // columns), note)
 
 
@@ -158,18 +163,23 @@ def overlay(image: Tensor, heat: Tensor, *, note: str) -> Grid:
 
 @cache
 def _palette() -> tuple[tuple[int, ...], ...]:
-    """The gap, then all shades from the least to the largest, then what is no number."""
+    """Free and gap, then all shades from the least to the largest, then what is no number."""
     ends = [[int(end[k : k + 2], 16) for k in (1, 3, 5)] for end in ENDS]
     places = np.linspace(0, 2 * LEVELS, len(ENDS))
     at = np.arange(2 * LEVELS + 1)
     shades = np.stack([np.interp(at, places, channel) for channel in zip(*ends, strict=True)], 1)
-    return ((0, 0, 0), *(tuple(int(part) for part in row) for row in shades.round()), BROKEN)
+    return (
+        FREE[:3],
+        GAP[:3],
+        *(tuple(int(part) for part in row) for row in shades.round()),
+        BROKEN,
+    )
 
 
 def _levels(values: Tensor, scale: float) -> Tensor:
     """Places in the palette, uint8; the last one for what is no number."""
     levels = (values / scale).clamp(-1, 1) * LEVELS + ZERO
-    return levels.round().where(values.isfinite(), 2 * LEVELS + 2).nan_to_num().byte()
+    return levels.round().where(values.isfinite(), ZERO + LEVELS + 1).nan_to_num().byte()
 
 
 def _shrunk(tiles: Tensor, side: int) -> Tensor:
@@ -195,13 +205,12 @@ def _rest(tile: Tensor, height: int, width: int) -> tuple[int, int, int, int]:
 
 
 def _laid_out(tiles: Tensor, columns: int, gap: int) -> Tensor:
-    """Tiles `(M, …, h, w)` in rows, a pixel of the gap's value between them."""
+    """Tiles `(M, …, h, w)` in rows, a pixel of the gap's value between them; 0 where none is."""
     spaced = F.pad(tiles, (0, 1, 0, 1), value=gap)
     missing = -len(tiles) % columns
     if missing:
-        spaced = torch.cat(
-            (spaced, torch.full_like(spaced[:1], gap).expand(missing, *spaced.shape[1:]))
-        )
+        free = torch.zeros_like(spaced[:1]).expand(missing, *spaced.shape[1:])
+        spaced = torch.cat((spaced, free))
     rows = [torch.cat(list(row), dim=-1) for row in torch.split(spaced, columns)]
     return torch.cat(rows, dim=-2)[..., :-1, :-1]
 
@@ -212,7 +221,7 @@ def _indexed(levels: Tensor) -> str:
 
     shown = Image.fromarray(levels.numpy(), "P")
     shown.putpalette([part for colour in _palette() for part in colour])
-    return _address(shown, transparency=0)
+    return _address(shown, transparency=bytes((FREE[3], GAP[3])))
 
 
 def _coloured(pixels: Tensor) -> str:

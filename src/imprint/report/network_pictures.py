@@ -59,6 +59,7 @@ class WayLook:
     Attributes:
         name: of the image.
         image: itself.
+        label: its class, or None where it is not known.
         answers: classes and their probabilities, the most probable first.
         cam: Grad-CAM over it, or None.
         covered: occlusion over it, or None.
@@ -67,6 +68,7 @@ class WayLook:
 
     name: str
     image: Grid
+    label: str | None
     answers: Sequence[tuple[str, float]]
     cam: Heat | None
     covered: Heat | None
@@ -115,6 +117,7 @@ class EvolutionLook:
         layer: its name.
         epochs: of the columns.
         channels: how many rows.
+        settled: the epoch from which on it was, or None.
         scale: the magnitude at which the colours end.
         grid: a row a channel, a column an epoch.
     """
@@ -122,6 +125,7 @@ class EvolutionLook:
     layer: str
     epochs: Sequence[int]
     channels: int
+    settled: int | None
     scale: float
     grid: Grid
 

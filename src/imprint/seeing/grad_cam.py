@@ -14,6 +14,9 @@ from imprint.taps import find_layer, guest
 
 __all__ = ["GradCam", "grad_cam"]
 
+CUT_OFF = ("not have been used in the graph", "does not require grad")
+"""What autograd says of logits that do not depend on a layer, and of logits without a history."""
+
 
 class GradCam(NamedTuple):
     """Where a layer finds what speaks for a class.
@@ -102,7 +105,7 @@ def _attribute(
     try:
         result: Tensor = weigher.attribute(leaf, target=targets)
     except RuntimeError as error:
-        if "not have been used in the graph" not in str(error):
+        if not any(sign in str(error) for sign in CUT_OFF):
             raise
         problem = "expected one that the logits depend on by a gradient, got one that they do not"
         raise LayerError(f"layer {layer!r}: {problem}") from error

@@ -33,7 +33,8 @@ class LayerHealth:
         channels: C.
         dead: the channels that were 0 everywhere in all images.
         duplicates: pairs of channels, the lower first, whose maps correlate by more than 0.99 over
-            all positions and images; none of a constant channel, or from fewer than ten values.
+            all positions and images, of wide layers over every second position or third, by
+            turns; none of a constant channel, or from fewer than ten values.
         saturation: the share of units within a hundredth of the range from an end of a bounded
             activation; of ReLU6 the upper end alone, as its zeros are counted beside; None for what
             has no bounds.
@@ -133,7 +134,8 @@ def _on_broken(row: LayerHealth) -> str:
     if not row.broken:
         return ""
     share = f"{max(row.broken, 0.0001):.2%} of the units are NaN or infinite"
-    return f"{share}: look for the first layer where it happens, and lower the learning rate there."
+    first = "mend the first layer where it happens, its weights and running statistics"
+    return f"{share}: {first}; a lower learning rate may keep them finite."
 
 
 def _on_dead(row: LayerHealth) -> str:

@@ -19,12 +19,21 @@ __all__ = [
     "told_as_misfit",
 ]
 
+FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+"""Types of weights that images are brought to."""
+
+GUESTS_MISTAKES = (
+    *(RuntimeError, ValueError, TypeError, AssertionError),
+    *(LookupError, AttributeError, ArithmeticError),
+)
+"""What a model's own code raises on images, or on being called with them."""
+
 
 def check_images(model: nn.Module, images: Tensor, *, finite: bool = True) -> Tensor:
-    """Check a batch of images, and bring it to the model's device.
+    """Check a batch of images, and bring it to the model's device and floating type.
 
     Args:
-        model: any `nn.Module`; its first parameter tells the device.
+        model: any `nn.Module`; its first parameters tell the device and the type.
         images: `(N, C, H, W)`, floats, N at least 1.
         finite: whether NaN and infinite pixels are refused.
 
@@ -32,12 +41,14 @@ def check_images(model: nn.Module, images: Tensor, *, finite: bool = True) -> Te
         The same images, without a gradient's history.
 
     Raises:
-        InvalidValueError: for another shape or type, no image, or pixels that are no numbers.
+        InvalidValueError: for another shape or type, no image, pixels that are no numbers, or a
+            scripted model, which takes no hooks.
 
     Examples:
-        >>> check_images(nn.Identity(), torch.zeros(2, 3, 8, 8)).shape
-        torch.Size([2, 3, 8, 8])
+        >>> check_images(nn.Conv2d(3, 4, 1).half(), torch.zeros(2, 3, 8, 8)).dtype
+        torch.float16
     """
+    _check_hooks(model)
     fits = isinstance(images, Tensor) and images.is_floating_point() and images.ndim == 4
     if not fits or 0 in images.shape:
         shown = getattr(images, "shape", None)
@@ -45,9 +56,24 @@ def check_images(model: nn.Module, images: Tensor, *, finite: bool = True) -> Te
         raise InvalidValueError(f"images: expected floats (N, C, H, W), at least one; got {got}")
     if finite and not bool(images.isfinite().all()):
         raise InvalidValueError("images: expected finite pixels, got NaN or infinity among them")
+    return _brought(images.detach(), model)
+
+
+def _check_hooks(model: nn.Module) -> None:
+    """A scripted module cannot be looked into."""
+    scripted = (module for module in model.modules() if isinstance(module, torch.jit.ScriptModule))
+    if next(scripted, None) is not None:
+        expected = "an nn.Module that takes hooks"
+        raise InvalidValueError(f"model: expected {expected}, got one scripted by torch.jit")
+
+
+def _brought(images: Tensor, model: nn.Module) -> Tensor:
+    """Images where the model is, in the floating type of its weights."""
     parameter = next(model.parameters(), None)
-    images = images.detach()
-    return images if parameter is None else images.to(parameter.device)
+    floating = next((each.dtype for each in model.parameters() if each.dtype in FLOATS), None)
+    return images.to(
+        images.device if parameter is None else parameter.device, floating or images.dtype
+    )
 
 
 def check_targets(targets: Tensor | int, images: Tensor) -> Tensor:
@@ -133,7 +159,7 @@ def told_as_misfit(images: Tensor) -> Iterator[None]:
         Nothing.
 
     Raises:
-        InvalidValueError: in place of a `RuntimeError` or a `ValueError`.
+        InvalidValueError: in place of whatever a user's own code raises; its cause is kept.
 
     Examples:
         >>> with told_as_misfit(torch.zeros(1, 1, 2, 2)):
@@ -145,8 +171,10 @@ def told_as_misfit(images: Tensor) -> Iterator[None]:
         yield
     except (ImprintError, torch.OutOfMemoryError):
         raise
-    except (RuntimeError, ValueError) as error:
-        told = str(error).partition("\n")[0]
+    except GUESTS_MISTAKES as error:
+        told = str(error).partition("\n")[0] or "no word of why"
+        if not isinstance(error, RuntimeError | ValueError):
+            told = f"{type(error).__name__}: {told}"
         got = f"{tuple(images.shape)} of {images.dtype}: {told}"
         raise InvalidValueError(f"images: expected what the model takes, got {got}") from error
 

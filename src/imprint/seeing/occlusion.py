@@ -93,6 +93,7 @@ def _scorer(model: nn.Module, score: Score) -> Callable[[Tensor], Tensor]:
     def run(images: Tensor) -> Tensor:
         laid_out = images.contiguous(memory_format=torch.channels_last)  # a third less time
         logits = answers(model, laid_out)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         return logits.softmax(1) if score == "probability" else logits
 
     return run

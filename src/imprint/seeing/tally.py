@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from imprint.signatures import signature
 
-__all__ = ["Bounds", "Moments", "Tally", "bounds_of", "near_bounds"]
+__all__ = ["Bounds", "Moments", "Tally", "bounds_of", "near_bounds", "thinned"]
 
 NEAR = 0.01
 """Share of an activation's range within which a unit counts as at its end."""
@@ -13,6 +13,12 @@ NEAR = 0.01
 
 FEWEST = 10
 """Values from which on a correlation says something: of two, it is always 1 or -1."""
+
+WORK = 2**24
+"""Products of channels and positions of an image up to which correlations take every position."""
+
+LEAST = 25
+"""Positions of an image that they take at least, where it has as many."""
 
 Bounds = tuple[float | None, float]
 """The lower end of an activation's range, None where that is mere rest, and the upper one."""
@@ -86,7 +92,7 @@ class Tally:
     def __init__(self, module: nn.Module, maps: Tensor) -> None:
         self.kind = type(module).__name__
         self.bounds = bounds_of(module)
-        self.images = self.units = self.zeros = self.broken = self.at_ends = 0
+        self.images = self.units = self.zeros = self.broken = self.at_ends = self.batches = 0
         self.norms = 0.0
         self.answered = torch.zeros(maps.shape[1], dtype=torch.bool)
         self.moments = Moments(_clean(maps).mean((0, 2, 3)))
@@ -105,7 +111,30 @@ class Tally:
         self.at_ends += 0 if self.bounds is None else near_bounds(clean, self.bounds)
         self.norms += float(signature(clean).norm(dim=1).sum())
         self.answered |= maps.ne(0).any(3).any(2).any(0).cpu()
-        self.moments.add(clean.movedim(1, 0).flatten(1))
+        self.moments.add(thinned(clean, self.batches).movedim(1, 0).flatten(1))
+        self.batches += 1
+
+
+def thinned(maps: Tensor, turn: int) -> Tensor:
+    """Take some of the positions of wide maps, whose correlations would cost more than a network.
+
+    Args:
+        maps: `(N, C, H, W)`.
+        turn: number of the batch; the next one takes the positions beside these.
+
+    Returns:
+        `(N, C, h, w)`: every row and column, or every second one, and so on.
+
+    Examples:
+        >>> [tuple(thinned(torch.zeros(1, c, 28, 28), 0).shape) for c in (64, 512)]
+        [(1, 64, 28, 28), (1, 512, 7, 7)]
+    """
+    channels, positions = maps.shape[1], maps.shape[2] * maps.shape[3]
+    wanted = max(LEAST, WORK // channels**2)
+    step = next(n for n in range(1, positions + 1) if n * n * wanted >= positions)
+    step = min(step, *maps.shape[2:])
+    row, column = turn // step % step, turn % step
+    return maps[:, :, row::step, column::step]
 
 
 def _clean(maps: Tensor) -> Tensor:

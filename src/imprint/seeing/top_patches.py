@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from imprint.errors import InvalidValueError
+from imprint.errors import InvalidValueError, LayerError
 from imprint.seeing.images import image_batches
 from imprint.seeing.reading import maps_to
 from imprint.seeing.receptive_field import receptive_fields
@@ -47,7 +47,8 @@ class TopPatches:
         values: `(M, k)`, float32, strongest first; 0 where there is none.
         index: `(M, k)`, int64, the images' places in the data set; -1 where there is none.
         positions: `(M, k, 2)`, int64, row and column of the layer's map.
-        boxes: `(M, k, 4)`, int64, top, left, height and width of the pixels that this place sees.
+        boxes: `(M, k, 4)`, int64, top, left, height and width of the pixels that this place sees;
+            of the whole image, where the model hides its gradient and it cannot be told.
     """
 
     layer: str
@@ -197,5 +198,8 @@ def _boxes(model: nn.Module, layer: str, first: Tensor, best: Best) -> Tensor:
     boxes = torch.zeros(*best.index.shape, 4, dtype=torch.int64)
     there = best.index != NONE
     places, which = torch.unique(best.places[there], dim=0, return_inverse=True)
-    boxes[there] = receptive_fields(model, layer, first, places)[which]
+    try:
+        boxes[there] = receptive_fields(model, layer, first, places)[which]
+    except LayerError:  # no gradient leads to the images
+        boxes[there] = torch.tensor([0, 0, *first.shape[2:]])
     return boxes

@@ -11,12 +11,12 @@ from imprint.seeing import landmarks, layer_health, layer_maps
 from imprint.seeing.extra import captum_attr
 from imprint.seeing.layer_names import check_layers
 from imprint.sight.evolution import evolution_of
-from imprint.sight.patches import LayerPatches, layer_patches
+from imprint.sight.patches import LayerPatches, check_channels, layer_patches
 from imprint.sight.record import Sight
 from imprint.sight.results import Seen, result_of
 from imprint.sight.settings import SeeSettings
 from imprint.sight.subject import Subject, subject_of
-from imprint.sight.ways import Unseen, Way, cam_layer, way_of
+from imprint.sight.ways import Unseen, Way, answer_names, cam_layer, way_of
 from imprint.stages import Stages
 from imprint.training import KeptMaps
 from imprint.types import Normalisation
@@ -40,12 +40,14 @@ def see(
 
     Args:
         model: any `nn.Module`; it runs in eval mode where it is, and is left as it was.
-        images: an `ImageSet`; `(N, C, H, W)`, bytes or floats, the latter as the model takes them;
-            or any map-style data set of `(image, label)`, which is taken into memory.
+        images: an `ImageSet`; a part of what `imprint.data.survey` gives; `(N, C, H, W)`, bytes or
+            floats, the latter as the model takes them; or any map-style data set of
+            `(image, label)`, which is taken into memory.
         image: `(C, H, W)`, of the same type: the one whose way is shown; None takes some of the
             images, of different classes.
         normalisation: of bytes; None measures it on the images.
-        class_names: of the model's answers, where the images carry none.
+        class_names: of the model's answers; where there are not as many as it gives, those of the
+            images count, and where these do not fit either, its answers are numbered.
         settings: how; None takes the usual ones.
         kept: what `imprint train --keep-maps` left, see `imprint.training.read_kept_maps`.
         name: of the network, for result and report.
@@ -68,8 +70,9 @@ def see(
     """
     settings = settings or SeeSettings()
     captum_attr()
+    model = _uncompiled(model)
     check_layers(model, settings.layers)
-    subject = subject_of(images, normalisation, class_names)
+    subject = subject_of(images, normalisation, most=settings.images)
     walked = subject if image is None else _alone(image, subject)
     stages = Stages(on_stage)
     with stages("ways"):
@@ -79,18 +82,26 @@ def see(
     with stages("health"):
         batches = subject.batches(settings.batch_size)
         health = layer_health(model, batches, layers=settings.layers)
-    seen = Seen(subject, walked, ways, unseen, cam, patches, health, evolution_of(kept))
+    names = answer_names(ways, class_names, subject.class_names)
+    seen = Seen(subject, walked, ways, unseen, cam, patches, health, evolution_of(kept), names)
     return Sight(seen, result_of(seen, settings, name=name, seconds=stages.seconds))
 
 
 def _alone(image: Tensor, subject: Subject) -> Subject:
     """The one picture, as a subject of its own."""
-    if image.dtype != subject.pixels.dtype or image.shape != subject.pixels.shape[1:]:
-        expected = f"{tuple(subject.pixels.shape[1:])} of {subject.pixels.dtype}, as the images"
-        got = f"{tuple(image.shape)} of {image.dtype}"
+    shape, kind = subject.pixels.shape[1:], subject.pixels.dtype
+    if not isinstance(image, Tensor) or image.dtype != kind or image.shape != shape:
+        is_tensor = isinstance(image, Tensor)
+        got = f"{tuple(image.shape)} of {image.dtype}" if is_tensor else type(image).__name__
+        expected = f"{tuple(shape)} of {kind}, as the images"
         raise InvalidValueError(f"image: expected {expected}, got {got}")
-    names = ("the picture",)
-    return Subject(image[None], subject.scale, class_names=subject.class_names, names=names)
+    return Subject(image[None], subject.scale, names=("the picture",))
+
+
+def _uncompiled(model: nn.Module) -> nn.Module:
+    """The network that `torch.compile` was given: hooks would have it compiled anew each time."""
+    plain = getattr(model, "_orig_mod", model)
+    return plain if isinstance(plain, nn.Module) else model
 
 
 def _ways(
@@ -100,6 +111,7 @@ def _ways(
     rows = walked.chosen(settings.ways)
     first = walked.taken(torch.tensor(rows[:1]))
     maps = layer_maps(model, first, layers=settings.layers)
+    check_channels(maps, settings.channels)
     wide = [row.name for row in maps if settings.layers or row.shape[1:] != (1, 1)]
     cam, problem = cam_layer(model, first, wide)
     ways, whys = zip(

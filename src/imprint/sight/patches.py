@@ -1,17 +1,25 @@
 """What the strongest channels of a layer answer to, with its projection."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from imprint.errors import InvalidValueError, LayerError
-from imprint.seeing import ChannelPatches, project_patches, top_patches
+from imprint.seeing import ChannelPatches, LayerMaps, project_patches, top_patches
+from imprint.seeing.images import image_batches
 from imprint.seeing.reading import maps_to
 from imprint.sight.settings import SeeSettings
 from imprint.sight.subject import Subject
 
-__all__ = ["LayerPatches", "SeenPatches", "layer_patches", "strongest_channels"]
+__all__ = [
+    "LayerPatches",
+    "SeenPatches",
+    "check_channels",
+    "layer_patches",
+    "strongest_channels",
+]
 
 
 class SeenPatches(NamedTuple):
@@ -65,7 +73,7 @@ def layer_patches(
         (2, "layer '1'")
     """
     peaks = strongest_channels(model, layer, subject, settings.batch_size)
-    channels = _channels(layer, peaks, settings)
+    channels = _channels(peaks, settings)
     if not channels:
         return LayerPatches(layer, ())
     batches = subject.batches(settings.batch_size)
@@ -98,26 +106,39 @@ def strongest_channels(
         tensor([1.])
     """
     peaks = [
-        maps_to(model, layer, images.to(_device(model))).amax((0, 2, 3)).float().cpu()
-        for images in subject.batches(batch_size)
+        maps_to(model, layer, images).amax((0, 2, 3)).float().cpu()
+        for _, images in image_batches(model, subject.batches(batch_size), finite=False)
     ]
     return torch.stack(peaks).amax(0).nan_to_num()
 
 
-def _device(model: nn.Module) -> torch.device:
-    parameter = next(model.parameters(), None)
-    return torch.device("cpu") if parameter is None else parameter.device
+def check_channels(maps: Sequence[LayerMaps], channels: Sequence[int] | None) -> None:
+    """Check that each layer has the channels that are asked for.
+
+    Args:
+        maps: of each layer.
+        channels: from 0; None for the strongest.
+
+    Raises:
+        InvalidValueError: for one that a layer does not have.
+
+    Examples:
+        >>> check_channels([LayerMaps("0", "Conv2d", torch.zeros(1, 4, 2, 2))], [4])
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: channels: expected 0 … 3 of layer '0', got 4
+    """
+    for row in maps:
+        beyond = [channel for channel in channels or () if channel >= row.shape[0]]
+        if beyond:
+            expected = f"0 … {row.shape[0] - 1} of layer {row.name!r}"
+            raise InvalidValueError(f"channels: expected {expected}, got {beyond[0]}")
 
 
-def _channels(layer: str, peaks: Tensor, settings: SeeSettings) -> list[int]:
-    if settings.channels is None:
-        order = peaks.argsort(descending=True, stable=True)[: settings.strongest]
-        return [int(channel) for channel in order if peaks[channel] > 0]
-    beyond = [channel for channel in settings.channels if channel >= len(peaks)]
-    if beyond:
-        expected = f"0 … {len(peaks) - 1} of layer {layer!r}"
-        raise InvalidValueError(f"channels: expected {expected}, got {beyond[0]}")
-    return list(dict.fromkeys(settings.channels))
+def _channels(peaks: Tensor, settings: SeeSettings) -> list[int]:
+    if settings.channels is not None:
+        return list(dict.fromkeys(settings.channels))
+    order = peaks.argsort(descending=True, stable=True)[: settings.strongest]
+    return [int(channel) for channel in order if peaks[channel] > 0]
 
 
 def _project(

@@ -68,7 +68,7 @@ def pictures_of(seen: Seen) -> SeePictures:
     ways = seen.ways[: 1 if deep else MOST_WAYS]
     side = _side(ways)
     return SeePictures(
-        ways=[_way(seen.walked, way, side) for way in ways],
+        ways=[_way(seen.walked, seen.answer_names, way, side) for way in ways],
         patches=[_patches(seen.subject, layer) for layer in seen.patches if layer.channels],
         evolution=[_evolution(layer) for layer in seen.evolution],
         side=side,
@@ -88,12 +88,13 @@ def _pixels(shape: tuple[int, int, int], side: int) -> int:
     return min(channels, MOST_CHANNELS) * min(height, side) * min(width, side)
 
 
-def _way(walked: Subject, way: Way, side: int) -> WayLook:
+def _way(walked: Subject, names: Sequence[str], way: Way, side: int) -> WayLook:
     image, name = walked.shown(torch.tensor([way.row]))[0], walked.note(way.row)
     return WayLook(
         name=name,
         image=tile_grid([image], note=name, side=224),
-        answers=[(walked.class_name(k), p) for k, p in way.best()],
+        label=walked.label(way.row),
+        answers=[(names[k], p) for k, p in way.best()],
         cam=None if way.cam is None else _heat(image, way.cam, f"Grad-CAM over {name}"),
         covered=None if way.covered is None else _heat(image, way.covered, f"occlusion of {name}"),
         layers=[_layer(row, side) for row in way.maps],
@@ -164,4 +165,4 @@ def _evolution(layer: LayerEvolution) -> EvolutionLook:
     note = f"maps of {len(channels)} channels of {layer.layer} over the epochs"
     grid: Grid = map_grid(tiles, scale=scale, note=note, columns=len(columns), side=48)
     epochs = [layer.epochs[int(place)] for place in columns]
-    return EvolutionLook(layer.layer, epochs, len(channels), scale, grid)
+    return EvolutionLook(layer.layer, epochs, len(channels), layer.settled, scale, grid)

@@ -14,6 +14,12 @@ from imprint.training.results import versions
 
 __all__ = ["Seen", "result_of"]
 
+APART = ("layers", "channels", "images", "patches")
+"""Settings that share a name with what was seen."""
+
+MOST_FILES = 100
+"""Unreadable files that are listed."""
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
@@ -28,6 +34,7 @@ class Seen:
         patches: of some layers.
         health: a row a layer.
         evolution: of a few layers, where training kept maps.
+        answer_names: of the network's answers; empty where it gives none.
     """
 
     subject: Subject
@@ -38,6 +45,7 @@ class Seen:
     patches: tuple[LayerPatches, ...]
     health: tuple[LayerHealth, ...]
     evolution: tuple[LayerEvolution, ...]
+    answer_names: tuple[str, ...] = ()
 
 
 def result_of(
@@ -65,17 +73,16 @@ def result_of(
     return {
         "command": "see",
         "model": name,
-        "images": len(seen.subject),
-        "image_shape": list(seen.walked.pixels.shape[1:]),
-        "class_names": list(seen.subject.class_names),
+        **_images(seen.subject),
+        "class_names": list(seen.answer_names),
         **_asked(settings),
         "unwell_layers": sum(1 for row in seen.health if advice(row)),
         "layers": [_layer(row, shapes.get(row.name)) for row in seen.health],
-        "answers": [_answer(seen.walked, way) for way in seen.ways],
+        "answers": [_answer(seen, way) for way in seen.ways],
         "unanswered": seen.unseen.answer,
         "cam_layer": seen.cam,
         "cam_unseen": seen.unseen.cam,
-        "patches": [row for layer in seen.patches for row in _patches(layer)],
+        "patches": [row for layer in seen.patches for row in _patches(seen.subject, layer)],
         "unprojected": {
             layer.layer: layer.unprojected for layer in seen.patches if layer.unprojected
         },
@@ -85,11 +92,24 @@ def result_of(
     }
 
 
+def _images(subject: Subject) -> dict[str, Any]:
+    """What was looked at, and out of what."""
+    return {
+        "images": len(subject),
+        "all_images": subject.total,
+        "image_shape": list(subject.pixels.shape[1:]),
+        "label_names": list(subject.class_names),
+        "unreadable": len(subject.unreadable),
+        "unreadable_files": [
+            {"path": item.path, "reason": item.reason} for item in subject.unreadable[:MOST_FILES]
+        ],
+    }
+
+
 def _asked(settings: SeeSettings) -> dict[str, Any]:
     """The settings, those that share a name with what was seen told apart."""
-    apart = {"layers": "asked_layers", "channels": "asked_channels", "patches": "asked_patches"}
     return {
-        apart.get(key, key): list(value) if isinstance(value, tuple) else value
+        f"asked_{key}" if key in APART else key: list(value) if isinstance(value, tuple) else value
         for key, value in asdict(settings).items()
     }
 
@@ -111,25 +131,24 @@ def _layer(row: LayerHealth, size: tuple[int, ...] | None) -> dict[str, Any]:
     }
 
 
-def _answer(walked: Subject, way: Way) -> dict[str, Any]:
-    label = None if walked.labels is None else walked.class_name(int(walked.labels[way.row]))
+def _answer(seen: Seen, way: Way) -> dict[str, Any]:
     return {
-        "image": way.row,
-        "name": walked.note(way.row),
-        "label": label,
+        "image": seen.walked.place(way.row),
+        "name": seen.walked.note(way.row),
+        "label": seen.walked.label(way.row),
         "classes": [
-            {"name": walked.class_name(k), "probability": round(p, 6)} for k, p in way.best()
+            {"name": seen.answer_names[k], "probability": round(p, 6)} for k, p in way.best()
         ],
     }
 
 
-def _patches(layer: LayerPatches) -> list[dict[str, Any]]:
+def _patches(subject: Subject, layer: LayerPatches) -> list[dict[str, Any]]:
     return [
         {
             "layer": layer.layer,
             "channel": seen.patches.channel,
             "values": [round(value, 6) for value in seen.patches.values.tolist()],
-            "images": seen.patches.index.tolist(),
+            "images": [subject.place(row) for row in seen.patches.index.tolist()],
             "boxes": seen.patches.boxes.tolist(),
         }
         for seen in layer.channels

@@ -15,6 +15,7 @@ class SeeSettings:
         layers: names out of `model.named_modules()`, each once; None for all that put out maps, and
             for the top patches the last of each resolution.
         channels: whose top patches are shown, of each of the named layers; None for the strongest.
+        images: how many are looked at, at most, spread evenly over all; None for all.
         ways: how many images are shown on their whole way, at least 1.
         strongest: how many channels a layer have their top patches shown, at least 1.
         patches: how many a channel, at least 1.
@@ -33,6 +34,7 @@ class SeeSettings:
 
     layers: tuple[str, ...] | None = None
     channels: tuple[int, ...] | None = None
+    images: int | None = None
     ways: int = 3
     strongest: int = 4
     patches: int = 9
@@ -40,7 +42,7 @@ class SeeSettings:
     batch_size: int = 64
 
     def __post_init__(self) -> None:
-        for name in ("ways", "strongest", "patches", "covered", "batch_size"):
+        for name in ("images", "ways", "strongest", "patches", "covered", "batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InvalidValueError(f"{name}: expected at least 1, got {value}")

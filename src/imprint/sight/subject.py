@@ -1,7 +1,7 @@
 """The images that a network is looked at with: as bytes to show, as floats to run on."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from imprint.data import from_dataset, normalisation, normalise
 from imprint.errors import InvalidValueError
 from imprint.training import spread_rows
-from imprint.types import ImageSet, Normalisation
+from imprint.types import DataPart, ImageSet, Normalisation, Unreadable
 
 __all__ = ["Subject", "subject_of"]
 
@@ -23,8 +23,11 @@ class Subject:
         pixels: `(N, C, H, W)`, uint8 to be normalised, or floats as the model takes them.
         scale: of bytes; None for floats.
         labels: `(N,)`, int64, or None.
-        class_names: of the model's answers, in order; empty where not known.
-        names: of the images; empty for their numbers.
+        class_names: of the labels, in order; empty where not known.
+        names: of the images; empty for their places.
+        places: of the images among all that there were; empty for their numbers.
+        total: how many there were; None for these.
+        unreadable: what there was besides, and could not be read.
 
     Examples:
         >>> subject = Subject(torch.zeros(3, 1, 4, 4, dtype=torch.uint8), Normalisation((0,), (1,)))
@@ -37,6 +40,9 @@ class Subject:
     labels: Tensor | None = None
     class_names: tuple[str, ...] = ()
     names: Sequence[str] = ()
+    places: Sequence[int] = ()
+    total: int | None = None
+    unreadable: Sequence[Unreadable] = ()
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -64,29 +70,34 @@ class Subject:
         labels = torch.zeros(len(self), dtype=torch.int64) if self.labels is None else self.labels
         return [int(row) for row in spread_rows(labels, count)]
 
-    def note(self, row: int) -> str:
-        """Name an image: its class where it is known, and where it comes from."""
-        own = self.names[row] if self.names else f"image {row}"
-        if self.labels is None:
-            return own
-        return f"{self.class_name(int(self.labels[row]))}, {own}"
+    def place(self, row: int) -> int:
+        """Give an image's place among all that there were."""
+        return self.places[row] if self.places else row
 
-    def class_name(self, label: int) -> str:
-        """Name a class; by its number where names are not known."""
-        known = 0 <= label < len(self.class_names)
-        return self.class_names[label] if known else f"class {label}"
+    def note(self, row: int) -> str:
+        """Name an image: where it comes from, and its class where that is known."""
+        own, label = self.names[row] if self.names else f"image {self.place(row)}", self.label(row)
+        return own if label is None else f"{own} ({label})"
+
+    def label(self, row: int) -> str | None:
+        """Name an image's class, where it is known; by its number where names are not."""
+        if self.labels is None:
+            return None
+        label = int(self.labels[row])
+        return self.class_names[label] if label < len(self.class_names) else f"class {label}"
 
 
 def subject_of(
-    images: Any, scale: Normalisation | None = None, class_names: Sequence[str] = ()
+    images: Any, scale: Normalisation | None = None, *, most: int | None = None
 ) -> Subject:
     """Bring what a user may call images to a subject.
 
     Args:
-        images: an `ImageSet`; `(N, C, H, W)`, bytes or floats, the latter as the model takes them;
-            or any map-style data set of `(image, label)`, which is taken into memory.
-        scale: of bytes; None measures it on these images.
-        class_names: of tensors.
+        images: an `ImageSet`; a `DataPart`; `(N, C, H, W)`, bytes or floats, the latter as the
+            model takes them; or any map-style data set of `(image, label)`, which is taken into
+            memory.
+        scale: of bytes; None measures it on the images that are taken.
+        most: how many are taken, at most, spread evenly over all; None for all.
 
     Returns:
         The subject.
@@ -100,14 +111,36 @@ def subject_of(
     """
     if isinstance(images, Tensor):
         _check_tensor(images)
-        if images.is_floating_point():
-            return Subject(images.detach().cpu(), class_names=tuple(class_names))
-        return Subject(images, scale or normalisation(images), class_names=tuple(class_names))
-    found = images if isinstance(images, ImageSet) else from_dataset(images, least=1)
+        return _taken(Subject(images.detach().cpu()), scale, most)
+    part = images if isinstance(images, DataPart) else DataPart(_image_set(images))
+    found = part.images
     if not len(found):
         raise InvalidValueError("images: expected at least one, got none")
-    return Subject(
-        found.images, scale or normalisation(found.images), found.labels, found.class_names
+    whole = Subject(
+        found.images, None, found.labels, found.class_names, part.paths, unreadable=part.unreadable
+    )
+    return _taken(whole, scale, most)
+
+
+def _image_set(images: Any) -> ImageSet:
+    return images if isinstance(images, ImageSet) else from_dataset(images, least=1)
+
+
+def _taken(whole: Subject, scale: Normalisation | None, most: int | None) -> Subject:
+    """Some of a subject's images, with what brings bytes to the model."""
+    count = len(whole)
+    rows = torch.linspace(0, count - 1, min(count, most or count), dtype=torch.float64)
+    places = rows.round().long()
+    pixels = whole.pixels if len(places) == count else whole.pixels[places]
+    bytes_scale = None if pixels.is_floating_point() else scale or normalisation(pixels)
+    return replace(
+        whole,
+        pixels=pixels,
+        scale=bytes_scale,
+        labels=None if whole.labels is None else whole.labels[places],
+        names=[whole.names[place] for place in places.tolist()] if whole.names else (),
+        places=places.tolist(),
+        total=count,
     )
 
 

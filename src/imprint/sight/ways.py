@@ -8,12 +8,13 @@ from torch import Tensor, nn
 
 from imprint.errors import InvalidValueError, LayerError
 from imprint.seeing import LayerMaps, grad_cam, layer_maps, occlusion
-from imprint.seeing.images import answers
+from imprint.seeing.images import answers, check_images
+from imprint.seeing.layer_names import split_run
 from imprint.sight.settings import SeeSettings
 from imprint.sight.subject import Subject
 from imprint.taps import guest
 
-__all__ = ["Unseen", "Way", "cam_layer", "way_of"]
+__all__ = ["Unseen", "Way", "answer_names", "cam_layer", "way_of"]
 
 ANSWERS = 5
 """Classes of an answer that are shown."""
@@ -24,8 +25,11 @@ CAM_TRIES = 12
 SMALL = 32
 """Pixels a side up to which the covering patch moves by one."""
 
-STEPS = 28
-"""Places that it takes in a row of a larger image, about."""
+STEPS = 28 * 64
+"""Places in a row times pixels a side of a larger image: about as much work for each size."""
+
+FEWEST_STEPS = 12
+"""Places that it takes in a row at least."""
 
 
 class Unseen(NamedTuple):
@@ -104,10 +108,9 @@ def way_of(
 
 
 def _probabilities(model: nn.Module, image: Tensor) -> Tensor:
-    parameter = next(model.parameters(), None)
-    device = image.device if parameter is None else parameter.device
     with guest(model), torch.no_grad():
-        found = answers(model, image.to(device))[0].float().softmax(0).cpu()
+        taken = check_images(model, image, finite=False)
+        found = answers(model, taken)[0].float().softmax(0).cpu()
     if not bool(found.isfinite().all()):
         raise InvalidValueError("model: expected finite logits from it, got NaN or infinity")
     return found
@@ -117,11 +120,40 @@ def _covered(model: nn.Module, image: Tensor, target: int, settings: SeeSettings
     height, width = image.shape[2:]
     side = settings.covered or max(1, min(height, width) // 6)
     window = (min(side, height), min(side, width))
-    stride = 1 if max(height, width) <= SMALL else min(*window, max(height, width) // STEPS)
+    stride = min(*window, _stride(max(height, width)))
     falls = occlusion(
         model, image, target, patch=window, stride=stride, batch_size=settings.batch_size
     )
     return falls[0].cpu()
+
+
+def _stride(side: int) -> int:
+    """How far the patch moves at a time: the larger the image, the dearer each place."""
+    steps = max(FEWEST_STEPS, STEPS // side)
+    return 1 if side <= SMALL else max(1, side // steps)
+
+
+def answer_names(ways: Sequence[Way], *known: Sequence[str]) -> tuple[str, ...]:
+    """Name a network's answers.
+
+    Args:
+        ways: of some images.
+        known: names of classes, the likeliest first.
+
+    Returns:
+        the first names of which there are as many as answers, else numbers; nothing where the
+        network gives no answer.
+
+    Examples:
+        >>> way = Way(0, (), probabilities=torch.tensor([0.9, 0.1]))
+        >>> answer_names([way], ("cat",), ("cat", "dog")), answer_names([way])
+        (('cat', 'dog'), ('class 0', 'class 1'))
+    """
+    answered = [len(way.probabilities) for way in ways if way.probabilities is not None]
+    if not answered:
+        return ()
+    fitting = (tuple(names) for names in known if len(names) == answered[0])
+    return next(fitting, tuple(f"class {k}" for k in range(answered[0])))
 
 
 def cam_layer(model: nn.Module, image: Tensor, names: Sequence[str]) -> tuple[str | None, str]:
@@ -141,7 +173,8 @@ def cam_layer(model: nn.Module, image: Tensor, names: Sequence[str]) -> tuple[st
         ('0', '')
     """
     reasons = []
-    for name in reversed(names[-CAM_TRIES:]):
+    plain = dict.fromkeys(split_run(model, name)[0] for name in names)  # one that runs twice fails
+    for name in reversed(list(plain)[-CAM_TRIES:]):
         try:
             grad_cam(model, name, image, 0)
         except (LayerError, InvalidValueError) as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import nn
 
-from imprint.errors import DamagedFileError
+from imprint.errors import DamagedFileError, MissingFileError
 from imprint.models import build_model, default_layer
 from imprint.runs import read_json, read_tensors
 from imprint.types import Normalisation
@@ -52,6 +52,9 @@ def load_trained(folder: Path) -> Trained:
     """
     config = read_json(folder / "config.json")
     path = folder / "model.safetensors"
+    if not path.is_file():
+        expected = f"expected a finished run with {path.name}, found none"
+        raise MissingFileError(f"{folder}: {expected}; imprint train --resume finishes one")
     tensors, note = read_tensors(path)
     try:
         channels, height, width = note["shape"]

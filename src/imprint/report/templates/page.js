@@ -1,9 +1,12 @@
+const PAPER = 660; // pixels of a chart's width, when printed
+let onPaper = false;
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
 // The page's own colours, so that charts follow its light and its dark side.
 function themed(layout) {
   const style = getComputedStyle(document.documentElement);
-  const [ink, line, quiet] = ["--ink", "--line", "--quiet"].map((name) => style.getPropertyValue(name).trim());
+  const own = ["--ink", "--line", "--quiet"].map((name) => style.getPropertyValue(name).trim());
+  const [ink, line, quiet] = onPaper ? ["#1d2126", "#dfe3e6", "#5c6670"] : own;
   const colours = { gridcolor: line, linecolor: line, tickcolor: line, zerolinecolor: quiet };
   const axis = (own) => ({ ...own, ...colours });
   return {
@@ -18,7 +21,8 @@ function draw() {
   for (const frame of document.querySelectorAll(".map")) drawMap(frame);
   for (const chart of document.querySelectorAll(".chart:not(.map)")) {
     const figure = JSON.parse(chart.querySelector("script").textContent);
-    Plotly.react(chart.querySelector(".plot"), figure.data, themed(figure.layout), {
+    const layout = { ...figure.layout, width: onPaper ? PAPER : undefined };
+    Plotly.react(chart.querySelector(".plot"), figure.data, themed(layout), {
       responsive: true, displayModeBar: false,
     });
   }
@@ -70,7 +74,7 @@ function drawMap(frame) {
   const plot = frame.querySelector(".plot"), peek = frame.querySelector(".peek");
   const axis = (n) => ({ title: { text: `${map.method} ${n} (no unit)` }, zeroline: false, automargin: true });
   const layout = themed({
-    height: 640, margin: { l: 8, r: 8, t: 8, b: 8 }, dragmode: "pan", hovermode: "closest",
+    width: onPaper ? PAPER : undefined, height: 640, margin: { l: 8, r: 8, t: 8, b: 8 }, dragmode: "pan", hovermode: "closest",
     xaxis: axis(1), yaxis: axis(2),
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", itemsizing: "constant" },
   });
@@ -91,3 +95,17 @@ function drawMap(frame) {
 
 draw();
 dark.addEventListener("change", draw);
+
+// On paper all that is folded stands open, and charts are light and as wide as the page.
+const folded = new Set();
+window.addEventListener("beforeprint", () => {
+  for (const part of document.querySelectorAll("details:not([open])")) { folded.add(part); part.open = true; }
+  onPaper = true;
+  draw();
+});
+window.addEventListener("afterprint", () => {
+  for (const part of folded) part.open = false;
+  folded.clear();
+  onPaper = false;
+  draw();
+});
