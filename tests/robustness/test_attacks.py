@@ -206,7 +206,7 @@ def foolbox():
         return pytest.importorskip("foolbox")
 
 
-@pytest.mark.parametrize("epsilon", [0.05, 0.1, 0.25])
+@pytest.mark.parametrize("epsilon", [0.1, 0.25])
 def test_foolbox_agrees(known, foolbox, epsilon):
     """To 0.2 points; with the same steps and starts it is the same attack."""
     import eagerpy
@@ -215,7 +215,7 @@ def test_foolbox_agrees(known, foolbox, epsilon):
         def get_random_start(self, x0, epsilon):
             return x0 + epsilon * eagerpy.astensor(uniform_noise(x0.raw, generator()))
 
-    pixels, labels = pixels_of(known.images), known.labels
+    pixels, labels = pixels_of(known.images[:600]), known.labels[:600]
     judge = foolbox.PyTorchModel(known.model, bounds=(0, 1))
     several = {"steps": 10, "random_start": True, "rel_stepsize": 0.25}
     attacks = [
@@ -225,7 +225,7 @@ def test_foolbox_agrees(known, foolbox, epsilon):
     for theirs, ours in attacks:
         _, _, fooled = theirs(judge, pixels, labels, epsilons=epsilon)
         (accuracy,) = accuracy_over_epsilons(
-            known.model, known.images, labels, [epsilon], attack=ours, batch_size=1000
+            known.model, pixels, labels, [epsilon], attack=ours, batch_size=200
         )
         assert accuracy == pytest.approx(1 - fooled.float().mean().item(), abs=0.002)
 
