@@ -47,9 +47,13 @@ def test_no_text_of_data_or_network_is_unescaped(found, tmp_path):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [1400, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("which", ["found", "grey"])
+@pytest.mark.parametrize(
+    ("which", "width", "scheme"),
+    [
+        *(("found", 1400, "light"), ("found", 390, "dark")),
+        *(("grey", 1400, "dark"), ("grey", 390, "light")),
+    ],
+)
 def test_the_page_in_a_browser(browser, request, tmp_path, which, width, scheme):
     page = page_of(request.getfixturevalue(which), tmp_path)
     check_page(browser, page, tmp_path, width=width, scheme=scheme, plots=1)
