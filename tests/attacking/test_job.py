@@ -235,3 +235,17 @@ def test_networks_and_images_that_do_not_fit_are_refused(networks, part):
 def test_settings_out_of_range(given, said):
     with pytest.raises(InvalidValueError, match=said):
         AttackSettings(**given)
+
+
+@pytest.mark.parametrize("kind", ["fgsm", "pgd"])
+def test_of_a_sure_network_only_the_log_odds_have_a_gradient(kind):
+    sure = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
+    sure[1].weight.data = 1e4 * torch.eye(2)
+    part = ImageSet(
+        torch.tensor([230, 25], dtype=torch.uint8).view(1, 2, 1, 1), torch.tensor([0]), ("a", "b")
+    )
+    for loss, accuracy, without in (("cross-entropy", 1.0, 1), ("log-odds", 0.0, 0)):
+        settings = AttackSettings(attack=kind, epsilons=(0.45,), loss=loss)
+        found = attack(sure, part, settings=settings)
+        assert found.result["accuracy"][0]["accuracy"] == accuracy
+        assert found.result["networks"][0]["without_gradient"] == without
