@@ -129,14 +129,15 @@ def _network(trained: Trained, device: torch.device) -> nn.Module:
 
 def _test_part(given: Mapping[str, Any], runs: Mapping[str, Trained]) -> ImageSet:
     """The images that no run was trained on: the test part, as each run split it off."""
-    parts = {}
+    size = given["image_size"] or _config(next(iter(runs))).get("image_size")
+    splits = {name: _split(name, given["data"]) for name in runs}
+    parts = {
+        split: load(given["data"], image_size=size, **dict(split)).test
+        for split in set(splits.values())
+    }
     for name, trained in runs.items():
-        reading = _reading(Path(name), given)
-        key = tuple(reading.values())
-        if key not in parts:
-            parts[key] = load(given["data"], **reading).test
-        check_shape(trained, name, _shape(parts[key]))
-        check_classes(trained, name, parts[key].class_names)
+        check_shape(trained, name, _shape(parts[splits[name]]))
+        check_classes(trained, name, parts[splits[name]].class_names)
     part = next(iter(parts.values()))
     if any(not torch.equal(part.images, other.images) for other in parts.values()):
         raise InvalidValueError(
@@ -148,14 +149,17 @@ def _test_part(given: Mapping[str, Any], runs: Mapping[str, Trained]) -> ImageSe
     return ImageSet(part.images[chosen], part.labels[chosen], part.class_names)
 
 
-def _reading(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """How a run read its data; that of known sets does not depend on a seed."""
-    config = read_json(folder / "config.json")
-    size = given["image_size"] or config.get("image_size")
-    if given["data"] in KNOWN:
-        return {"image_size": size}
+def _split(name: str, data: str) -> tuple[tuple[str, Any], ...]:
+    """How a run split its data; known sets have a split of their own."""
+    if data in KNOWN:
+        return ()
+    config = _config(name)
     share = config.get("test_share", options.TEST_SHARE)
-    return {"image_size": size, "test_share": share, "seed": config.get("seed", 0)}
+    return (("test_share", share), ("seed", config.get("seed", 0)))
+
+
+def _config(name: str) -> dict[str, Any]:
+    return read_json(Path(name) / "config.json")
 
 
 def _shape(part: ImageSet) -> tuple[int, int, int]:

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from imprint.report.attack_pictures import ExampleLook
+from imprint.report.data_charts import short_names
 from imprint.report.page import Chart, render
 from imprint.report.palette import class_colours
 
@@ -172,8 +173,13 @@ def epsilon_chart(result: Result) -> Chart:
     colours = dict(zip(names, class_colours(len(names)), strict=True))
     pairs = [(a, b) for a in names for b in names if a != b]
     pairs = [(name, name) for name in names] + (pairs if len(pairs) <= MOST_PAIRS else [])
-    lines = [_line(result["accuracy"], made_on, judged_on, colours) for made_on, judged_on in pairs]
-    lines += [_line(result["noise"], "", name, colours) for name in names]
+    short = dict(zip(names, short_names(names), strict=True)) | {"": ""}
+    looks = {name: (short[name], colour) for name, colour in colours.items()}
+    lines = [
+        _line(result["accuracy"], pair, _words(pair, short[pair[0]]), looks[pair[1]])
+        for pair in pairs
+    ]
+    lines += [_line(result["noise"], ("", name), "noise", looks[name]) for name in names]
     layout = {
         "height": 420,
         "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
@@ -197,19 +203,24 @@ def epsilon_chart(result: Result) -> Chart:
     return Chart("Accuracy over epsilon", {"data": lines, "layout": layout}, caption)
 
 
+def _words(pair: tuple[str, str], made_on: str) -> str:
+    return "on itself" if pair[0] == pair[1] else f"from {made_on}"
+
+
 def _line(
-    rows: Sequence[Mapping[str, Any]], made_on: str, judged_on: str, colours: Mapping[str, str]
+    rows: Sequence[Mapping[str, Any]], pair: tuple[str, str], words: str, look: tuple[str, str]
 ) -> dict[str, Any]:
-    own = [r for r in rows if (r.get("made_on", ""), r["judged_on"]) == (made_on, judged_on)]
-    words = "noise" if not made_on else "on itself" if made_on == judged_on else f"from {made_on}"
+    """A pair's line; noise is made on none."""
+    own = [row for row in rows if (row.get("made_on", ""), row["judged_on"]) == pair]
+    name, colour = look
     dash = {"noise": "dot", "on itself": "solid"}.get(words, "dash")
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": f"{judged_on}, {words}".replace("&", "&amp;").replace("<", "&lt;"),
+        "name": f"{name}, {words}",
         "x": [row["epsilon"] for row in own],
         "y": [round(100 * row["accuracy"], 3) for row in own],
-        "line": {"color": colours[judged_on], "dash": dash},
+        "line": {"color": colour, "dash": dash},
         "hovertemplate": "epsilon %{x}: %{y:.2f} %<extra>%{fullData.name}</extra>",
     }
 

@@ -110,14 +110,14 @@ def pgd(
     attack = captum_robust().PGD(lambda leaf: logits_of(model, leaf), _summed(loss))
     attack.fgsm.zero_thresh = 0.0
     attack.bound = ball = _ball(images, epsilon)
-    # captum would draw the start from the global random state, so it gets one, and what it takes
-    # for the centre; the ball around the true one is in `bound`.
-    start = ball(images.detach() + epsilon * uniform_noise(images, generator))
-    if epsilon == 0:
-        return start
     with as_deployed(model), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Input Tensor 0 did not already require", UserWarning)
-        result: Tensor = attack.perturb(start, math.inf, size, steps, labels)
+        # captum would draw the start from the global random state. So it is given one, which it
+        # takes for the centre: any radius will do, as the ball around the true one is in `bound`.
+        start = ball(images.detach() + epsilon * uniform_noise(images, generator))
+        result: Tensor = (
+            start if epsilon == 0 else attack.perturb(start, math.inf, size, steps, labels)
+        )
         return result.detach()
 
 
