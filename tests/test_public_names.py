@@ -18,6 +18,7 @@ PUBLIC = [
     "ExploreSettings",
     "ImageSet",
     "ImprintError",
+    "MapSettings",
     "SeeSettings",
     "Sight",
     "SkipGate",
@@ -33,6 +34,7 @@ PUBLIC = [
     "see",
     "signature",
     "train",
+    "train_on_maps",
 ]
 """All that `imprint` offers; whoever adds a name there adds it here and in docs/api.md."""
 

@@ -16,6 +16,7 @@ from imprint.report.network_pictures import (
 from imprint.report.pictures import Shown, picture, sprite_sheets
 from imprint.report.seeing import HEALTH_COLUMNS, health_line, see_findings, see_report
 from imprint.report.training import train_report, verdict
+from imprint.report.training_on_maps import OnMaps, accuracies_on_maps
 
 __all__ = [
     "BENCH_COLUMNS",
@@ -27,11 +28,13 @@ __all__ = [
     "Grid",
     "Heat",
     "LayerLook",
+    "OnMaps",
     "PatchesLook",
     "PointMap",
     "SeePictures",
     "Shown",
     "WayLook",
+    "accuracies_on_maps",
     "bench_lines",
     "bench_report",
     "explore_findings",

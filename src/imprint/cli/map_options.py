@@ -1,0 +1,98 @@
+"""Options of training on a run's maps, or from its weights."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from imprint.errors import InvalidValueError
+from imprint.on_maps import MapSettings
+from imprint.runs import read_json
+
+__all__ = [
+    "USUAL",
+    "Form",
+    "Init",
+    "Normalised",
+    "OnMaps",
+    "Stage",
+    "Store",
+    "check_together",
+    "follow_base",
+    "maps_of",
+]
+
+USUAL = MapSettings()
+
+_maps = partial(typer.Option, rich_help_panel="Feature maps")
+
+OnMaps = Annotated[
+    Path | None, _maps(help="A run, on whose maps at --layer to train.", show_default="none")
+]
+Stage = Annotated[str, _maps(help="before-activation or after-activation.")]
+Form = Annotated[str, _maps(help="each channel an image, their mean, or their energy.")]
+Init = Annotated[str, _maps(help="Start from the base run's weights, or from fresh ones.")]
+Normalised = Annotated[
+    bool, _maps("--normalised", help="Bring the maps to mean 0 and deviation 1.")
+]
+Store = Annotated[
+    Path | None, _maps(help="Folder that keeps the maps.", show_default="below the run's")
+]
+
+_OWN = ("stage", "form", "init", "normalised", "store")
+"""What means nothing without maps."""
+
+_DATA = ("test_share", "image_size", "seed")
+"""How a run's data were read and split."""
+
+
+def maps_of(given: dict[str, Any]) -> MapSettings:
+    """Take out of a command's options which maps are meant.
+
+    Args:
+        given: all options by name.
+
+    Returns:
+        The settings, checked.
+    """
+    names = ("layer", "stage", "form", "init", "normalised")
+    return MapSettings(**{name: given[name] for name in names})
+
+
+def check_together(given: dict[str, Any], named: set[str]) -> None:
+    """Check that options of maps come with maps.
+
+    Args:
+        given: all options by name.
+        named: those on the command line.
+
+    Raises:
+        InvalidValueError: for an option that would do nothing.
+    """
+    if given["on_maps"] is None:
+        for name in named.intersection(_OWN):
+            raise InvalidValueError(f"{name}: expected --on-maps beside it, got none")
+
+
+def follow_base(given: dict[str, Any], run: Path, named: set[str]) -> dict[str, Any]:
+    """Take over a base run's network, and its split of the data, so that no test image is trained.
+
+    Args:
+        given: all options by name.
+        run: its folder.
+        named: those on the command line, which stay.
+
+    Returns:
+        how to read the data: `test_share`, `seed` and `image_size`.
+
+    Raises:
+        MissingFileError: where there is no such run.
+    """
+    config = read_json(run / "config.json")
+    if "model" not in named:
+        given["model"] = config.get("model", given["model"])
+    if given["image_size"] is None:
+        given["image_size"] = config.get("image_size")
+    reading = {name: config.get(name, given[name]) for name in ("test_share", "seed")}
+    return {**reading, "image_size": given["image_size"]}
