@@ -28,6 +28,7 @@ PUBLIC = [
     "TrainSettings",
     "cosine_similarity",
     "explore",
+    "frozen_prefix",
     "indexed",
     "load",
     "plan_skip",

@@ -184,7 +184,7 @@ class MapStore:
 
     def _bytes_of(self, rows: Tensor) -> Any:
         laid = rows.permute(0, 2, 3, 1) if self.about.channels_last else rows
-        return laid.contiguous().view(torch.uint8).numpy()
+        return laid.reshape(-1).view(torch.uint8).numpy()
 
     def _read_rows(self) -> int:
         """How many rows an earlier process has left here, of the same maps."""
@@ -231,7 +231,7 @@ def hash_tensors(tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]], *
     for name, tensor in dict(tensors).items():
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         for chunk in torch.split(tensor, HASHED_ROWS) if tensor.ndim else (tensor[None],):
-            whole = chunk.detach().cpu().contiguous()
+            whole = chunk.detach().cpu().reshape(-1)
             digest.update(whole.view(torch.uint8).numpy().data)
     return digest.hexdigest()[:32]
 

@@ -56,10 +56,10 @@ def maps_sentence(result: Mapping[str, Any]) -> str:
         Text for a page.
 
     Examples:
-        >>> about = {"on_maps": "runs/base", "maps_layer": "conv1", "stage": "before-activation"}
-        >>> about |= {"form": "each", "init": "base", "maps_shape": [1, 24, 24], "maps_images": 10}
-        >>> maps_sentence(about | {"normalised": False, "maps_negative": 0.5, "maps_zero": 0.0})
-        'Trained on 10 maps of conv1 ... of runs/base, ... 50.0% of their values are negative, ...'
+        >>> about = {"on_maps": "runs/a", "maps_layer": "conv1", "form": "each", "init": "base"}
+        >>> about |= {"maps_shape": [1, 24, 24], "maps_images": 10, "normalised": False}
+        >>> print(maps_sentence(about | {"maps_negative": 0.5, "maps_zero": 0}))
+        Trained on 10 maps of conv1 ... of runs/a, ... 50.0% of their values are negative, ...
     """
     kinds = {
         "each": "each channel an image",

@@ -68,6 +68,7 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
         "most_skipped_counts": counts if skipping else None,
         "never_skipped": tiers.tally.never_skipped() if skipping else None,
         "suspects": None if tiers.suspects is None else suspect_columns(tiers.suspects),
+        "prefix_seconds": trainer.prefix_seconds,
         "parameters": sum(weight.numel() for weight in trainer.model.parameters()),
         "data": data,
         **{name: value for name, value in asdict(s).items() if name != "epochs"},
