@@ -13,10 +13,12 @@ from imprint.runs import read_json
 __all__ = [
     "USUAL",
     "Form",
+    "FreezeTo",
     "Init",
     "Normalised",
     "OnMaps",
     "Stage",
+    "StartFrom",
     "Store",
     "check_together",
     "follow_base",
@@ -26,6 +28,7 @@ __all__ = [
 USUAL = MapSettings()
 
 _maps = partial(typer.Option, rich_help_panel="Feature maps")
+_frozen = partial(typer.Option, rich_help_panel="A frozen prefix")
 
 OnMaps = Annotated[
     Path | None, _maps(help="A run, on whose maps at --layer to train.", show_default="none")
@@ -40,8 +43,17 @@ Store = Annotated[
     Path | None, _maps(help="Folder that keeps the maps.", show_default="below the run's")
 ]
 
-_OWN = ("stage", "form", "init", "normalised", "store")
-"""What means nothing without maps."""
+FreezeTo = Annotated[
+    str | None,
+    _frozen(help="Layer up to which nothing is trained; its maps are stored.", show_default="none"),
+]
+StartFrom = Annotated[
+    Path | None,
+    _frozen("--from", help="A run whose weights to start from.", show_default="the seed's"),
+]
+
+_OWN = ("stage", "form", "init", "normalised")
+"""What means nothing without maps of a run."""
 
 _DATA = ("test_share", "image_size", "seed")
 """How a run's data were read and split."""
@@ -70,9 +82,16 @@ def check_together(given: dict[str, Any], named: set[str]) -> None:
     Raises:
         InvalidValueError: for an option that would do nothing.
     """
-    if given["on_maps"] is None:
+    mapped, frozen = given["on_maps"] is not None, given["freeze_to"] is not None
+    if not mapped:
         for name in named.intersection(_OWN):
             raise InvalidValueError(f"{name}: expected --on-maps beside it, got none")
+    if given["store"] is not None and not (mapped or frozen):
+        raise InvalidValueError("store: expected --on-maps or --freeze-to beside it, got none")
+    for name in ("freeze_to", "start_from"):
+        if mapped and given[name] is not None:
+            shown = "from" if name == "start_from" else "freeze-to"
+            raise InvalidValueError(f"{shown}: expected none beside --on-maps, got {given[name]}")
 
 
 def follow_base(given: dict[str, Any], run: Path, named: set[str]) -> dict[str, Any]:

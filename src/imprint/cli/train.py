@@ -17,7 +17,7 @@ from imprint.data import load
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.report import train_report
 from imprint.runs import check_vacant, read_json, write_text
-from imprint.training import TrainSettings, train_on_maps
+from imprint.training import TrainSettings, base_weights, train_on_maps
 from imprint.training import train as run_training
 from imprint.types import DataSplits
 
@@ -41,6 +41,8 @@ def train(
     init: map_options.Init = map_options.USUAL.init,
     normalised: map_options.Normalised = False,
     store: map_options.Store = None,
+    freeze_to: map_options.FreezeTo = None,
+    start_from: map_options.StartFrom = None,
     skip: Annotated[
         str | None,
         _skip(
@@ -147,15 +149,15 @@ def _run(
     display: TrainDisplay,
 ) -> dict[str, Any]:
     """Train on the images, or on maps of them."""
-    kind = run_training
+    common = {"store": given["store"], "on_extract": display.on_extract}
+    kind: Any
     if given["on_maps"] is not None:
-        kind = partial(
-            train_on_maps,
-            run=given["on_maps"],
-            maps=map_options.maps_of(given),
-            store=given["store"],
-            on_extract=display.on_extract,
-        )
+        maps = map_options.maps_of(given)
+        kind = partial(train_on_maps, run=given["on_maps"], maps=maps, **common)
+    else:
+        run = given["start_from"]
+        start = None if run is None else base_weights(run, splits, settings)
+        kind = partial(run_training, start=start, **common)
     return kind(
         splits,
         settings=settings,
@@ -178,8 +180,9 @@ def _given(context: typer.Context) -> dict[str, Any]:
         given["skip"] = "imprint" if given["compare"] else "none"
     map_options.check_together(given, named)
     given["reading"] = {name: given[name] for name in ("test_share", "seed", "image_size")}
-    if given["on_maps"] is not None:
-        given["reading"] = map_options.follow_base(given, given["on_maps"], named)
+    base = given["on_maps"] or given["start_from"]
+    if base is not None:
+        given["reading"] = map_options.follow_base(given, base, named)
     return given
 
 
@@ -197,13 +200,13 @@ def _take_stored(given: dict[str, Any], named: set[str]) -> None:
         expected = "expected the settings of a run, got none for model"
         raise DamagedFileError(f"{given['out'] / 'config.json'}: {expected}")
     for name in (given.keys() & stored.keys()) - named:
-        paths = ("on_maps", "store")
+        paths = ("on_maps", "store", "start_from")
         given[name] = Path(stored[name]) if name in paths and stored[name] else stored[name]
 
 
 def _note(given: dict[str, Any]) -> dict[str, Any]:
     """What config.json holds beside the settings: how the data were read, and the command."""
     reading = {name: given[name] for name in ("test_share", "image_size")}
-    if given["store"] is not None:
-        reading["store"] = str(given["store"])
+    paths = {name: given[name] for name in ("store", "start_from") if given[name] is not None}
+    reading |= {name: str(path) for name, path in paths.items()}
     return {**reading, "command_line": shlex.join(["imprint", *sys.argv[1:]])}

@@ -13,7 +13,7 @@ from imprint.training.settings import TrainSettings
 from imprint.training.trainer import Trainer
 from imprint.types import DataSplits, ImageSet
 
-__all__ = ["build_trainer", "test_batches"]
+__all__ = ["build_trainer", "judging_batches"]
 
 TEST_BATCH = 500
 """Images tested at a time; their maps are the most that a small network ever holds."""
@@ -61,7 +61,7 @@ def build_trainer(
     return Trainer(
         settings,
         train=train_batches,
-        test=test_batches(data.test, data.shape, device),
+        test=judging_batches(data.test, data.shape, device),
         shape=data.shape,
         num_classes=data.num_classes,
         train_labels=data.train.labels,
@@ -71,7 +71,7 @@ def build_trainer(
     )
 
 
-def test_batches(
+def judging_batches(
     part: ImageSet, shape: tuple[int, int, int], device: torch.device | str = "cpu"
 ) -> Batches:
     """Batch images to be judged on, all of them in their order.
@@ -86,7 +86,7 @@ def test_batches(
 
     Examples:
         >>> images = torch.zeros(3, 1, 8, 8)
-        >>> len(test_batches(ImageSet(images, torch.arange(3), ("a", "b", "c")), (1, 8, 8)))
+        >>> len(judging_batches(ImageSet(images, torch.arange(3), ("a", "b", "c")), (1, 8, 8)))
         1
     """
     return batches_of(

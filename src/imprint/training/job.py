@@ -15,7 +15,7 @@ from imprint.data.scaling import measured
 from imprint.errors import InvalidValueError
 from imprint.on_maps import Extraction
 from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
-from imprint.training.building import build_trainer, test_batches
+from imprint.training.building import build_trainer, judging_batches
 from imprint.training.frozen import check_freezable, store_prefix
 from imprint.training.kept_maps import MapKeeper
 from imprint.training.progress import Progress
@@ -212,7 +212,7 @@ def _result(data: DataSplits, trainers: list[Trainer]) -> dict[str, Any]:
 def _beside(trainer: Trainer, data: DataSplits) -> dict[str, float]:
     """The accuracy on each further part."""
     return {
-        f"{name}_accuracy": trainer.judge(test_batches(part, data.shape, trainer.device))[0]
+        f"{name}_accuracy": trainer.judge(judging_batches(part, data.shape, trainer.device))[0]
         for name, part in data.beside.items()
     }
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from imprint.data import batches_of, normalise
 from imprint.errors import InvalidValueError
@@ -21,7 +22,7 @@ from imprint.training.settings import TrainSettings
 from imprint.training.trained import Trained, load_trained
 from imprint.types import DataSplits, ImageSet
 
-__all__ = ["check_base", "train_on_maps"]
+__all__ = ["base_weights", "check_base", "train_on_maps"]
 
 TEST_BATCH = 500
 """Images tested at a time."""
@@ -101,6 +102,31 @@ def train_on_maps(
     if out is not None:
         write_json(Path(out) / "result.json", result)
     return result
+
+
+def base_weights(run: Path | str, data: DataSplits, settings: TrainSettings) -> dict[str, Tensor]:
+    """Load the weights of a run to start another one from.
+
+    Args:
+        run: its folder.
+        data: what is to be trained on.
+        settings: how; `model` must be the run's.
+
+    Returns:
+        parameters and buffers by name.
+
+    Raises:
+        MissingFileError: where there is no such run.
+        InvalidValueError: where architecture, images or classes are others.
+
+    Examples:
+        >>> base_weights("nowhere", None, TrainSettings())
+        Traceback (most recent call last):
+        imprint.errors.MissingFileError: expected a file nowhere/config.json, found none
+    """
+    base = load_trained(Path(run))
+    check_base(base, Path(run), data, settings)
+    return base.model.state_dict()
 
 
 def check_base(base: Trained, run: Path, data: DataSplits, settings: TrainSettings) -> None:
