@@ -13,8 +13,8 @@ from record import record
 
 from imprint.data import batches_of, load, normalisation
 from imprint.training import TrainSettings
+from imprint.training.building import build_trainer
 from imprint.training.evaluation import class_hits
-from imprint.training.job import build_trainer
 from imprint.training.normalization import renew_batch_norm
 from imprint.types import DataSplits
 

@@ -16,7 +16,7 @@ from record import record
 
 from imprint.data import load
 from imprint.training import TrainSettings
-from imprint.training.job import build_trainer
+from imprint.training.building import build_trainer
 from imprint.types import DataSplits, ImageSet
 
 SIZES = {"conv4": 10_000, "resnet8": 4_000, "resnet20": 1_500}

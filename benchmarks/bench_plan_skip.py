@@ -18,7 +18,7 @@ from torch import nn
 
 from imprint.data import load
 from imprint.training import TrainSettings
-from imprint.training.job import build_trainer
+from imprint.training.building import build_trainer
 from imprint.training.planning import plan_skip
 from imprint.types import DataSplits, ImageSet
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from imprint.data import load
 from imprint.training import TrainSettings
-from imprint.training.job import build_trainer
+from imprint.training.building import build_trainer
 from imprint.training.trainer import Trainer
 from imprint.types import DataSplits
 

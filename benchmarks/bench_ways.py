@@ -13,7 +13,7 @@ from record import record
 
 from imprint.data import load
 from imprint.training import TrainSettings
-from imprint.training.job import build_trainer
+from imprint.training.building import build_trainer
 from imprint.types import DataSplits
 
 START = TrainSettings(

@@ -20,6 +20,7 @@ PUBLIC = [
     "ExploreSettings",
     "ImageSet",
     "ImprintError",
+    "MapSettings",
     "SeeSettings",
     "Sight",
     "SkipGate",
@@ -30,12 +31,14 @@ PUBLIC = [
     "attack",
     "cosine_similarity",
     "explore",
+    "frozen_prefix",
     "indexed",
     "load",
     "plan_skip",
     "see",
     "signature",
     "train",
+    "train_on_maps",
 ]
 """All that `imprint` offers; whoever adds a name there adds it here and in docs/api.md."""
 

@@ -19,7 +19,7 @@ from imprint.runs import read_tensors
 from imprint.skipping import SkipGate
 from imprint.skipping.levels import loss_of_level
 from imprint.training import TrainSettings, train
-from imprint.training.job import build_trainer
+from imprint.training.building import build_trainer
 from imprint.training.trainer import Trainer
 from imprint.types import DataSplits, ImageSet
 

@@ -11,7 +11,7 @@ from imprint.benchmarking.flops import StepFlops, step_flops
 from imprint.benchmarking.summaries import summarise
 from imprint.errors import DivergedError, InvalidValueError
 from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
-from imprint.training.job import build_trainer
+from imprint.training.building import build_trainer
 from imprint.training.progress import Progress
 from imprint.training.results import versions
 from imprint.training.settings import TrainSettings

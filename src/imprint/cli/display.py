@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from imprint.report import verdict
+from imprint.on_maps import Extraction
+from imprint.report import accuracies_on_maps, verdict
 from imprint.training import Progress as Step
 
 __all__ = ["TrainDisplay", "show_result"]
@@ -28,6 +29,7 @@ class TrainDisplay:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._epochs, self._runs = epochs, runs
         self._accuracy: dict[str, str] = {}
+        self._told: set[str] = set()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -67,6 +69,25 @@ class TrainDisplay:
             state=f"loss {step.loss:.3f}{accuracy} trained {step.trained:,}{skipped}",
         )
 
+    def on_extract(self, stage: Extraction) -> None:
+        """Move the bar as maps are taken, and say beforehand how much room they need.
+
+        Args:
+            stage: how far it is.
+        """
+        images = f"{stage.total:,} images"
+        if stage.part not in self._told:
+            self._told.add(stage.part)
+            size = f"{stage.nbytes / 1e6:,.1f} MB"
+            self._console.print(f"maps of the {stage.part} part: {images}, {size}")
+        self._bar.update(
+            self._task,
+            description=f"maps of {stage.part}",
+            total=stage.total,
+            completed=stage.done,
+            state=images,
+        )
+
     def on_epoch(self, name: str, row: Mapping[str, Any]) -> None:
         """Print an epoch's line.
 
@@ -98,7 +119,10 @@ def show_result(result: Mapping[str, Any], paths: list[Path]) -> None:
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     both = "plain" in result
     runs = {"plain": result["plain"], result["skip"]["skip"]: result["skip"]} if both else None
-    console.print(_table(runs or {result["skip"] if result["skip"] != "none" else "plain": result}))
+    runs = runs or {result["skip"] if result["skip"] != "none" else "plain": result}
+    console.print(_table(runs))
+    if "on_maps" in result:
+        console.print(_maps_table(runs, result))
     if both:
         console.print(verdict(result))
     for path in paths:
@@ -124,4 +148,15 @@ def _table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
             f"{run['train_seconds']:.1f}",
             *([f"{saved:.1%}" if run is not plain else ""] if len(runs) == 2 else []),
         )
+    return table
+
+
+def _maps_table(runs: Mapping[str, Mapping[str, Any]], result: Mapping[str, Any]) -> Table:
+    """The run beside its base, on the test images and on their maps."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("network")
+    for name in ("test images", "test maps"):
+        table.add_column(name, justify="right")
+    for row in accuracies_on_maps(runs, result):
+        table.add_row(row.name, f"{row.images:.2%}", f"{row.maps:.2%}")
     return table

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from imprint.cli import options
+from imprint.cli import map_options, options
 from imprint.cli.display import TrainDisplay, show_result
 from imprint.cli.folders import new_folder
 from imprint.cli.options import DEFAULTS, settings_of
@@ -17,7 +17,9 @@ from imprint.data import load
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.report import train_report
 from imprint.runs import check_vacant, read_json, write_text
+from imprint.training import TrainSettings, base_weights, train_on_maps
 from imprint.training import train as run_training
+from imprint.types import DataSplits
 
 __all__ = ["train"]
 
@@ -33,6 +35,14 @@ def train(
     test_share: options.TestShare = options.TEST_SHARE,
     image_size: options.ImageSize = None,
     augment: options.Augment = True,
+    on_maps: map_options.OnMaps = None,
+    stage: map_options.Stage = map_options.USUAL.stage,
+    form: map_options.Form = map_options.USUAL.form,
+    init: map_options.Init = map_options.USUAL.init,
+    normalised: map_options.Normalised = False,
+    store: map_options.Store = None,
+    freeze_to: map_options.FreezeTo = None,
+    start_from: map_options.StartFrom = None,
     skip: Annotated[
         str | None,
         _skip(
@@ -125,49 +135,81 @@ def _train(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     folder = given["out"] or new_folder("train")
     if not given["resume"]:
         check_vacant(folder)
-    splits = load(
-        given["data"],
-        test_share=given["test_share"],
-        seed=settings.seed,
-        image_size=given["image_size"],
-    )
+    splits = load(given["data"], **given["reading"])
     with TrainDisplay(settings.epochs, 2 if given["compare"] else 1) as display:
-        result = run_training(
-            splits,
-            settings,
-            compare=given["compare"],
-            out=folder,
-            resume=given["resume"],
-            on_step=display.on_step,
-            on_epoch=display.on_epoch,
-            note=_note(given),
-        )
+        result = _run(given, splits, settings, folder, display)
     config = read_json(folder / "config.json")
     page = train_report(result, splits.train, config.get("command_line", ""))
     write_text(folder / "report.html", page)
     return result, folder
 
 
+def _run(
+    given: dict[str, Any],
+    splits: DataSplits,
+    settings: TrainSettings,
+    folder: Path,
+    display: TrainDisplay,
+) -> dict[str, Any]:
+    """Train on the images, or on maps of them."""
+    common = {"store": given["store"], "on_extract": display.on_extract}
+    kind: Any
+    if given["on_maps"] is not None:
+        maps = map_options.maps_of(given)
+        kind = partial(train_on_maps, run=given["on_maps"], maps=maps, **common)
+    else:
+        run = given["start_from"]
+        start = None if run is None else base_weights(run, splits, settings)
+        kind = partial(run_training, start=start, **common)
+    return kind(
+        splits,
+        settings=settings,
+        compare=given["compare"],
+        out=folder,
+        resume=given["resume"],
+        on_step=display.on_step,
+        on_epoch=display.on_epoch,
+        note=_note(given),
+    )
+
+
 def _given(context: typer.Context) -> dict[str, Any]:
     """All options by name; on --resume, those not on the command line are the stored run's."""
     given = dict(context.params)
+    named = {name for name in given if _is_named(context, name)}
     if given["resume"]:
-        if given["out"] is None:
-            raise InvalidValueError("resume: expected --out with the folder of a run, got none")
-        stored = read_json(given["out"] / "config.json")
-        if "model" not in stored:
-            expected = "expected the settings of a run, got none for model"
-            raise DamagedFileError(f"{given['out'] / 'config.json'}: {expected}")
-        for name in given.keys() & stored.keys():
-            source = context.get_parameter_source(name)
-            if source is None or source.name != "COMMANDLINE":
-                given[name] = stored[name]
+        _take_stored(given, named)
     elif given["skip"] is None:
         given["skip"] = "imprint" if given["compare"] else "none"
+    map_options.check_together(given, named)
+    given["reading"] = {name: given[name] for name in ("test_share", "seed", "image_size")}
+    base = given["on_maps"] or given["start_from"]
+    if base is not None:
+        given["reading"] = map_options.follow_base(given, base, named)
     return given
+
+
+def _is_named(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _take_stored(given: dict[str, Any], named: set[str]) -> None:
+    """Take what is not on the command line from the run that is to be resumed."""
+    if given["out"] is None:
+        raise InvalidValueError("resume: expected --out with the folder of a run, got none")
+    stored = read_json(given["out"] / "config.json")
+    if "model" not in stored:
+        expected = "expected the settings of a run, got none for model"
+        raise DamagedFileError(f"{given['out'] / 'config.json'}: {expected}")
+    for name in (given.keys() & stored.keys()) - named:
+        paths = ("on_maps", "store", "start_from")
+        given[name] = Path(stored[name]) if name in paths and stored[name] else stored[name]
 
 
 def _note(given: dict[str, Any]) -> dict[str, Any]:
     """What config.json holds beside the settings: how the data were read, and the command."""
     reading = {name: given[name] for name in ("test_share", "image_size")}
+    paths = {name: given[name] for name in ("store", "start_from") if given[name] is not None}
+    reading |= {name: str(path) for name, path in paths.items()}
     return {**reading, "command_line": shlex.join(["imprint", *sys.argv[1:]])}

@@ -2,6 +2,8 @@
 
 from imprint.on_maps.extraction import Extraction, extract
 from imprint.on_maps.forms import Form, map_images, map_planes
+from imprint.on_maps.frozen import frozen_prefix
+from imprint.on_maps.prefix import Rest
 from imprint.on_maps.settings import Init, MapSettings
 from imprint.on_maps.stage import Stage, activation_after, stage_maps
 from imprint.on_maps.store import MapStore, StoredMaps, hash_tensors
@@ -12,10 +14,12 @@ __all__ = [
     "Init",
     "MapSettings",
     "MapStore",
+    "Rest",
     "Stage",
     "StoredMaps",
     "activation_after",
     "extract",
+    "frozen_prefix",
     "hash_tensors",
     "map_images",
     "map_planes",

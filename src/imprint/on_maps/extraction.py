@@ -75,9 +75,8 @@ def extract(
     batches = max(1, CHUNK_BYTES // (about.row_bytes * batch_size))
     while not store.complete:
         rows = torch.arange(store.rows, min(about.count, store.rows + batches * batch_size))
-        store.append(
-            torch.cat([_read_full(read, some, batch_size) for some in rows.split(batch_size)])
-        )
+        split = torch.split(rows, batch_size)
+        store.append(torch.cat([_read_full(read, some, batch_size) for some in split]))
         on_extract(Extraction(part, store.rows, about.count, about.nbytes))
     return store.maps()
 

@@ -70,7 +70,7 @@ def map_planes(maps: Tensor, form: Form) -> Tensor:
         return maps.reshape(count * channels, 1, height, width)
     planes = torch.empty(count, 1, height, width, dtype=maps.dtype)
     step = max(1, CHUNK_BYTES // max(1, 4 * maps[0].numel()))
-    for chunk, plane in zip(maps.split(step), planes.split(step), strict=True):
+    for chunk, plane in zip(torch.split(maps, step), torch.split(planes, step), strict=True):
         floats = chunk.float()
         plane.copy_((floats.abs() if form == "energy" else floats).mean(1, keepdim=True))
     return planes

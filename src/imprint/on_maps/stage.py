@@ -15,54 +15,27 @@ __all__ = ["Stage", "activation_after", "check_stage", "stage_maps"]
 Stage = Literal["before-activation", "after-activation"]
 
 ACTIVATIONS = frozenset(
-    [
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "prelu",
-        "rrelu",
-        "elu",
-        "selu",
-        "celu",
-        "gelu",
-        "silu",
-        "mish",
-        "hardswish",
-        "hardsigmoid",
-        "hardtanh",
-        "sigmoid",
-        "tanh",
-        "softplus",
-        "softsign",
-        "log_sigmoid",
-        "threshold",
-    ]
+    {
+        *("relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu"),
+        *("mish", "hardswish", "hardsigmoid", "hardtanh", "sigmoid", "log_sigmoid", "tanh"),
+        *("softplus", "softsign", "threshold"),
+    }
 )
 """PyTorch's functions; a module such as `nn.ReLU` calls its own."""
 
 PASSED = frozenset(
-    [
-        "max_pool1d",
-        "max_pool2d",
-        "avg_pool2d",
-        "lp_pool2d",
-        "adaptive_max_pool2d",
-        "adaptive_avg_pool2d",
-        "fractional_max_pool2d",
-        "batch_norm",
-        "instance_norm",
-        "group_norm",
-        "layer_norm",
-        "local_response_norm",
-        "dropout",
-        "dropout2d",
-        "alpha_dropout",
-        "feature_alpha_dropout",
-        "add",
-        "iadd",
-        "contiguous",
-        "permute",
-    ]
+    {
+        *("max_pool1d", "max_pool2d", "avg_pool2d", "lp_pool2d", "fractional_max_pool2d"),
+        *(
+            "adaptive_max_pool2d",
+            "adaptive_avg_pool2d",
+            "batch_norm",
+            "instance_norm",
+            "group_norm",
+        ),
+        *("layer_norm", "local_response_norm", "dropout", "dropout2d", "alpha_dropout"),
+        *("feature_alpha_dropout", "add", "iadd", "contiguous", "permute"),
+    }
 )
 """What may stand between a layer and its activation: pooling, norms, dropout and a shortcut."""
 

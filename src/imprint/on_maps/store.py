@@ -182,9 +182,9 @@ class MapStore:
             )
         return rows
 
-    def _bytes_of(self, rows: Tensor) -> memoryview:
+    def _bytes_of(self, rows: Tensor) -> Any:
         laid = rows.permute(0, 2, 3, 1) if self.about.channels_last else rows
-        return memoryview(laid.contiguous().view(torch.uint8).numpy()).cast("B")
+        return laid.reshape(-1).view(torch.uint8).numpy()
 
     def _read_rows(self) -> int:
         """How many rows an earlier process has left here, of the same maps."""
@@ -230,9 +230,9 @@ def hash_tensors(tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]], *
     digest = hashlib.sha256(repr(more).encode())
     for name, tensor in dict(tensors).items():
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        for chunk in tensor.split(HASHED_ROWS) if tensor.ndim else (tensor[None],):
-            whole = chunk.detach().cpu().contiguous()
-            digest.update(memoryview(whole.view(torch.uint8).numpy()).cast("B"))
+        for chunk in torch.split(tensor, HASHED_ROWS) if tensor.ndim else (tensor[None],):
+            whole = chunk.detach().cpu().reshape(-1)
+            digest.update(whole.view(torch.uint8).numpy().data)
     return digest.hexdigest()[:32]
 
 

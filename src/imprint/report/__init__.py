@@ -31,6 +31,7 @@ from imprint.report.reproduction import (
 from imprint.report.seed_charts import seed_bars, seed_lines
 from imprint.report.seeing import see_report
 from imprint.report.training import train_report, verdict
+from imprint.report.training_on_maps import OnMaps, accuracies_on_maps
 
 __all__ = [
     "BENCH_COLUMNS",
@@ -46,6 +47,7 @@ __all__ = [
     "Heat",
     "LayerLook",
     "Look",
+    "OnMaps",
     "PatchesLook",
     "PictureRow",
     "PointMap",
@@ -53,6 +55,7 @@ __all__ = [
     "ShotLook",
     "Shown",
     "WayLook",
+    "accuracies_on_maps",
     "attack_findings",
     "attack_lines",
     "attack_report",

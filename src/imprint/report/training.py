@@ -12,6 +12,7 @@ from imprint.report.charts import (
 )
 from imprint.report.page import Chart, render
 from imprint.report.pictures import Shown, picture
+from imprint.report.training_on_maps import accuracies_on_maps, maps_sentence
 from imprint.types import ImageSet
 
 __all__ = ["train_report", "verdict"]
@@ -59,7 +60,8 @@ def train_report(result: Mapping[str, Any], images: ImageSet, command: str = "")
 
     Args:
         result: what `result.json` holds.
-        images: the training images, in the order that the run saw.
+        images: the training images, in the order that the run saw; of a run on maps, those that
+            the maps are of.
         command: how to repeat it.
 
     Returns:
@@ -78,16 +80,21 @@ def train_report(result: Mapping[str, Any], images: ImageSet, command: str = "")
     """
     runs = _runs(result)
     last = list(runs.values())[-1]
+    per = result.get("maps_images", len(images)) // len(images)
     return render(
         "train.html",
         title=f"{last['model']} on {last['data']}",
         summary=verdict(result),
         facts=_facts(runs),
+        on_maps=accuracies_on_maps(runs, result),
+        maps=maps_sentence(result) if "on_maps" in result else "",
         course=_course(runs),
-        memory=_memory(last, images.labels.bincount(minlength=len(images.class_names)).tolist()),
+        memory=_memory(
+            last, (per * images.labels.bincount(minlength=len(images.class_names))).tolist()
+        ),
         classes=_classes(runs),
-        pictures=_pictures(last, images),
-        suspects=_suspects(last, images),
+        pictures=_pictures(last, images, per),
+        suspects=_suspects(last, images, per),
         suspected=len((last["suspects"] or {"index": []})["index"]),
         unshown=max(0, len(images.class_names) - MOST_CLASSES),
         runs=runs,
@@ -212,14 +219,18 @@ def _classes(runs: Mapping[str, Run]) -> list[Chart]:
     return [Chart("Accuracy by class", chart, f"{which} that the test set has, worst first.")]
 
 
-def _pictures(run: Run, images: ImageSet) -> list[ClassPictures]:
-    """The images that were skipped most often, and never, of the first classes."""
+def _pictures(run: Run, images: ImageSet, per: int) -> list[ClassPictures]:
+    """The images that were skipped most often, and never, of the first classes.
+
+    Of a run on maps, each image made several, one after the other: `per`.
+    """
     if not run["images_skipped"]:
         return []
 
     def shown(rows: Sequence[int], notes: Sequence[str]) -> list[Shown]:
         return [
-            Shown(picture(images.images[row]), note) for row, note in zip(rows, notes, strict=True)
+            Shown(picture(images.images[row // per]), note)
+            for row, note in zip(rows, notes, strict=True)
         ]
 
     return [
@@ -235,7 +246,7 @@ def _pictures(run: Run, images: ImageSet) -> list[ClassPictures]:
     ]
 
 
-def _suspects(run: Run, images: ImageSet) -> list[Shown]:
+def _suspects(run: Run, images: ImageSet, per: int) -> list[Shown]:
     """The images whose label was contradicted most, with what each looks like."""
     if run["suspects"] is None:
         return []
@@ -243,8 +254,8 @@ def _suspects(run: Run, images: ImageSet) -> list[Shown]:
     pairs = zip(found["index"], found["closest"], strict=True)
     return [
         Shown(
-            picture(images.images[row]),
-            f"labelled {names[int(images.labels[row])]}, looks like {names[closest]}",
+            picture(images.images[row // per]),
+            f"labelled {names[int(images.labels[row // per])]}, looks like {names[closest]}",
         )
         for row, closest in list(pairs)[:MOST_SUSPECTS]
     ]

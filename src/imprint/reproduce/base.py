@@ -8,11 +8,11 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import nn
 
-from imprint.data import batches_of, load
+from imprint.data import load
 from imprint.memory import ClassMemory, ThresholdReading
 from imprint.reproduce.cells import Cell
+from imprint.training.building import build_trainer, judging_batches
 from imprint.training.evaluation import class_hits
-from imprint.training.job import build_trainer
 from imprint.training.settings import TrainSettings
 from imprint.types import DataSplits, ImageSet, Normalisation
 
@@ -69,9 +69,6 @@ BASE = TrainSettings(
     familiarity=False,
 )
 """What the paper leaves open, chosen by figure 7's plain curve: see `base_network`."""
-
-JUDGED = 500
-"""Images judged at a time."""
 
 
 @cache
@@ -196,9 +193,8 @@ def percent(model: nn.Module, images: ImageSet) -> float:
     Returns:
         The accuracy, in %.
     """
-    batches = batches_of(
-        images, JUDGED, images.normalisation, shuffle=False, drop_last=False, channels_last=True
-    )
+    channels, height, width = images.images.shape[1:]
+    batches = judging_batches(images, (channels, height, width))
     right, total = class_hits(model, batches.epoch(0), len(images.class_names))
     return 100 * int(right.sum()) / int(total.sum())
 

@@ -11,7 +11,7 @@ from imprint.outputs import first_tensor
 from imprint.reproduce.base import BASE, read, seeded
 from imprint.reproduce.cells import Cell
 from imprint.taps import guest
-from imprint.training.job import build_trainer
+from imprint.training.building import build_trainer
 from imprint.training.settings import TrainSettings
 
 __all__ = ["FARTHEST", "centroids", "distances", "knowledge_cell", "knowledge_settings"]

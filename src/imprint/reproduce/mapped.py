@@ -12,7 +12,7 @@ from imprint.on_maps import map_planes, stage_maps
 from imprint.reproduce.base import BASE, percent, read
 from imprint.reproduce.cells import Cell
 from imprint.robustness import fgsm, transferred
-from imprint.training.job import build_trainer
+from imprint.training.building import build_trainer
 from imprint.training.settings import TrainSettings
 from imprint.training.trainer import Trainer
 from imprint.types import DataSplits, ImageSet

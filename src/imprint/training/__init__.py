@@ -4,7 +4,8 @@ from imprint.training.cross_fit import check_network, cross_fit
 from imprint.training.engine import find_device
 from imprint.training.job import train
 from imprint.training.kept_maps import KeptMaps, MapKeeper, read_kept_maps, spread_rows
-from imprint.training.mapped import map_splits, train_on_maps
+from imprint.training.mapped import base_weights, train_on_maps
+from imprint.training.mapped_data import map_splits
 from imprint.training.planning import plan_skip
 from imprint.training.progress import Progress
 from imprint.training.settings import TrainSettings
@@ -16,6 +17,7 @@ __all__ = [
     "Progress",
     "TrainSettings",
     "Trained",
+    "base_weights",
     "check_network",
     "cross_fit",
     "find_device",

@@ -3,14 +3,16 @@
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor, nn
 
 from imprint.errors import DeviceError
+from imprint.outputs import first_tensor
 from imprint.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
-__all__ = ["build_fabric", "find_device"]
+__all__ = ["build_fabric", "find_device", "run_both_ways"]
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
@@ -63,3 +65,22 @@ def build_fabric(settings: TrainSettings) -> "Fabric":
         raise DeviceError(f"precision: expected 32 or bf16 on {device.type}, got 16")
     precision = PRECISIONS[settings.precision]
     return Fabric(accelerator=device.type, devices=1, precision=precision)  # type: ignore[arg-type]
+
+
+def run_both_ways(model: nn.Module, images: Tensor) -> None:
+    """Run forward and backward, and keep nothing of it.
+
+    Args:
+        model: any `nn.Module`; no gradient is written.
+        images: `(N, …)`, as it takes them.
+
+    Examples:
+        >>> model = nn.Linear(2, 1)
+        >>> run_both_ways(model, torch.ones(1, 2)), model.weight.grad
+        (None, None)
+    """
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    if images.ndim == 4:
+        images = images.contiguous(memory_format=torch.channels_last)
+    loss = first_tensor(model(images), "the model's output").sum()
+    torch.autograd.grad(loss, trained, allow_unused=True)

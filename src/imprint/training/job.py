@@ -1,31 +1,33 @@
 """A training job from data to result: one run, or two that take turns."""
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from imprint.data import Batches, batches_of
 from imprint.data.scaling import measured
 from imprint.errors import InvalidValueError
+from imprint.on_maps import Extraction
 from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
-from imprint.training.engine import find_device
+from imprint.training.building import build_trainer, judging_batches
+from imprint.training.frozen import check_freezable, store_prefix
 from imprint.training.kept_maps import MapKeeper
 from imprint.training.progress import Progress
 from imprint.training.results import comparison_result, run_result
 from imprint.training.settings import TrainSettings
 from imprint.training.trainer import Trainer
-from imprint.types import DataSplits, ImageSet, Normalisation
+from imprint.types import DataSplits, Normalisation
 
 __all__ = ["build_trainer", "train"]
 
-TEST_BATCH = 500
-"""Images tested at a time; their maps are the most that a small network ever holds."""
+PREFIX = "prefix"
+"""Where a run's own folder keeps the maps of its frozen prefix until it has ended."""
 
 
 def train(
@@ -36,6 +38,8 @@ def train(
     out: Path | str | None = None,
     resume: bool = False,
     start: Mapping[str, Tensor] | None = None,
+    store: Path | str | None = None,
+    on_extract: Callable[[Extraction], None] = lambda _: None,
     on_step: Callable[[Progress], None] = lambda _: None,
     on_epoch: Callable[[str, dict[str, Any]], None] = lambda _name, _row: None,
     note: Mapping[str, Any] = MappingProxyType({}),
@@ -53,6 +57,8 @@ def train(
             checkpoint after each epoch and, with `keep_maps`, the maps; None writes nothing.
         resume: continue the job in `out`, to the bit on the CPU; the settings must be the same.
         start: weights to start from, by name; None for those that the seed gives.
+        store: with `freeze_to`, a folder to keep the maps in; None drops them after the run.
+        on_extract: called as these maps are taken.
         on_step: called after each optimizer step.
         on_epoch: called after each epoch with `plain` or `skip` and the epoch's row.
         note: what else `config.json` is to hold.
@@ -78,6 +84,7 @@ def train(
     if settings.keep_maps and out is None:
         raise InvalidValueError(f"keep_maps: expected 0 without out, got {settings.keep_maps}")
     data = measured(data)
+    check_freezable(data, settings)
     trainers = _trainers(data, settings, on_step, start, compare=compare)
     keeper = _keeper(data, trainers[-1])
     config = _config(data, settings, compare=compare)
@@ -86,10 +93,26 @@ def train(
         if (out / "result.json").is_file():
             _sweep(out)
             return read_json(out / "result.json")
-        for trainer in trainers:
-            _load(trainer, out)
-    if compare:
-        trainers[0].warm_up()
+    with _prefix_stored(data, trainers, out, store, on_extract):
+        if out is not None:
+            for trainer in trainers:
+                _load(trainer, out)
+        if compare:
+            trainers[0].warm_up()
+        _take_turns(trainers, keeper, out, on_epoch)
+        result = _result(data, trainers)
+    if out is not None:
+        _close_folder(out, trainers, result, data)
+    return result
+
+
+def _take_turns(
+    trainers: list[Trainer],
+    keeper: MapKeeper | None,
+    out: Path | None,
+    on_epoch: Callable[[str, dict[str, Any]], None],
+) -> None:
+    """Train all to their end, an epoch each in turn, with a checkpoint after each."""
     while any(not trainer.finished for trainer in trainers):
         trainer = min((t for t in trainers if not t.finished), key=lambda t: t.epoch)
         with _leaving_nothing(out):
@@ -99,10 +122,27 @@ def train(
             if keeper is not None and trainer is trainers[-1]:
                 keeper.write(out, trainer.epoch)
             write_tensors(_checkpoint(out, trainer), *trainer.state())
-    result = _result(data, trainers)
-    if out is not None:
-        _close_folder(out, trainers, result, data)
-    return result
+
+
+@contextmanager
+def _prefix_stored(
+    data: DataSplits,
+    trainers: list[Trainer],
+    out: Path | None,
+    store: Path | str | None,
+    on_extract: Callable[[Extraction], None],
+) -> Iterator[None]:
+    """Where the network is frozen up to a layer, keep that layer's maps while the block runs."""
+    if trainers[0].rest is None:
+        yield
+        return
+    with TemporaryDirectory() as temporary:
+        own = Path(temporary) if out is None else out / PREFIX
+        folder = own if store is None else Path(store)
+        with _leaving_nothing(out):
+            for trainer in trainers:
+                trainer.prefix_seconds = store_prefix(trainer, data, folder, on_extract)
+        yield
 
 
 def _trainers(
@@ -128,74 +168,6 @@ def _keeper(data: DataSplits, trainer: Trainer) -> MapKeeper | None:
         return None
     scale = _scale(data)
     return MapKeeper(trainer.model, data.test, scale, count=trainer.settings.keep_maps)
-
-
-def build_trainer(
-    data: DataSplits,
-    settings: TrainSettings,
-    name: str = "plain",
-    on_step: Callable[[Progress], None] = lambda _: None,
-    start: Mapping[str, Tensor] | None = None,
-    *,
-    drop_last: bool = True,
-) -> Trainer:
-    """Set up a trainer with batches of its own, for a loop that calls `train_epoch`.
-
-    Args:
-        data: what to train and to test on.
-        settings: how.
-        name: what `on_step` is told of the run.
-        on_step: called after each optimizer step.
-        start: weights to start from, by name; None for those that the seed gives.
-        drop_last: whether an epoch leaves out what fills no last batch.
-
-    Returns:
-        The trainer, before its first epoch; the same settings give the same weights and batches.
-
-    Raises:
-        ImprintError: for settings, model, layer, data or device that will not do.
-
-    Examples:
-        >>> from imprint.data import load
-        >>> settings = TrainSettings(model="paper", batch_size=4096, device="cpu")
-        >>> build_trainer(load("mnist"), settings).epoch
-        0
-    """
-    data, device = measured(data), find_device(settings.device)
-    train_batches = batches_of(
-        data.train,
-        settings.batch_size,
-        data.train.normalisation,
-        augmentations=data.augmentations if settings.augment else (),
-        device=device,
-        seed=settings.seed,
-        drop_last=drop_last,
-        channels_last=True,
-        shape=data.shape,
-    )
-    return Trainer(
-        settings,
-        train=train_batches,
-        test=_test_batches(data.test, data.shape, device),
-        shape=data.shape,
-        num_classes=data.num_classes,
-        train_labels=data.train.labels,
-        on_step=on_step,
-        name=name,
-        start=start,
-    )
-
-
-def _test_batches(part: ImageSet, shape: tuple[int, int, int], device: torch.device) -> Batches:
-    return batches_of(
-        part,
-        min(TEST_BATCH, len(part)),
-        part.normalisation,
-        device=device,
-        shuffle=False,
-        drop_last=False,
-        shape=shape,
-    )
 
 
 def _config(data: DataSplits, settings: TrainSettings, *, compare: bool) -> dict[str, Any]:
@@ -240,7 +212,7 @@ def _result(data: DataSplits, trainers: list[Trainer]) -> dict[str, Any]:
 def _beside(trainer: Trainer, data: DataSplits) -> dict[str, float]:
     """The accuracy on each further part."""
     return {
-        f"{name}_accuracy": trainer.judge(_test_batches(part, data.shape, trainer.device))[0]
+        f"{name}_accuracy": trainer.judge(judging_batches(part, data.shape, trainer.device))[0]
         for name, part in data.beside.items()
     }
 
@@ -280,6 +252,7 @@ def _leaving_nothing(out: Path | None) -> Iterator[None]:
 
 def _sweep(out: Path) -> None:
     """Drop what a finished run needs no more, and what a killed one may have left half-written."""
+    shutil.rmtree(out / PREFIX, ignore_errors=True)
     for pattern in ("checkpoint-*.safetensors", ".*.tmp"):
         for file in out.glob(pattern):
             file.unlink(missing_ok=True)

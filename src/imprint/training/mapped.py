@@ -1,8 +1,7 @@
 """Training on feature maps: a base run's maps in the place of the images."""
 
-import copy
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,38 +10,25 @@ import torch
 from torch import Tensor
 
 from imprint.data import batches_of, normalise
-from imprint.data.scaling import float_normalisation
 from imprint.errors import InvalidValueError
-from imprint.on_maps import (
-    Extraction,
-    MapStore,
-    StoredMaps,
-    activation_after,
-    extract,
-    hash_tensors,
-    map_planes,
-    stage_maps,
-)
-from imprint.on_maps.forms import images_an_input
-from imprint.on_maps.settings import MapSettings
+from imprint.on_maps import Extraction, MapSettings, activation_after, hash_tensors
 from imprint.runs import read_json, write_json
 from imprint.training.engine import find_device
 from imprint.training.evaluation import class_hits
 from imprint.training.job import train
+from imprint.training.mapped_data import map_splits, resolved
 from imprint.training.progress import Progress
 from imprint.training.settings import TrainSettings
 from imprint.training.trained import Trained, load_trained
 from imprint.types import DataSplits, ImageSet
 
-__all__ = ["check_base", "map_splits", "train_on_maps"]
+__all__ = ["base_weights", "check_base", "train_on_maps"]
 
-BATCH = 500
-"""Images whose maps are taken together."""
+TEST_BATCH = 500
+"""Images tested at a time."""
 
 CHUNK = 4096
 """Maps that are counted together."""
-
-PARTS = ("train", "test")
 
 
 def train_on_maps(
@@ -95,11 +81,12 @@ def train_on_maps(
     """
     base = load_trained(Path(run))
     check_base(base, Path(run), data, settings)
-    maps = replace(maps, layer=_layer(base, maps))
+    maps = resolved(maps, base)
+    base.model.to(find_device(settings.device))
     folder = _usual_folder(Path(run), maps, data) if store is None else Path(store)
     splits = map_splits(data, base, maps, folder, on_extract=on_extract)
-    chosen = {f"maps_{name}": value for name, value in asdict(maps).items()}
-    about = {"on_maps": str(run), **chosen}
+    chosen = {name: value for name, value in asdict(maps).items() if name != "layer"}
+    about = {"on_maps": str(run), "maps_layer": maps.layer, **chosen}
     result = train(
         splits,
         settings,
@@ -111,10 +98,35 @@ def train_on_maps(
         on_epoch=on_epoch,
         note={**note, **about},
     )
-    result |= about | _described(base, splits, maps, settings)
+    result |= about | _described(base, splits, maps)
     if out is not None:
         write_json(Path(out) / "result.json", result)
     return result
+
+
+def base_weights(run: Path | str, data: DataSplits, settings: TrainSettings) -> dict[str, Tensor]:
+    """Load the weights of a run to start another one from.
+
+    Args:
+        run: its folder.
+        data: what is to be trained on.
+        settings: how; `model` must be the run's.
+
+    Returns:
+        parameters and buffers by name.
+
+    Raises:
+        MissingFileError: where there is no such run.
+        InvalidValueError: where architecture, images or classes are others.
+
+    Examples:
+        >>> base_weights("nowhere", None, TrainSettings())
+        Traceback (most recent call last):
+        imprint.errors.MissingFileError: expected a file nowhere/config.json, found none
+    """
+    base = load_trained(Path(run))
+    check_base(base, Path(run), data, settings)
+    return base.model.state_dict()
 
 
 def check_base(base: Trained, run: Path, data: DataSplits, settings: TrainSettings) -> None:
@@ -150,150 +162,49 @@ def _named(names: tuple[str, ...]) -> str:
     return f"{len(names)}: {', '.join(names[:12])}"
 
 
-def map_splits(
-    data: DataSplits,
-    base: Trained,
-    maps: MapSettings,
-    store: Path,
-    *,
-    batch_size: int = BATCH,
-    on_extract: Callable[[Extraction], None] = lambda _: None,
-) -> DataSplits:
-    """Take a network's maps of a data set, and make a data set of them.
-
-    Args:
-        data: the images.
-        base: the network, and what its images are normalised with.
-        maps: which maps.
-        store: a folder; maps that it holds already are not taken again.
-        batch_size: images that run together.
-        on_extract: called as the maps are taken.
-
-    Returns:
-        To train on: the maps as one-channel images of their own size, half precision, mapped from
-        the store where the form allows. To test on: the images as they are. Beside them
-        `test_maps`, the test images' maps.
-
-    Raises:
-        LayerError: for a layer that gives no maps, or that no activation follows.
-        InvalidValueError: where the store holds other maps.
-        StorageError: where the disk will not hold them.
-
-    Examples:
-        >>> from imprint.models import build_model
-        >>> from imprint.types import Normalisation
-        >>> images = torch.randint(256, (8, 1, 16, 16), dtype=torch.uint8)
-        >>> pair = ImageSet(images, torch.arange(8) % 2, ("even", "odd"))
-        >>> data, model = DataSplits("pair", pair, pair), build_model("paper", (1, 16, 16), 2)
-        >>> base = Trained(model, "conv1", Normalisation((0.5,), (0.5,)), (1, 16, 16), ("even", "odd"))
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     map_splits(data, base, MapSettings(form="each"), Path(folder)).train.images.shape
-        torch.Size([80, 1, 6, 6])
-    """
-    layer = _layer(base, maps)
-    weights = hash_tensors(base.model.state_dict())
-    stored = {}
-    for part in PARTS:
-        images: ImageSet = getattr(data, part)
-        taken = _store_of(images, base, layer, maps, store / part, weights)
-        read = _reader(images, base, layer, maps)
-        stored[part] = extract(
-            taken, read, batch_size=min(batch_size, len(images)), part=part, on_extract=on_extract
-        )
-    train_images = map_planes(stored["train"], maps.form)
-    scale = float_normalisation(train_images) if maps.normalised else None
-
-    def image_set(part: str) -> ImageSet:
-        images, whole = stored[part], getattr(data, part)
-        labels = whole.labels.repeat_interleave(images_an_input(maps.form, images.shape[1]))
-        planes = train_images if part == "train" else map_planes(images, maps.form)
-        return ImageSet(planes, labels, whole.class_names, scale)
-
-    test = replace(data.test, normalisation=base.normalisation)
-    beside = {"test_maps": image_set("test")}
-    return DataSplits(data.name, image_set("train"), test, beside=beside)
-
-
-def _layer(base: Trained, maps: MapSettings) -> str:
-    layer = maps.layer or base.layer
-    if layer is None:
-        raise InvalidValueError("layer: expected one for a network of your own, got none")
-    return layer
-
-
 def _usual_folder(run: Path, maps: MapSettings, data: DataSplits) -> Path:
     """Where maps lie that nobody has given a place: one for each layer, stage and data set."""
-    own = hash_tensors({part: getattr(data, part).images for part in PARTS})
+    own = hash_tensors({"train": data.train.images, "test": data.test.images})
     return run / "maps" / f"{maps.layer}-{maps.stage}-{own[:8]}"
 
 
-def _reader(
-    images: ImageSet, base: Trained, layer: str, maps: MapSettings
-) -> Callable[[Tensor], Tensor]:
-    """From rows of a part to their maps."""
-
-    def read(rows: Tensor) -> Tensor:
-        taken = normalise(images.images[rows], base.normalisation)
-        return stage_maps(base.model, layer, maps.stage, taken)
-
-    return read
-
-
-def _store_of(
-    images: ImageSet, base: Trained, layer: str, maps: MapSettings, folder: Path, weights: str
-) -> MapStore:
-    """The store of a part, empty or not; the maps of one image show their shape."""
-    first = _reader(images, base, layer, maps)(torch.zeros(1, dtype=torch.int64))
-    channels, height, width = first.shape[1:]
-    data = hash_tensors({"images": images.images}, tuple(base.normalisation))
-    about = StoredMaps(
-        layer,
-        maps.stage,
-        len(images),
-        (channels, height, width),
-        "float16",
-        weights=weights,
-        data=data,
-    )
-    return MapStore(folder, about)
-
-
-def _described(
-    base: Trained, splits: DataSplits, maps: MapSettings, settings: TrainSettings
-) -> dict[str, Any]:
+def _described(base: Trained, splits: DataSplits, maps: MapSettings) -> dict[str, Any]:
     """What the maps are like, and how the base fares on images and on maps."""
-    images, layer = splits.train.images, _layer(base, maps)
-    first = normalise(splits.test.images[:1], base.normalisation)
-    after = maps.stage == "after-activation"
-    chunks = images.split(CHUNK)
+    images, shape, chunks = (
+        splits.train.images,
+        splits.shape,
+        torch.split(splits.train.images, CHUNK),
+    )
     return {
-        "maps_activation": activation_after(base.model, layer, first)[0] if after else None,
+        "maps_activation": _activation(base, splits.test, maps),
         "maps_shape": list(images.shape[1:]),
         "maps_images": len(images),
         "maps_negative": sum(int((chunk < 0).sum()) for chunk in chunks) / images.numel(),
         "maps_zero": sum(int((chunk == 0).sum()) for chunk in chunks) / images.numel(),
-        "base_test_accuracy": _accuracy(base, splits.test, splits.shape, settings),
-        "base_test_maps_accuracy": _accuracy(
-            base, splits.beside["test_maps"], splits.shape, settings
-        ),
+        "base_test_accuracy": _accuracy(base, splits.test, shape),
+        "base_test_maps_accuracy": _accuracy(base, splits.beside["test_maps"], shape),
     }
 
 
-def _accuracy(
-    base: Trained, part: ImageSet, shape: tuple[int, int, int], settings: TrainSettings
-) -> float:
+def _activation(base: Trained, images: ImageSet, maps: MapSettings) -> str | None:
+    """The function whose output the maps are; None before it."""
+    if maps.layer is None or maps.stage == "before-activation":
+        return None
+    device = next(base.model.parameters()).device
+    first = normalise(images.images[:1].to(device), base.normalisation)
+    return activation_after(base.model, maps.layer, first)[0]
+
+
+def _accuracy(base: Trained, part: ImageSet, shape: tuple[int, int, int]) -> float:
     """The base's share of right answers."""
-    device = find_device(settings.device)
     batches = batches_of(
         part,
-        min(BATCH, len(part)),
+        min(TEST_BATCH, len(part)),
         part.normalisation,
-        device=device,
+        device=next(base.model.parameters()).device,
         shuffle=False,
         drop_last=False,
         shape=shape,
     )
-    model = copy.deepcopy(base.model).to(device)
-    right, total = class_hits(model, batches.epoch(0), len(base.class_names))
+    right, total = class_hits(base.model, batches.epoch(0), len(base.class_names))
     return int(right.sum()) / int(total.sum())

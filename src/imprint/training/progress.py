@@ -70,3 +70,21 @@ class EpochCounts:
         self.trained += trained
         self.loaded += loaded
         self.forwarded += forwarded
+
+    def row(self, again: int) -> dict[str, float]:
+        """Give what `result.json` has of the epoch.
+
+        Args:
+            again: images that were loaded and ran forward once more at its end.
+
+        Returns:
+            the mean loss and the counts.
+        """
+        return {
+            "train_loss": self.loss / self.trained,
+            "images_seen": self.seen,
+            "images_loaded": self.loaded + again,
+            "images_forwarded": self.forwarded + again,
+            "images_trained": self.trained,
+            "images_skipped": self.seen - self.trained,
+        }

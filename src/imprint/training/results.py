@@ -43,7 +43,7 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
 
     Examples:
         >>> from imprint.training import TrainSettings
-        >>> from imprint.training.job import build_trainer
+        >>> from imprint.training.building import build_trainer
         >>> from imprint.types import DataSplits, ImageSet
         >>> images = torch.randint(256, (64, 1, 16, 16), dtype=torch.uint8)
         >>> noise = ImageSet(images, torch.arange(64) % 2, ("even", "odd"))
@@ -68,6 +68,7 @@ def run_result(trainer: Trainer, data: str, class_names: tuple[str, ...]) -> dic
         "most_skipped_counts": counts if skipping else None,
         "never_skipped": tiers.tally.never_skipped() if skipping else None,
         "suspects": None if tiers.suspects is None else suspect_columns(tiers.suspects),
+        "prefix_seconds": trainer.prefix_seconds,
         "parameters": sum(weight.numel() for weight in trainer.model.parameters()),
         "data": data,
         **{name: value for name, value in asdict(s).items() if name != "epochs"},

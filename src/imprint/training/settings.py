@@ -81,6 +81,8 @@ class TrainSettings:
         augment: whether to use the augmentations that fit the data set.
         keep_maps: how many test images' maps and signatures are kept at a few layers after each
             epoch, for `imprint see`, in 0 … 256; that changes nothing in the training.
+        freeze_to: a layer up to which the network is frozen, it included: its maps of all images
+            are taken once, and only the rest is trained. None trains all.
 
     Raises:
         InvalidValueError: for a value out of its range; all are checked here, before work begins.
@@ -122,6 +124,7 @@ class TrainSettings:
     familiarity: bool = True
     augment: bool = True
     keep_maps: int = 0
+    freeze_to: str | None = None
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -155,6 +158,9 @@ class TrainSettings:
                 )
                 beside = f"beside skip {self.skip}, tier {self.tier}"
                 raise InvalidValueError(f"{name}: expected {expected}, got {got} {beside}")
+        if self.keep_maps and self.freeze_to is not None:
+            expected = "0 beside freeze_to, where no images run"
+            raise InvalidValueError(f"keep_maps: expected {expected}; got {self.keep_maps}")
         if self.renew_norm and self.target is not None:
             expected = "False beside target, where a run may stop before its last epoch"
             raise InvalidValueError(f"renew_norm: expected {expected}; got {self.target}")

@@ -88,6 +88,14 @@ class SkipTally:
             self._epochs[0], self._thresholds[0] = self._epochs[1], self._thresholds[1]
             self._early = self._late.clone()
 
+    def row(self) -> dict[str, Any]:
+        """Give what `result.json` has of the epoch."""
+        return {
+            "hits": int(self.hits.sum()),
+            "hits_per_class": self.hits.tolist(),
+            "skipped_per_class": self.skipped.tolist(),
+        }
+
     def similarity(self) -> dict[str, Any] | None:
         """Each class's similarity to its own prototype: 5th, 50th, 95th percentile, threshold.
 

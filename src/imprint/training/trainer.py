@@ -3,6 +3,8 @@
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,9 +18,11 @@ from imprint.outputs import first_tensor
 from imprint.skipping import count_steps
 from imprint.taps import guest
 from imprint.training.diagnosis import diagnose
-from imprint.training.engine import build_fabric
+from imprint.training.engine import build_fabric, run_both_ways
 from imprint.training.evaluation import class_hits
 from imprint.training.fit import check_fit, load_weights
+from imprint.training.freezing import freeze
+from imprint.training.losses import mean_loss
 from imprint.training.normalization import renew_batch_norm
 from imprint.training.optimizers import build_optimizer, build_schedule, scaled_rate
 from imprint.training.progress import EpochCounts, Progress
@@ -70,8 +74,10 @@ class Trainer:
         self.name = name
         self.epochs: list[dict[str, Any]] = []
         self.class_accuracy: list[float | None] = []
+        self.prefix_seconds: float | None = None
         self._train, self._test, self._on_step = train, test, on_step
-        self._num_classes, self._shape = num_classes, shape
+        self._num_classes = num_classes
+        self._shape: tuple[int, ...] = shape
         self._rows = len(train_labels)
         self._fabric = build_fabric(settings)
         self.model = build_model(settings.model, shape, num_classes, seed=settings.seed)
@@ -79,11 +85,30 @@ class Trainer:
         if start is not None:
             load_weights(self.model, start, settings.model)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.rest = None if settings.freeze_to is None else freeze(self.model, settings, shape)
+        if settings.freeze_to is not None and settings.layer is None:
+            settings = replace(settings, layer=settings.freeze_to)
         self.tiers = Tiers(settings, self.model, shape, num_classes, train_labels)
         optimizer = build_optimizer(self.model, settings)
         self._model, self._optimizer = self._fabric.setup(self.model, optimizer)
         steps = sum(self._steps(epoch) for epoch in range(settings.epochs))
         self._schedule = build_schedule(optimizer, settings, steps)
+
+    def take_maps(self, train: Batches, test: Batches) -> None:
+        """Go on with stored maps of the layer up to which the network is frozen.
+
+        Args:
+            train: batches of the training images' maps.
+            test: batches of the test images' maps.
+        """
+        assert self.rest is not None  # noqa: S101 - the caller's
+        self._train, self._test = train, test
+        self._shape = self.rest.shape
+        self.rest.attach()
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Run at the precision of the training while the block lasts."""
+        return self._fabric.autocast()
 
     @property
     def epoch(self) -> int:
@@ -110,15 +135,13 @@ class Trainer:
         Args:
             steps: how often, on a batch of noise.
         """
-        trained = [weight for weight in self.model.parameters() if weight.requires_grad]
-        shape = (self.settings.batch_size, *self._shape)
-        noise = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(self.device)
-        noise = noise.contiguous(memory_format=torch.channels_last)
+        noise = torch.rand(
+            self.settings.batch_size, *self._shape, generator=torch.Generator().manual_seed(0)
+        ).to(self.device)
         with guest(self.model, training=True), drawing_from(0, device=self.device):
             for _ in range(steps):
                 with self._fabric.autocast():
-                    loss = first_tensor(self.model(noise), "the model's output").sum()
-                torch.autograd.grad(loss, trained, allow_unused=True)
+                    run_both_ways(self.model, noise)
 
     def train_epoch(self) -> dict[str, Any]:
         """Train for one epoch, then judge on the test images.
@@ -140,10 +163,14 @@ class Trainer:
             torch.cuda.synchronize(self.device)
         seconds = time.perf_counter() - start
         self.epochs.append({"epoch": self.epoch + 1, "test_accuracy": self._judge()})
-        self.epochs[-1] |= self._account(counts, again) | {
-            "train_seconds": seconds,
-            "learning_rate": rate,
-        }
+        self.epochs[-1] |= (
+            counts.row(again)
+            | self.tiers.tally.row()
+            | {
+                "train_seconds": seconds,
+                "learning_rate": rate,
+            }
+        )
         return self.epochs[-1]
 
     def judge(self, batches: Batches) -> tuple[float, list[float | None]]:
@@ -191,6 +218,8 @@ class Trainer:
     def _train_batches(self, kept: Tensor | None) -> EpochCounts:
         """One epoch: for each batch, a step on the rows that stay."""
         self._model.train()
+        if self.rest is not None:
+            self.rest.hold_still()
         counts = EpochCounts(0 if kept is None else int((~kept).sum()))
         fewer = None if kept is None or bool(kept.all()) else self._steps_for(int(kept.sum()))
         steps = fewer or len(self._train)
@@ -231,7 +260,8 @@ class Trainer:
         """Forward, backward and update on one batch; its loss and the rows that it had."""
         batch = self.tiers.narrow(self._model, batch)
         logits, labels = self.tiers.forward(self._model, batch)
-        loss = self._loss(logits, labels, batch.index)
+        weights = self.tiers.weights(batch.index)
+        loss = mean_loss(logits, labels, weights, smoothing=self.settings.label_smoothing)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise DivergedError(self._explain(batch, value))
@@ -246,15 +276,6 @@ class Trainer:
         self.tiers.record(batch, logits.detach(), labels)
         return value, len(labels)
 
-    def _loss(self, logits: Tensor, labels: Tensor, index: Tensor) -> Tensor:
-        """The mean loss, weighted where the plan weighs."""
-        smoothing = self.settings.label_smoothing
-        weights = self.tiers.weights(index)
-        if weights is None:
-            return F.cross_entropy(logits, labels, label_smoothing=smoothing)
-        losses = F.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
-        return (losses * weights).mean()
-
     def _advance_schedule(self, done: float) -> None:
         """Move the learning rate on: by a step, or by the share of the epoch that is done.
 
@@ -265,21 +286,6 @@ class Trainer:
             target = round((self.epoch + done) * len(self._train))
         while self._schedule.last_epoch < target:
             self._schedule.step()
-
-    def _account(self, counts: EpochCounts, again: int) -> dict[str, Any]:
-        """What an epoch did, as `result.json` has it."""
-        tally = self.tiers.tally
-        return {
-            "train_loss": counts.loss / counts.trained,
-            "images_seen": counts.seen,
-            "images_loaded": counts.loaded + again,
-            "images_forwarded": counts.forwarded + again,
-            "images_trained": counts.trained,
-            "images_skipped": counts.seen - counts.trained,
-            "hits": int(tally.hits.sum()),
-            "hits_per_class": tally.hits.tolist(),
-            "skipped_per_class": tally.skipped.tolist(),
-        }
 
     def _steps(self, epoch: int) -> int:
         """Optimizer steps of an epoch."""
