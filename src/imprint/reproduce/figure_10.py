@@ -16,7 +16,8 @@ QUESTION = (
     " the one trained on maps about them. But images made on one network fool it more than they"
     " fool any other, however that was trained. So a second base network, with other first weights"
     " and never shown a map, is asked as well: what it gains is transfer, not robustness. And each"
-    " network is asked about images made on itself, as an attacker would make them."
+    " network is asked about images made on itself, as an attacker would make them; also with the"
+    " log-odds for a loss, whose gradient does not vanish where a network is sure of its answer."
 )
 
 Fooled = list[dict[str, dict[str, list[float]]]]
@@ -52,11 +53,15 @@ def finding(results: Results, seeds: int) -> Finding:
         answer=_answer(fooled),
         claims=[_transfer(fooled, 0), _transfer(fooled, 1), _robust(fooled)],
         tables=[_table(fooled)],
-        look=Look(charts=[_chart(fooled, how) for how in _HOW]),
+        look=Look(charts=[_chart(fooled, how) for how in ("on_base", "sure")]),
     )
 
 
-_HOW = {"on_base": "images made on the base network", "on_itself": "images made on itself"}
+_HOW = {
+    "on_base": "images made on the base network",
+    "on_itself": "images made on itself",
+    "sure": "made on itself, log-odds",
+}
 
 
 def _gains(fooled: Fooled, name: str, how: str, k: int) -> list[float]:
@@ -81,8 +86,8 @@ def _robust(fooled: Fooled) -> Claim:
     return judge_gain(
         f"Epsilon {EPSILONS[1]}: training on maps makes more robust (each network attacked itself)",
         row["maps"] - row["base"],
-        _gains(fooled, "each", "on_itself", 1),
-        control=_gains(fooled, "blurred", "on_itself", 1),
+        _gains(fooled, "each", "sure", 1),
+        control=_gains(fooled, "blurred", "sure", 1),
         control_name="blurred images",
     )
 
@@ -93,7 +98,7 @@ def _answer(fooled: Fooled) -> str:
         for name in ("base", "each", "second base")
     ]
     own = [
-        f"{spread([own[name]['on_itself'][1] for own in fooled], 1)} % ({name})"
+        f"{spread([own[name]['sure'][1] for own in fooled], 1)} % ({name})"
         for name in ("base", "each")
     ]
     return (
