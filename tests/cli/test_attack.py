@@ -69,7 +69,7 @@ def here(runs, tmp_path):
 
 def test_prints_a_table_and_writes_whole_files(imprint, here):
     code, out, err = imprint(
-        "attack", "a", "pets", "--on", "own", "--epsilon", 0, "--epsilon", 0.1, *FAST,
+        "attack", "a", "pets", "--on", "own", "--epsilon", 0, 0.1, *FAST,
         "--out", "run",
     )  # fmt: skip
     assert code == 0, err

@@ -9,6 +9,7 @@ import typer
 from imprint.cli.attack import attack
 from imprint.cli.bench import bench
 from imprint.cli.explore import explore
+from imprint.cli.lists import ListCommand
 from imprint.cli.plan_skip import plan_skip
 from imprint.cli.reproduce import reproduce
 from imprint.cli.see import see
@@ -35,7 +36,7 @@ app.command()(train)
 app.command()(plan_skip)
 app.command()(explore)
 app.command()(see)
-app.command()(attack)
+app.command(cls=ListCommand)(attack)
 app.command()(reproduce)
 app.add_typer(bench)
 

@@ -58,7 +58,7 @@ def attack(
     epsilon: Annotated[
         list[float] | None,
         _how(
-            help="Largest change of a pixel, in [0, 1]; several times for more.",
+            help="Largest changes of a pixel, each in [0, 1]: one or more.",
             show_default=", ".join(f"{each:g}" for each in USUAL.epsilons),
         ),
     ] = None,
