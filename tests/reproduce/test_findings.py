@@ -10,6 +10,7 @@ from imprint.reproduce import (
     figure_1,
     figure_2,
     figure_3,
+    figure_4,
     figure_5,
     figure_6,
     figure_7,
@@ -117,15 +118,15 @@ def test_the_base_network_tells_which_rate_is_nearest():
     assert not found.claims
 
 
-def knowledge(train, test, answers):
+def knowledge(train, test, answers, near=35.0):
+    near = {"conv1": near, "conv2": near}
     right = {
         "train": {"farthest": train, "rest": 99.9},
         "test": {"farthest": test, "rest": 99.5},
     }
-    return {
-        knowledge_cell(settings).name: {"centroids": answers, "right": right}
-        for settings in knowledge_settings(SEEDS)
-    }
+    example = {"maps": [[0.5] * 9] * 2, "signature": [[0.5, 0.0]] * 2}
+    own = {"centroids": answers, "right": right, "nearest": near, "example": example}
+    return {knowledge_cell(settings).name: own for settings in knowledge_settings(SEEDS)}
 
 
 @pytest.mark.parametrize(
@@ -142,6 +143,13 @@ def test_figures_1_and_2_ask_networks(train, test, answers, verdicts):
     assert [claim.verdict for claim in (*first.claims, *second.claims)] == verdicts
     assert len(first.look.pictures[0].shown) == 10
     assert [len(row.shown) for row in second.look.pictures] == [5, 5]
+
+
+@pytest.mark.parametrize(("near", "verdict"), [(35.0, "does not hold"), (60.0, "holds")])
+def test_figure_4_asks_for_the_nearest_vector(near, verdict):
+    found = figure_4.finding(knowledge(99, 99, list(range(10)), near), SEEDS)
+    assert found.claims[0].verdict == verdict
+    assert [item.note for item in found.look.pictures[0].shown] == ["the image", "map 0", "map 1"]
 
 
 def test_figure_3_counts_neighbours():

@@ -13,6 +13,7 @@ from imprint.reproduce import (
     figure_1,
     figure_2,
     figure_3,
+    figure_4,
     figure_9,
     figure_10,
     knowledge,
@@ -81,10 +82,11 @@ def test_an_emptied_cache_begins_each_epoch_without_hits_in_its_first_batch():
 
 
 @pytest.mark.usefixtures("digits")
-def test_networks_that_are_asked_fit_figures_1_and_2():
+def test_networks_that_are_asked_fit_figures_1_2_and_4():
     results = done(figure_1.cells(1))
     assert figure_1.finding(results, 1).claims
     assert figure_2.finding(results, 1).claims
+    assert figure_4.finding(results, 1).claims
     (own,) = results.values()
     assert len(own["centroids"]) == 10
 

@@ -23,6 +23,7 @@ EXPERIMENTS: dict[str, tuple[str, int]] = {
     "figure-1": ("figure_1", SEEDS),
     "figure-2": ("figure_2", SEEDS),
     "figure-3": ("figure_3", SEEDS),
+    "figure-4": ("figure_4", SEEDS),
     "figure-5": ("figure_5", SEEDS),
     "figure-6": ("figure_6", SEEDS),
     "figure-7": ("figure_7", 10),

@@ -7,12 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from imprint.exploring import ClassMoments, own_distances
+from imprint.memory import ClassMemory
 from imprint.outputs import first_tensor
 from imprint.reproduce.base import BASE, read, seeded
 from imprint.reproduce.cells import Cell
-from imprint.taps import guest
+from imprint.signatures import signature
+from imprint.taps import guest, maps_at
 from imprint.training.building import build_trainer
 from imprint.training.settings import TrainSettings
+from imprint.types import DataSplits, ImageSet
 
 __all__ = ["FARTHEST", "centroids", "distances", "knowledge_cell", "knowledge_settings"]
 
@@ -41,8 +44,10 @@ def knowledge_cell(settings: TrainSettings) -> Cell:
         settings: its seed counts.
 
     Returns:
-        The cell; it gives `centroids`, the answer to each class's centroid, and `right`: of the
-        training and the test images, the share (%) of the farthest and of the rest that it knows.
+        The cell; it gives `centroids`, the answer to each class's centroid; `right`: of the
+        training and the test images, the share (%) of the farthest and of the rest that it knows;
+        `nearest`, by layer, of how many test images (%) the nearest cached vector is their own
+        class's; and `example`, the first layer's maps of one image with their signature.
     """
     return Cell(f"mnist-knowledge-{settings.seed}", _ask, {"seed": settings.seed})
 
@@ -63,7 +68,36 @@ def _ask(seed: int) -> dict[str, Any]:
             "rest": 100 * float(known[~far].float().mean()),
         }
     answers = _answers(trainer.model, means.view(-1, 1, 28, 28) / 255)
-    return {"centroids": answers.tolist(), "right": right}
+    return {
+        "centroids": answers.tolist(),
+        "right": right,
+        "nearest": {layer: _nearest(trainer.model, data, layer) for layer in ("conv1", "conv2")},
+        "example": _example(trainer.model, data.test.images[:1] / 255),
+    }
+
+
+def _nearest(model: nn.Module, data: DataSplits, layer: str) -> float:
+    """Of how many test images the nearest prototype is their own class's, in %."""
+    memory = ClassMemory(data.num_classes)
+    memory.update(_signatures(model, data.train, layer), data.train.labels)
+    match = memory.match(_signatures(model, data.test, layer), data.test.labels)
+    return 100 * float((match.nearest == data.test.labels).float().mean())
+
+
+def _signatures(model: nn.Module, images: ImageSet, layer: str) -> Tensor:
+    parts = torch.split(images.images, 500)
+    return torch.cat(
+        [signature(maps_at(model, layer, part / 255), deviation="paper") for part in parts]
+    )
+
+
+def _example(model: nn.Module, image: Tensor) -> dict[str, Any]:
+    maps = maps_at(model, "conv1", image)
+    vector = signature(maps, deviation="paper")[0].view(-1, 2)
+    return {
+        "maps": [[round(value, 4) for value in row.tolist()] for row in maps[0].flatten(1)],
+        "signature": [[round(value, 4) for value in pair] for pair in vector.tolist()],
+    }
 
 
 def centroids() -> Tensor:
