@@ -35,7 +35,9 @@ def test_forms_are_those_of_a_loop(form, n, c, h, w):
 
 
 def test_means_of_half_precision_are_taken_in_single():
-    maps = torch.full((1, 4096, 1, 1), 1.0, dtype=torch.float16)  # sums of ones in half stop at 2048
+    maps = torch.full(
+        (1, 4096, 1, 1), 1.0, dtype=torch.float16
+    )  # sums of ones in half stop at 2048
     assert map_planes(maps, "mean").item() == 1
 
 

@@ -133,7 +133,8 @@ def test_the_guest_is_left_as_it_was(layer):
         stage_maps(model, layer, "after-activation", IMAGES)
     except LayerError:
         assert layer == "pool"
-    assert model.training and all(module.training for module in model.modules())
+    assert model.training
+    assert all(module.training for module in model.modules())
     assert not any(module._forward_hooks for module in model.modules())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert torch.equal(torch.random.get_rng_state(), state)

@@ -100,7 +100,9 @@ def test_a_disk_that_will_not_hold_it_is_told_before_any_work(tmp_path, monkeypa
     usage = type("Usage", (), {"free": ABOUT.nbytes - 1})
     monkeypatch.setattr(store_module.shutil, "disk_usage", lambda _path: usage)
     seen = []
-    with pytest.raises(StorageError, match=r"expected 0.0 MB for the maps of 10 images, got 0.0 MB"):
+    with pytest.raises(
+        StorageError, match=r"expected 0.0 MB for the maps of 10 images, got 0.0 MB"
+    ):
         taken(MapStore(tmp_path / "deep" / "store", ABOUT), seen=seen)
     assert seen == []
     assert not (tmp_path / "deep").exists()
