@@ -86,7 +86,7 @@ def measure(network: str, layer: str, images: int, rounds: int) -> dict[str, Any
     )
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     processor: dict[str, list[float]] = {way: [] for way in WAYS}
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    with tempfile.TemporaryDirectory() as folder:
         made = trainers(noise(images), settings, Path(folder))
         for trainer in made.values():
             trainer.warm_up()

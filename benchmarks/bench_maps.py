@@ -44,7 +44,7 @@ def measure(stage: str, rounds: int) -> dict[str, object]:
     shape = tuple(read(torch.tensor([0])).shape[1:])
     seconds: dict[str, list[float]] = {"take_and_store": [], "compute": [], "read_back": []}
     for _ in range(rounds):
-        with tempfile.TemporaryDirectory(dir=".") as folder:
+        with tempfile.TemporaryDirectory() as folder:
 
             def take() -> torch.Tensor:
                 weights, data = hash_tensors(model.state_dict()), hash_tensors({"images": images})

@@ -1,4 +1,4 @@
-"""A store of maps: what is written is read, what was interrupted goes on, what differs is refused."""
+"""A store of maps: what is written is read, what was interrupted goes on, others are refused."""
 
 import errno
 import json
