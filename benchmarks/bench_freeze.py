@@ -1,8 +1,8 @@
 """An epoch with a frozen prefix, its maps stored; frozen without a store; and with all trained.
 
-A resnet20 on images of CIFAR-10's form (noise: only time counts), frozen up to two layers: where
-the prefix holds four fifths of the cost of training all, and of training a frozen network. Turns
-are taken epoch by epoch, in an order that rotates.
+Residual networks on images of CIFAR-10's form (noise: only time counts), frozen up to where the
+prefix holds four fifths of the operations: of a step that trains all, and of a step that trains a
+frozen network. Turns are taken epoch by epoch, in an order that rotates.
 
 python benchmarks/bench_freeze.py
 """
@@ -21,7 +21,7 @@ from record import record
 from torch.utils.flop_counter import FlopCounterMode
 
 from imprint.data.scaling import measured
-from imprint.models import build_model
+from imprint.models import build_model, resnet
 from imprint.on_maps import Rest
 from imprint.training.building import build_trainer
 from imprint.training.frozen import store_prefix
@@ -29,9 +29,16 @@ from imprint.training.settings import TrainSettings
 from imprint.training.trainer import Trainer
 from imprint.types import DataSplits, ImageSet
 
-NETWORK, SHAPE = "resnet20", (3, 32, 32)
-LAYERS = ("layer3.0", "layer3.1")
+SHAPE = (3, 32, 32)
+CASES = {"resnet20": "layer3.0", f"{Path(__file__).resolve()}:resnet26": "layer3.2"}
+"""The layer of each network up to which it is frozen."""
+
 WAYS = ("all trained", "frozen", "frozen, stored")
+
+
+def resnet26(shape: tuple[int, int, int], num_classes: int) -> torch.nn.Module:
+    """A resnet20 with a block more in each stage."""
+    return resnet(shape, num_classes, widths=(16, 32, 64), depth=4)
 
 
 def noise(count: int) -> DataSplits:
@@ -44,9 +51,9 @@ def noise(count: int) -> DataSplits:
     return measured(DataSplits("noise", train, test))
 
 
-def operations(layer: str) -> dict[str, float]:
+def operations(network: str, layer: str) -> dict[str, float]:
     """The prefix's share of the operations of a training step: of a whole one, of a frozen one."""
-    model, images = build_model(NETWORK, SHAPE, 10), torch.rand(8, *SHAPE)
+    model, images = build_model(network, SHAPE, 10), torch.rand(8, *SHAPE)
     rest = Rest(model, layer, SHAPE)
     maps = rest.read(images)
     late = [weight for name, weight in model.named_parameters() if name not in rest.frozen]
@@ -72,14 +79,14 @@ def trainers(data: DataSplits, settings: TrainSettings, folder: Path) -> dict[st
     return {WAYS[0]: build_trainer(data, replace(settings, freeze_to=None)), **made}
 
 
-def measure(layer: str, images: int, rounds: int) -> dict[str, Any]:
+def measure(network: str, layer: str, images: int, rounds: int) -> dict[str, Any]:
     """Seconds of an epoch each way, and whether both frozen ways end with the same weights."""
     settings = TrainSettings(
-        model=NETWORK, freeze_to=layer, batch_size=128, epochs=rounds, device="cpu"
+        model=network, freeze_to=layer, batch_size=128, epochs=rounds, device="cpu"
     )
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     processor: dict[str, list[float]] = {way: [] for way in WAYS}
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    with tempfile.TemporaryDirectory() as folder:
         made = trainers(noise(images), settings, Path(folder))
         for trainer in made.values():
             trainer.warm_up()
@@ -90,7 +97,7 @@ def measure(layer: str, images: int, rounds: int) -> dict[str, Any]:
                 processor[way].append(time.process_time() - begin)
         one, other = (made[way].model.state_dict() for way in WAYS[1:])
     return {
-        "share_of_operations": operations(layer),
+        "share_of_operations": operations(network, layer),
         "seconds": seconds,
         "processor_seconds": processor,
         "times_faster_than": faster(seconds),
@@ -117,16 +124,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    layers = {layer: measure(layer, options.images, options.rounds) for layer in LAYERS}
-    for layer, figures in layers.items():
-        print(
-            layer,
-            figures["share_of_operations"],
-            figures["times_faster_than"],
-            figures["times_less_processor_than"],
+    cases = {
+        f"{network.rpartition(':')[2]} to {layer}": measure(
+            network, layer, options.images, options.rounds
         )
-    about = {"network": NETWORK, "images": options.images, "batch_size": 128, "to_reach": 5.0}
-    print(record("freeze", about | {"layers": layers}))
+        for network, layer in CASES.items()
+    }
+    for case, figures in cases.items():
+        print(case, figures["share_of_operations"], figures["times_faster_than"])
+    about = {"images": options.images, "batch_size": 128, "threads": options.threads}
+    print(record("freeze", about | {"to_reach": 5.0, "cases": cases}))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from imprint.models import build_model
 from imprint.on_maps import MapStore, StoredMaps, extract, hash_tensors, stage_maps
 
 LAYER = "conv1"
-BATCH = 500
+BATCH = 250
 STAGES = ("after-activation", "before-activation")
 
 
@@ -35,7 +35,7 @@ def measure(stage: str, rounds: int) -> dict[str, object]:
     model, scale = build_model("paper", (1, 28, 28), 10), normalisation(images)
 
     def read(rows: torch.Tensor) -> torch.Tensor:
-        return stage_maps(model, LAYER, stage, normalise(images[rows], scale))
+        return stage_maps(model, LAYER, stage, normalise(images[rows], scale, channels_last=True))
 
     def compute() -> None:
         for rows in torch.arange(len(images)).split(BATCH):
@@ -44,7 +44,7 @@ def measure(stage: str, rounds: int) -> dict[str, object]:
     shape = tuple(read(torch.tensor([0])).shape[1:])
     seconds: dict[str, list[float]] = {"take_and_store": [], "compute": [], "read_back": []}
     for _ in range(rounds):
-        with tempfile.TemporaryDirectory(dir=".") as folder:
+        with tempfile.TemporaryDirectory() as folder:
 
             def take() -> torch.Tensor:
                 weights, data = hash_tensors(model.state_dict()), hash_tensors({"images": images})

@@ -16,7 +16,9 @@ __all__ = ["filled", "tables"]
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = [ROOT / "docs" / f"{name}.md" for name in ("benchmarks", "scale", "plan-skip", "paper")]
+PAGES = [
+    ROOT / "docs" / f"{name}.md" for name in ("benchmarks", "scale", "plan-skip", "paper", "maps")
+]
 PLACE = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -35,6 +37,9 @@ def tables() -> dict[str, str]:
         "keep-one": _keep_one(_read("keep_one")),
         "batch-norm": _batch_norm(_read("batch_norm")),
         "occlusion": _occlusion(_read("occlusion")),
+        "maps": _maps(_read("maps")),
+        "freeze": _freeze(_read("freeze")),
+        "undefined": _undefined(_read("nan")),
         "explore-jobs": _explore_jobs(_read("explore")),
         "explore-growth": _explore_growth(_read("explore")),
         "explore-planted": _explore_planted(_read("explore")),
@@ -273,6 +278,61 @@ def _occlusion(figures: dict[str, Any]) -> str:
         for how, values in figures["seconds"].items()
     ]
     return "\n".join([*lines, "", _stamp(figures), ""])
+
+
+def _maps(figures: dict[str, Any]) -> str:
+    to_reach = figures["to_reach"]["take_and_store"]
+    heads = ["size", f"taken and stored, to reach {to_reach:.0f} s", "computed alone", "read back"]
+    heads = [f"maps of {figures['images']:,} images", *heads, "faster than computed"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for stage, row in figures["stages"].items():
+        cells = " | ".join(
+            f"{median(each):.1f} s ({min(each):.1f} to {max(each):.1f})"
+            for each in row["seconds"].values()
+        )
+        faster = f"{row['read_back_times_faster']:.1f} times"
+        lines.append(f"| {stage} | {row['megabytes']:.0f} MB | {cells} | {faster} |")
+    return "\n".join([*lines, "", _stamp(figures), ""])
+
+
+def _freeze(figures: dict[str, Any]) -> str:
+    whole, frozen = "its share of a step that trains all", "its share of a frozen step"
+    heads = ["prefix", whole, "faster than that", frozen, "faster than that", "same weights"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for case, row in figures["cases"].items():
+        share, faster = row["share_of_operations"], row["times_faster_than"]
+        cells = [
+            f"{share[of]:.0%} | {faster[way]['median']:.1f} times ({faster[way]['least']:.1f} to "
+            f"{faster[way]['most']:.1f})"
+            for of, way in (("of_all_trained", "all trained"), ("of_frozen", "frozen"))
+        ]
+        same = "yes" if row["same_weights"] else "no"
+        lines.append(f"| {case} | {' | '.join(cells)} | {same} |")
+    return "\n".join([*lines, "", _stamp(figures), ""])
+
+
+def _undefined(figures: dict[str, Any]) -> str:
+    gradients = "first and largest gradient norm"
+    heads = ["maps", "negative", "learning rate", "loss", "undefined at step"]
+    heads += ["largest logit gap", gradients, "dead ReLUs, last step"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for case, rows in figures["cases"].items():
+        for rate in ("0.1", "0.4"):
+            for loss in ("log of softmax", "log-softmax"):
+                cells = _undefined_cells(rows[f"lr {rate}, {loss}"])
+                start = f"{case} | {rows['negative']:.0%} | {rate} | {loss}"
+                lines.append(f"| {start} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", _stamp(figures), ""])
+
+
+def _undefined_cells(runs: list[dict[str, Any]]) -> list[str]:
+    ended = [str(run["undefined_at_step"] or "never") for run in runs]
+    gap = max(run["largest_logit_gap"] for run in runs)
+    first = max(run["first_gradient_norm"] for run in runs)
+    largest = max(run["largest_gradient_norm_before"] for run in runs)
+    names = runs[0]["dead_relus"]
+    dead = (f"{name} {median(run['dead_relus'][name] for run in runs):.0%}" for name in names)
+    return [", ".join(ended), f"{gap:.3g}", f"{first:.0f}, {largest:.3g}", ", ".join(dead)]
 
 
 def _explore_jobs(figures: dict[str, Any]) -> str:

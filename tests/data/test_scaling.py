@@ -1,11 +1,22 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imprint.data import scaling
-from imprint.data.scaling import normalisation, normalise, resize
+from imprint.data.scaling import (
+    fit_images,
+    float_normalisation,
+    measured,
+    normalisation,
+    normalise,
+    resize,
+)
 from imprint.errors import InvalidValueError
-from imprint.types import Normalisation
+from imprint.types import DataSplits, ImageSet, Normalisation
 
 from .conftest import small_set
 
@@ -66,3 +77,54 @@ def test_other_images_are_refused(images, call):
 def test_another_number_of_channels_is_refused():
     with pytest.raises(InvalidValueError, match=r"expected 3 means and deviations.*got 1 and 1"):
         normalise(torch.zeros(2, 3, 4, 4).byte(), Normalisation((0.5,), (0.5,)))
+
+
+@given(shape=st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 5), st.integers(1, 5)))
+def test_floats_are_measured_as_numpy_does(shape):
+    floats = torch.randn(shape, generator=torch.Generator().manual_seed(0)).half()
+    mean, std = float_normalisation(floats)
+    assert mean[0] == pytest.approx(floats.double().numpy().mean(), abs=1e-9)
+    assert std[0] == pytest.approx(floats.double().numpy().std() or 1.0, abs=1e-6)
+    assert len(set(mean)) == len(set(std)) == 1
+    assert len(mean) == shape[1]
+
+
+def test_floats_are_normalised_in_their_own_units_and_not_in_place():
+    floats = torch.tensor([-3.0, 5.0]).view(2, 1, 1, 1)
+    assert normalise(floats, Normalisation((1.0,), (4.0,))).flatten().tolist() == [-1.0, 1.0]
+    assert floats.flatten().tolist() == [-3.0, 5.0]
+    assert torch.equal(normalise(floats.half(), None), floats)
+
+
+def test_bytes_without_a_normalisation_are_refused():
+    with pytest.raises(InvalidValueError, match="normalisation: expected one for images in bytes"):
+        normalise(torch.zeros(1, 1, 2, 2).byte(), None)
+
+
+def test_floats_are_fitted_as_images_are_resized():
+    images = torch.randint(256, (2, 1, 12, 12), generator=torch.Generator().manual_seed(0)).byte()
+    fitted = fit_images(images.float(), (3, 28, 28))
+    assert fitted.shape == (2, 3, 28, 28)
+    assert (fitted[:, 0].round() - resize(images, 28)[:, 0]).abs().max() <= 1
+    with pytest.raises(InvalidValueError, match="images: expected 1 or 3 channels, got 2"):
+        fit_images(torch.zeros(1, 2, 4, 4), (3, 8, 8))
+
+
+def test_parts_say_what_they_are_normalised_with():
+    pixels = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1)
+    part = ImageSet(pixels, torch.tensor([0, 1]), ("a", "b"))
+    data = measured(DataSplits("x", part, part, beside={"more": part}))
+    both = Normalisation((0.5,), (0.5,))
+    assert data.train.normalisation == data.test.normalisation == both
+    assert data.beside["more"].normalisation == both
+    assert measured(data) is data
+    own = replace(part, normalisation=Normalisation((0.0,), (1.0,)))
+    assert measured(DataSplits("x", part, own)).test.normalisation == own.normalisation
+
+
+def test_bytes_beside_floats_need_a_normalisation():
+    labels = torch.tensor([0, 1])
+    floats = ImageSet(torch.zeros(2, 1, 3, 3), labels, ("a", "b"))
+    pixels = ImageSet(torch.zeros(2, 1, 4, 4).byte(), labels, ("a", "b"))
+    with pytest.raises(InvalidValueError, match="normalisation: expected one with images in bytes"):
+        measured(DataSplits("x", floats, pixels))

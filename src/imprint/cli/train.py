@@ -161,7 +161,7 @@ def _run(
         run = given["start_from"]
         start = None if run is None else base_weights(run, splits, settings)
         kind = partial(run_training, start=start, **common)
-    return kind(
+    result: dict[str, Any] = kind(
         splits,
         settings=settings,
         compare=given["compare"],
@@ -171,6 +171,7 @@ def _run(
         on_epoch=display.on_epoch,
         note=_note(given),
     )
+    return result
 
 
 def _given(context: typer.Context) -> dict[str, Any]:

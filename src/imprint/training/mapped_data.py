@@ -26,7 +26,7 @@ from imprint.types import DataSplits, ImageSet
 
 __all__ = ["map_splits", "resolved"]
 
-BATCH = 500
+BATCH = 250
 """Images whose maps are taken together."""
 
 
@@ -133,7 +133,8 @@ def _reader(images: ImageSet, base: Trained, maps: MapSettings) -> Callable[[Ten
     layer, device = maps.layer, next(base.model.parameters()).device
 
     def read(rows: Tensor) -> Tensor:
-        taken = normalise(images.images[rows].to(device), base.normalisation)
+        pixels = images.images[rows].to(device)
+        taken = normalise(pixels, base.normalisation, channels_last=True)  # pools twice as fast
         return stage_maps(base.model, layer, maps.stage, taken)
 
     return read
