@@ -11,6 +11,8 @@ from imprint.reproduce.verdicts import judge_gain
 class Quick:
     """An experiment whose work takes no time."""
 
+    seeds = 10
+
     def work(self, seed):
         return {"gain": 2.0 + 0.1 * seed}
 
@@ -25,7 +27,7 @@ class Quick:
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(job, "_file", lambda name: Quick())
+    monkeypatch.setattr(job, "_experiment", lambda name: Quick())
 
 
 @pytest.mark.usefixtures("quick")

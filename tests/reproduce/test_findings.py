@@ -80,7 +80,7 @@ def results_of(base=BASE, **how):
     ],
 )
 def test_figure_7_is_judged_against_plain_training_and_chance(how, verdict):
-    final, early, *hits = figure_7.finding(results_of(**how), SEEDS).claims
+    final, early, *hits = figure_7.EXPERIMENT.finding(results_of(**how), SEEDS).claims
     assert final.verdict == early.verdict == verdict
     assert [claim.verdict for claim in hits] == ["holds"] * 3
     assert final.printed == "+2.40 points"
@@ -98,7 +98,7 @@ def test_figure_8_is_judged_a_batch_size_at_a_time():
                 "cached": course(cached, [20_000] * 10),
                 "random": course(plain),
             }
-    found = figure_8.finding(results, SEEDS)
+    found = figure_8.EXPERIMENT.finding(results, SEEDS)
     assert [claim.verdict for claim in found.claims] == ["holds"] * 8
     assert found.claims[1].says == "Batches of 64: the cache loses 3.92 points"
     assert len(found.tables[0].lines) == 8
@@ -113,7 +113,7 @@ def test_the_base_network_tells_which_rate_is_nearest():
                 printed()["figure_7"]["plain_accuracy"], off
             )
             results |= own
-    found = base_network.finding(results, SEEDS)
+    found = base_network.EXPERIMENT.finding(results, SEEDS)
     assert "curve of 0.01 lies nearest, 0.0 points" in found.answer
     assert not found.claims
 
@@ -139,7 +139,10 @@ def knowledge(train, test, answers, near=35.0):
 )
 def test_figures_1_and_2_ask_networks(train, test, answers, verdicts):
     results = knowledge(train, test, list(answers))
-    first, second = figure_1.finding(results, SEEDS), figure_2.finding(results, SEEDS)
+    first, second = (
+        figure_1.EXPERIMENT.finding(results, SEEDS),
+        figure_2.EXPERIMENT.finding(results, SEEDS),
+    )
     assert [claim.verdict for claim in (*first.claims, *second.claims)] == verdicts
     assert len(first.look.pictures[0].shown) == 10
     assert [len(row.shown) for row in second.look.pictures] == [5, 5]
@@ -147,7 +150,7 @@ def test_figures_1_and_2_ask_networks(train, test, answers, verdicts):
 
 @pytest.mark.parametrize(("near", "verdict"), [(35.0, "does not hold"), (60.0, "holds")])
 def test_figure_4_asks_for_the_nearest_vector(near, verdict):
-    found = figure_4.finding(knowledge(99, 99, list(range(10)), near), SEEDS)
+    found = figure_4.EXPERIMENT.finding(knowledge(99, 99, list(range(10)), near), SEEDS)
     assert found.claims[0].verdict == verdict
     assert [item.note for item in found.look.pictures[0].shown] == ["the image", "map 0", "map 1"]
 
@@ -158,27 +161,27 @@ def test_figure_3_counts_neighbours():
         planes = {"t-SNE": {"agree": tsne, "points": points}}
         return {"labels": [0, 9], "planes": planes | {"PCA": {"agree": pca, "points": points}}}
 
-    results = {cell.name: laid(94.0, 40.0) for cell in figure_3.cells(SEEDS)}
-    found = figure_3.finding(results, SEEDS)
+    results = {cell.name: laid(94.0, 40.0) for cell in figure_3.EXPERIMENT.cells(SEEDS)}
+    found = figure_3.EXPERIMENT.finding(results, SEEDS)
     assert [claim.verdict for claim in found.claims] == ["holds", "holds"]
-    results = {cell.name: laid(39.0, 40.0) for cell in figure_3.cells(SEEDS)}
-    found = figure_3.finding(results, SEEDS)
+    results = {cell.name: laid(39.0, 40.0) for cell in figure_3.EXPERIMENT.cells(SEEDS)}
+    found = figure_3.EXPERIMENT.finding(results, SEEDS)
     assert [claim.verdict for claim in found.claims] == ["does not hold", "does not hold"]
 
 
 def test_figures_5_and_6_read_similarities():
     results = results_of()
-    assert figure_5.finding(results, SEEDS).claims[0].verdict == "holds"
-    assert figure_6.finding(results, SEEDS).claims[0].verdict == "holds"
+    assert figure_5.EXPERIMENT.finding(results, SEEDS).claims[0].verdict == "holds"
+    assert figure_6.EXPERIMENT.finding(results, SEEDS).claims[0].verdict == "holds"
     for own in results.values():
         if "cached" in own:
             own["cached"]["similarity"] = similarity([0.5, *[0.9] * 9], low=0.7)
-    assert figure_5.finding(results, SEEDS).claims[0].verdict == "does not hold"
-    assert figure_6.finding(results, SEEDS).claims[0].verdict == "does not hold"
+    assert figure_5.EXPERIMENT.finding(results, SEEDS).claims[0].verdict == "does not hold"
+    assert figure_6.EXPERIMENT.finding(results, SEEDS).claims[0].verdict == "does not hold"
 
 
 def test_the_report_has_every_claim_and_counts_verdicts():
-    found = figure_7.finding(results_of(), SEEDS)
+    found = figure_7.EXPERIMENT.finding(results_of(), SEEDS)
     result = {"findings": [found.as_dict()], "versions": {}}
     page = reproduce_report(result, {found.name: found.look}, "imprint reproduce figure-7")
     assert verdict_counts(result) == {

@@ -15,6 +15,8 @@ class Small:
 
     done = 0
 
+    seeds = 10
+
     def work(self, seed):
         self.done += 1
         return {"seed": seed}
@@ -31,7 +33,7 @@ class Small:
 @pytest.fixture
 def small(monkeypatch):
     experiment = Small()
-    monkeypatch.setattr(reproduce_job, "_file", lambda name: experiment)
+    monkeypatch.setattr(reproduce_job, "_experiment", lambda name: experiment)
     return experiment
 
 

@@ -32,7 +32,7 @@ def as_printed(blur_like_maps):
 
 @pytest.mark.parametrize(("blur_like_maps", "verdict"), [(False, "holds"), (True, "holds in part")])
 def test_figure_9_is_judged_against_the_base_and_blurred_images(blur_like_maps, verdict):
-    found = figure_9.finding(as_printed(blur_like_maps), SEEDS)
+    found = figure_9.EXPERIMENT.finding(as_printed(blur_like_maps), SEEDS)
     assert [claim.verdict for claim in found.claims] == [verdict] * 6
     assert len(found.tables[0].lines) == 3 * len(NAMES)
 
@@ -47,7 +47,7 @@ def test_figure_9_is_judged_against_the_base_and_blurred_images(blur_like_maps, 
 )
 def test_figure_10_tells_transfer_from_robustness(second, own, verdicts):
     results = {}
-    for seed, cell in enumerate(figure_10.cells(SEEDS)):
+    for seed, cell in enumerate(figure_10.EXPERIMENT.cells(SEEDS)):
         noise = 0.01 * seed
         base = {"on_base": [28.09 + noise, 10.76 + noise]} | both([28.09, 10.76])
         fooled = {name: dict(base) for name in NAMES}
@@ -56,7 +56,7 @@ def test_figure_10_tells_transfer_from_robustness(second, own, verdicts):
         fooled["second base"] = {"on_base": [28.09 + noise, 10.76 + second + noise]}
         fooled["second base"] |= both([28.09, 10.76])
         results[cell.name] = {"fooled": fooled}
-    found = figure_10.finding(results, SEEDS)
+    found = figure_10.EXPERIMENT.finding(results, SEEDS)
     assert [claim.verdict for claim in found.claims] == verdicts
     assert found.claims[1].printed == "+13.06 points"
 
@@ -73,7 +73,9 @@ def test_a_gap_must_narrow_more_than_by_blurred_images(gap, blurred, verdict):
             for name, own in (gaps | {"blurred, fresh": blurred}).items()
         }
         for size in range(2)
-        for seed, cell in enumerate(overfitting.cells(SEEDS)[size * SEEDS : (size + 1) * SEEDS])
+        for seed, cell in enumerate(
+            overfitting.EXPERIMENT.cells(SEEDS)[size * SEEDS : (size + 1) * SEEDS]
+        )
     }
-    found = overfitting.finding(results, SEEDS)
+    found = overfitting.EXPERIMENT.finding(results, SEEDS)
     assert [claim.verdict for claim in found.claims] == [verdict] * 2

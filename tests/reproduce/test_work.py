@@ -83,10 +83,10 @@ def test_an_emptied_cache_begins_each_epoch_without_hits_in_its_first_batch():
 
 @pytest.mark.usefixtures("digits")
 def test_networks_that_are_asked_fit_figures_1_2_and_4():
-    results = done(figure_1.cells(1))
-    assert figure_1.finding(results, 1).claims
-    assert figure_2.finding(results, 1).claims
-    assert figure_4.finding(results, 1).claims
+    results = done(figure_1.EXPERIMENT.cells(1))
+    assert figure_1.EXPERIMENT.finding(results, 1).claims
+    assert figure_2.EXPERIMENT.finding(results, 1).claims
+    assert figure_4.EXPERIMENT.finding(results, 1).claims
     (own,) = results.values()
     assert len(own["centroids"]) == 10
 
@@ -94,9 +94,9 @@ def test_networks_that_are_asked_fit_figures_1_2_and_4():
 @pytest.mark.usefixtures("digits")
 def test_maps_and_attacks_fit_figures_9_and_10(monkeypatch):
     monkeypatch.setattr(figure_9, "RUNS", (("mnist", 64),) * 3)
-    results = done(figure_10.cells(1))
-    assert figure_9.finding(results, 1).claims
-    assert figure_10.finding(results, 1).claims
+    results = done(figure_10.EXPERIMENT.cells(1))
+    assert figure_9.EXPERIMENT.finding(results, 1).claims
+    assert figure_10.EXPERIMENT.finding(results, 1).claims
     (own,) = results.values()
     fooled = own["fooled"]["base"]
     assert fooled["on_base"] == fooled["on_itself"] >= fooled["sure"]
@@ -106,17 +106,17 @@ def test_maps_and_attacks_fit_figures_9_and_10(monkeypatch):
 @pytest.mark.usefixtures("digits")
 def test_small_sets_fit_overfitting(monkeypatch):
     monkeypatch.setattr(overfitting, "SIZES", {100: 2, 200: 1})
-    assert len(overfitting.finding(done(overfitting.cells(1)), 1).claims) == 2
+    assert len(overfitting.EXPERIMENT.finding(done(overfitting.EXPERIMENT.cells(1)), 1).claims) == 2
 
 
 @pytest.mark.usefixtures("digits")
 def test_few_points_fit_figure_3(monkeypatch):
     monkeypatch.setattr(figure_3, "IMAGES", 300)
     monkeypatch.setattr(figure_3, "DRAWN", 50)
-    results = done(figure_3.cells(1))
-    _, second = figure_3.finding(results, 1).claims
+    results = done(figure_3.EXPERIMENT.cells(1))
+    _, second = figure_3.EXPERIMENT.finding(results, 1).claims
     assert second.verdict == "holds"
-    assert len(figure_3.finding(results, 1).look.charts) == 2
+    assert len(figure_3.EXPERIMENT.finding(results, 1).look.charts) == 2
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def colours(monkeypatch):
 @pytest.mark.usefixtures("colours")
 def test_colours_fit_colour(monkeypatch):
     monkeypatch.setattr(colour, "SIZES", (64,))
-    assert len(colour.finding(done(colour.cells(1)), 1).claims) == 4
+    assert len(colour.EXPERIMENT.finding(done(colour.EXPERIMENT.cells(1)), 1).claims) == 4
 
 
 @pytest.mark.usefixtures("colours")
@@ -141,6 +141,6 @@ def test_depths_fit_deeper(monkeypatch):
     monkeypatch.setattr(deeper, "SETTINGS", replace(deeper.SETTINGS, epochs=2, batch_size=16))
     monkeypatch.setattr(deeper, "MAP_EPOCHS", 1)
     monkeypatch.setattr(deeper, "IMAGES", 32)
-    found = deeper.finding(done(deeper.cells(1)), 1)
+    found = deeper.EXPERIMENT.finding(done(deeper.EXPERIMENT.cells(1)), 1)
     assert [claim.verdict for claim in found.claims]
     assert [line[0] for line in found.tables[0].lines][2:] == ["stem", "layer1", "layer2", "layer3"]

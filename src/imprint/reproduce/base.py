@@ -80,6 +80,10 @@ def read(data: str) -> DataSplits:
 
     Returns:
         The images to train and to test on, which networks take as pixels in [0, 1].
+
+    Examples:
+        >>> read("mnist").test.normalisation
+        Normalisation(mean=(0.0,), std=(1.0,))
     """
     splits = load(data)
     return replace(splits, train=_in_pixels(splits.train), test=_in_pixels(splits.test))
@@ -164,6 +168,11 @@ def course(data: DataSplits, settings: TrainSettings, *, renewed: bool = False) 
 
     Raises:
         DivergedError: where a loss is not finite.
+
+    Examples:
+        >>> few = subset(read("mnist"), 64, seed=0)
+        >>> course(few, replace(BASE, epochs=2, batch_size=32))["images_trained"]
+        [64, 64]
     """
     trainer = build_trainer(data, settings, drop_last=False)
     gate = trainer.tiers.gate
@@ -192,6 +201,11 @@ def percent(model: nn.Module, images: ImageSet) -> float:
 
     Returns:
         The accuracy, in %.
+
+    Examples:
+        >>> images = torch.eye(2).view(2, 2, 1, 1)
+        >>> percent(nn.Flatten(), ImageSet(images, torch.tensor([0, 0]), ("a", "b")))
+        50.0
     """
     channels, height, width = images.images.shape[1:]
     batches = judging_batches(images, (channels, height, width))
@@ -209,6 +223,10 @@ def subset(data: DataSplits, size: int, seed: int) -> DataSplits:
 
     Returns:
         These, with all test images.
+
+    Examples:
+        >>> len(subset(read("mnist"), 600, seed=0).train)
+        600
     """
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(seed))
     rows = order[:size].sort().values

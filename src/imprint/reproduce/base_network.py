@@ -8,11 +8,11 @@ from typing import Any
 from imprint.report import Chart, Look, seed_lines
 from imprint.reproduce.base import BASE, cached_cell, plain_cell, seeded
 from imprint.reproduce.cells import Cell, Results
-from imprint.reproduce.findings import Finding, Table
+from imprint.reproduce.findings import Experiment, Finding, Table
 from imprint.reproduce.printed import printed
 from imprint.reproduce.verdicts import spread
 
-__all__ = ["cells", "finding"]
+__all__ = ["EXPERIMENT"]
 
 RATES = (0.005, 0.01, 0.02)
 
@@ -24,15 +24,8 @@ QUESTION = (
 )
 
 
-def cells(seeds: int) -> list[Cell]:
-    """Name the work: plain training and the cache at three learning rates.
-
-    Args:
-        seeds: how many.
-
-    Returns:
-        The cells; those of the chosen rate are figure 7's.
-    """
+def _cells(seeds: int) -> list[Cell]:
+    """Name the work: plain training and the cache at three learning rates."""
     return [
         cell
         for rate in RATES
@@ -41,16 +34,8 @@ def cells(seeds: int) -> list[Cell]:
     ]
 
 
-def finding(results: Results, seeds: int) -> Finding:
-    """Say how far the rates' curves lie from the printed one, and what the cache gains at each.
-
-    Args:
-        results: of the cells.
-        seeds: how many.
-
-    Returns:
-        What was found; it holds no claim of the paper.
-    """
+def _finding(results: Results, seeds: int) -> Finding:
+    """Say how far the rates' curves lie from the printed one, and what the cache gains at each."""
     runs = {rate: list(seeded(replace(BASE, lr=rate), seeds)) for rate in RATES}
     plain = {rate: [results[plain_cell(s).name] for s in own] for rate, own in runs.items()}
     cached = {rate: [results[cached_cell(s).name] for s in own] for rate, own in runs.items()}
@@ -131,3 +116,6 @@ def _chart(plain: dict[float, list[dict[str, Any]]]) -> Chart:
         ),
         "Means over seeds, with bands of one standard deviation; dotted, as printed.",
     )
+
+
+EXPERIMENT = Experiment(_cells, _finding)

@@ -6,12 +6,12 @@ from typing import Any
 from imprint.report import Chart, Look, seed_bars, seed_lines
 from imprint.reproduce.base import BASE, cached_cell, plain_cell, seeded
 from imprint.reproduce.cells import Cell, Results
-from imprint.reproduce.findings import Finding, Table
+from imprint.reproduce.findings import Experiment, Finding, Table
 from imprint.reproduce.mapped import maps_cell
 from imprint.reproduce.printed import printed
 from imprint.reproduce.verdicts import Claim, judge_gain, spread
 
-__all__ = ["cells", "finding"]
+__all__ = ["EXPERIMENT"]
 
 DATA, EPOCHS = "cifar10", 10
 
@@ -30,15 +30,8 @@ QUESTION = (
 Courses = dict[str, list[dict[str, Any]]]
 
 
-def cells(seeds: int) -> list[Cell]:
-    """Name the work: plain training and the cache at two batch sizes, and training on maps.
-
-    Args:
-        seeds: how many.
-
-    Returns:
-        The cells.
-    """
+def _cells(seeds: int) -> list[Cell]:
+    """Name the work: plain training and the cache at two batch sizes, and training on maps."""
     courses = [
         cell
         for size in SIZES
@@ -48,16 +41,8 @@ def cells(seeds: int) -> list[Cell]:
     return courses + [maps_cell(DATA, MAPS_BATCH, seed) for seed in range(seeds)]
 
 
-def finding(results: Results, seeds: int) -> Finding:
-    """Judge what the paper's methods do on colour images.
-
-    Args:
-        results: of the cells.
-        seeds: how many.
-
-    Returns:
-        What was found.
-    """
+def _finding(results: Results, seeds: int) -> Finding:
+    """Judge what the paper's methods do on colour images."""
     courses = {size: _courses(results, size, seeds) for size in SIZES}
     maps = [results[maps_cell(DATA, MAPS_BATCH, seed).name] for seed in range(seeds)]
     return Finding(
@@ -207,3 +192,6 @@ def _known(maps: list[dict[str, Any]]) -> Chart:
         seed_bars(series, names=names, x_title="trained on", y_title="accuracy on images (%)"),
         "Means over seeds, with one standard deviation.",
     )
+
+
+EXPERIMENT = Experiment(_cells, _finding)

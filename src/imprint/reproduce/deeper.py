@@ -9,13 +9,13 @@ from imprint.on_maps import map_planes
 from imprint.report import Chart, Look, seed_bars
 from imprint.reproduce.base import course, percent, read, subset
 from imprint.reproduce.cells import Cell, Results
-from imprint.reproduce.findings import Finding, Table
+from imprint.reproduce.findings import Experiment, Finding, Table
 from imprint.reproduce.mapped import maps_of, splits_of, trained
 from imprint.reproduce.verdicts import Claim, judge_statement, spread
 from imprint.training.settings import TrainSettings
 from imprint.types import DataSplits
 
-__all__ = ["cells", "finding"]
+__all__ = ["EXPERIMENT"]
 
 DATA, IMAGES = "cifar10", 10_000
 
@@ -39,15 +39,8 @@ QUESTION = (
 Runs = dict[str, list[dict[str, Any]]]
 
 
-def cells(seeds: int) -> list[Cell]:
-    """Name the work: gates at each depth with their controls, and training on each depth's maps.
-
-    Args:
-        seeds: how many.
-
-    Returns:
-        The cells.
-    """
+def _cells(seeds: int) -> list[Cell]:
+    """Name the work: gates at each depth with their controls, and training on each depth's maps."""
     return [
         cell
         for seed in range(seeds)
@@ -93,16 +86,8 @@ def _known(model: Any, data: DataSplits) -> Mapping[str, float]:
     return {part: percent(model, getattr(data, part)) for part in ("train", "test")}
 
 
-def finding(results: Results, seeds: int) -> Finding:
-    """Say at which depth similarity and maps serve best.
-
-    Args:
-        results: of the cells.
-        seeds: how many.
-
-    Returns:
-        What was found.
-    """
+def _finding(results: Results, seeds: int) -> Finding:
+    """Say at which depth similarity and maps serve best."""
     gates = {
         name: [results[_gate_cell(name, seed).name] for seed in range(seeds)] for name in _GATES
     }
@@ -200,3 +185,6 @@ def _maps_chart(known: Runs) -> Chart:
 
 
 _CAPTION = "Means over seeds, with one standard deviation."
+
+
+EXPERIMENT = Experiment(_cells, _finding)

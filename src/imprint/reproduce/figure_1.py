@@ -2,11 +2,11 @@
 
 from imprint.report import Look, PictureRow, Shown, picture
 from imprint.reproduce.cells import Cell, Results
-from imprint.reproduce.findings import Finding
+from imprint.reproduce.findings import Experiment, Finding
 from imprint.reproduce.knowledge import centroids, knowledge_cell, knowledge_settings
 from imprint.reproduce.verdicts import judge_statement, spread
 
-__all__ = ["cells", "finding"]
+__all__ = ["EXPERIMENT"]
 
 QUESTION = (
     "The mean of a class's training images, blurred as it is, is said to look like the digit."
@@ -14,29 +14,14 @@ QUESTION = (
 )
 
 
-def cells(seeds: int) -> list[Cell]:
-    """Name the work: networks that are asked.
-
-    Args:
-        seeds: how many.
-
-    Returns:
-        The cells.
-    """
+def _cells(seeds: int) -> list[Cell]:
+    """Name the work: networks that are asked."""
     return [knowledge_cell(settings) for settings in knowledge_settings(seeds)]
 
 
-def finding(results: Results, seeds: int) -> Finding:
-    """Judge figure 1.
-
-    Args:
-        results: of the cells.
-        seeds: how many.
-
-    Returns:
-        What was found.
-    """
-    answers = [results[cell.name]["centroids"] for cell in cells(seeds)]
+def _finding(results: Results, seeds: int) -> Finding:
+    """Judge figure 1."""
+    answers = [results[cell.name]["centroids"] for cell in _cells(seeds)]
     right = [sum(a == k for k, a in enumerate(own)) for own in answers]
     shown = [
         Shown(picture(mean.view(1, 28, 28).round().byte()), f"mean of the {k}s")
@@ -57,3 +42,6 @@ def finding(results: Results, seeds: int) -> Finding:
         ],
         look=Look(pictures=[PictureRow("the centroid of each class", shown)]),
     )
+
+
+EXPERIMENT = Experiment(_cells, _finding)

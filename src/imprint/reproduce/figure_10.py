@@ -2,12 +2,12 @@
 
 from imprint.report import Chart, Look, seed_bars
 from imprint.reproduce.cells import Cell, Results
-from imprint.reproduce.findings import Finding, Table
+from imprint.reproduce.findings import Experiment, Finding, Table
 from imprint.reproduce.mapped import EPSILONS, maps_cell
 from imprint.reproduce.printed import printed
 from imprint.reproduce.verdicts import Claim, judge_gain, spread
 
-__all__ = ["cells", "finding"]
+__all__ = ["EXPERIMENT"]
 
 RUN = ("mnist", 64)
 
@@ -23,29 +23,14 @@ QUESTION = (
 Fooled = list[dict[str, dict[str, list[float]]]]
 
 
-def cells(seeds: int) -> list[Cell]:
-    """Name the work: figure 9's networks on MNIST.
-
-    Args:
-        seeds: how many.
-
-    Returns:
-        The cells.
-    """
+def _cells(seeds: int) -> list[Cell]:
+    """Name the work: figure 9's networks on MNIST."""
     return [maps_cell(*RUN, seed) for seed in range(seeds)]
 
 
-def finding(results: Results, seeds: int) -> Finding:
-    """Judge figure 10.
-
-    Args:
-        results: of the cells.
-        seeds: how many.
-
-    Returns:
-        What was found.
-    """
-    fooled = [results[cell.name]["fooled"] for cell in cells(seeds)]
+def _finding(results: Results, seeds: int) -> Finding:
+    """Judge figure 10."""
+    fooled = [results[cell.name]["fooled"] for cell in _cells(seeds)]
     return Finding(
         name="figure-10",
         title="Adversarial images",
@@ -137,3 +122,6 @@ def _chart(fooled: Fooled, how: str) -> Chart:
     }
     figure = seed_bars(series, names=names, x_title="trained on", y_title="accuracy (%)")
     return Chart(_HOW[how].capitalize(), figure, "Means over seeds, with one standard deviation.")
+
+
+EXPERIMENT = Experiment(_cells, _finding)

@@ -3,7 +3,7 @@
 from imprint.report import Look, PictureRow, Shown, picture
 from imprint.reproduce.base import read
 from imprint.reproduce.cells import Cell, Results
-from imprint.reproduce.findings import Finding, Table
+from imprint.reproduce.findings import Experiment, Finding, Table
 from imprint.reproduce.knowledge import (
     FARTHEST,
     centroids,
@@ -13,7 +13,7 @@ from imprint.reproduce.knowledge import (
 )
 from imprint.reproduce.verdicts import Claim, judge_statement, spread
 
-__all__ = ["cells", "finding"]
+__all__ = ["EXPERIMENT"]
 
 QUESTION = (
     f"Outliers are the images farthest from their class's centroid: here, the farthest"
@@ -27,29 +27,14 @@ SHOWN = 5
 Right = list[dict[str, dict[str, float]]]
 
 
-def cells(seeds: int) -> list[Cell]:
-    """Name the work: networks that are asked, the same as figure 1's.
-
-    Args:
-        seeds: how many.
-
-    Returns:
-        The cells.
-    """
+def _cells(seeds: int) -> list[Cell]:
+    """Name the work: networks that are asked, the same as figure 1's."""
     return [knowledge_cell(settings) for settings in knowledge_settings(seeds)]
 
 
-def finding(results: Results, seeds: int) -> Finding:
-    """Judge figure 2.
-
-    Args:
-        results: of the cells.
-        seeds: how many.
-
-    Returns:
-        What was found.
-    """
-    right: Right = [results[cell.name]["right"] for cell in cells(seeds)]
+def _finding(results: Results, seeds: int) -> Finding:
+    """Judge figure 2."""
+    right: Right = [results[cell.name]["right"] for cell in _cells(seeds)]
     return Finding(
         name="figure-2",
         title="The farthest images",
@@ -114,3 +99,6 @@ def _pictures(label: int) -> PictureRow:
         for k, value in zip(order, values.tolist(), strict=True)
     ]
     return PictureRow(f"training images of {label} farthest from its centroid", shown)
+
+
+EXPERIMENT = Experiment(_cells, _finding)

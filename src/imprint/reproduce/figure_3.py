@@ -9,10 +9,10 @@ from imprint.exploring import neighbour_votes, principal_components, tsne
 from imprint.report import Chart, Look, point_chart
 from imprint.reproduce.base import read
 from imprint.reproduce.cells import Cell, Results
-from imprint.reproduce.findings import Finding
+from imprint.reproduce.findings import Experiment, Finding
 from imprint.reproduce.verdicts import judge_statement, spread
 
-__all__ = ["cells", "finding"]
+__all__ = ["EXPERIMENT"]
 
 IMAGES = 10_000
 """Training images that are laid out, drawn anew for each seed."""
@@ -30,15 +30,8 @@ QUESTION = (
 )
 
 
-def cells(seeds: int) -> list[Cell]:
-    """Name the work: both layouts of each seed.
-
-    Args:
-        seeds: how many.
-
-    Returns:
-        The cells.
-    """
+def _cells(seeds: int) -> list[Cell]:
+    """Name the work: both layouts of each seed."""
     return [Cell(f"mnist-plane-{seed}", _lay_out, {"seed": seed}) for seed in range(seeds)]
 
 
@@ -69,17 +62,9 @@ def _agreement(points: Tensor, labels: Tensor) -> float:
     return 100 * float((votes.argmax(1) == labels).float().mean())
 
 
-def finding(results: Results, seeds: int) -> Finding:
-    """Judge figure 3.
-
-    Args:
-        results: of the cells.
-        seeds: how many.
-
-    Returns:
-        What was found.
-    """
-    laid = [results[cell.name] for cell in cells(seeds)]
+def _finding(results: Results, seeds: int) -> Finding:
+    """Judge figure 3."""
+    laid = [results[cell.name] for cell in _cells(seeds)]
     agree = {name: [one["planes"][name]["agree"] for one in laid] for name in ("t-SNE", "PCA")}
     ours = f"{spread(agree['t-SNE'])} % by t-SNE, {spread(agree['PCA'])} % by PCA"
     pairs = list(zip(agree["t-SNE"], agree["PCA"], strict=True))
@@ -113,3 +98,6 @@ def _chart(name: str, laid: dict[str, Any]) -> Chart:
         point_chart(points, laid["labels"], names=[str(k) for k in range(10)], axes=name),
         f"{len(points):,} training images, a colour a digit; the axes have no unit.",
     )
+
+
+EXPERIMENT = Experiment(_cells, _finding)

@@ -7,11 +7,11 @@ import torch
 from imprint.report import Look, PictureRow, Shown, map_grid, picture
 from imprint.reproduce.base import read
 from imprint.reproduce.cells import Cell, Results
-from imprint.reproduce.findings import Finding, Table
+from imprint.reproduce.findings import Experiment, Finding, Table
 from imprint.reproduce.knowledge import knowledge_cell, knowledge_settings
 from imprint.reproduce.verdicts import judge_statement, spread
 
-__all__ = ["cells", "finding"]
+__all__ = ["EXPERIMENT"]
 
 QUESTION = (
     "The paper draws how a vector is taken from feature maps, and holds that images of one class"
@@ -21,29 +21,14 @@ QUESTION = (
 )
 
 
-def cells(seeds: int) -> list[Cell]:
-    """Name the work: networks that are asked, the same as figure 1's.
-
-    Args:
-        seeds: how many.
-
-    Returns:
-        The cells.
-    """
+def _cells(seeds: int) -> list[Cell]:
+    """Name the work: networks that are asked, the same as figure 1's."""
     return [knowledge_cell(settings) for settings in knowledge_settings(seeds)]
 
 
-def finding(results: Results, seeds: int) -> Finding:
-    """Judge figure 4.
-
-    Args:
-        results: of the cells.
-        seeds: how many.
-
-    Returns:
-        What was found.
-    """
-    own = [results[cell.name] for cell in cells(seeds)]
+def _finding(results: Results, seeds: int) -> Finding:
+    """Judge figure 4."""
+    own = [results[cell.name] for cell in _cells(seeds)]
     near = {layer: [one["nearest"][layer] for one in own] for layer in ("conv1", "conv2")}
     ours = " and ".join(f"{spread(values, 1)} % ({layer})" for layer, values in near.items())
     return Finding(
@@ -83,3 +68,6 @@ def _table(example: dict[str, Any]) -> Table:
     rows = zip(("mean", "deviation"), zip(*example["signature"], strict=True), strict=True)
     lines = [[name, *(f"{value:.4f}" for value in values)] for name, values in rows]
     return Table(columns, lines, "The vector of that image: of each map's absolute values.")
+
+
+EXPERIMENT = Experiment(_cells, _finding)

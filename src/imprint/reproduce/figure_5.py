@@ -6,10 +6,10 @@ from typing import Any
 from imprint.report import Chart, Look, similarity_by_class
 from imprint.reproduce.base import BASE, cached_cell, read, seeded
 from imprint.reproduce.cells import Cell, Results
-from imprint.reproduce.findings import Finding
+from imprint.reproduce.findings import Experiment, Finding
 from imprint.reproduce.verdicts import judge_statement
 
-__all__ = ["cells", "finding", "medians", "similarity_chart"]
+__all__ = ["EXPERIMENT", "medians", "similarity_chart"]
 
 QUESTION = (
     "In the first epoch of figure 7's run (first convolution, batches of 4,096), how similar are"
@@ -18,29 +18,14 @@ QUESTION = (
 )
 
 
-def cells(seeds: int) -> list[Cell]:
-    """Name the work: figure 7's runs with the cache.
-
-    Args:
-        seeds: how many.
-
-    Returns:
-        The cells.
-    """
+def _cells(seeds: int) -> list[Cell]:
+    """Name the work: figure 7's runs with the cache."""
     return [cached_cell(settings, reading="formula") for settings in seeded(BASE, seeds)]
 
 
-def finding(results: Results, seeds: int) -> Finding:
-    """Judge figure 5.
-
-    Args:
-        results: of the cells.
-        seeds: how many.
-
-    Returns:
-        What was found.
-    """
-    early = [medians(results[cell.name]["cached"], "early") for cell in cells(seeds)]
+def _finding(results: Results, seeds: int) -> Finding:
+    """Judge figure 5."""
+    early = [medians(results[cell.name]["cached"], "early") for cell in _cells(seeds)]
     least = [own.index(min(own)) for own in early]
     lowest, highest = min(map(min, early)), max(map(max, early))
     return Finding(
@@ -59,7 +44,7 @@ def finding(results: Results, seeds: int) -> Finding:
                 because="class 1 has the lowest median, seeds",
             )
         ],
-        look=Look(charts=[similarity_chart(results[cells(1)[0].name]["cached"], "early")]),
+        look=Look(charts=[similarity_chart(results[_cells(1)[0].name]["cached"], "early")]),
     )
 
 
@@ -72,6 +57,10 @@ def medians(course: dict[str, Any], when: str) -> list[float]:
 
     Returns:
         one a class, in [-1, 1].
+
+    Examples:
+        >>> medians({"similarity": {"late": {"classes": [{"median": 0.5}]}}}, "late")
+        [0.5]
     """
     return [own["median"] for own in course["similarity"][when]["classes"]]
 
@@ -85,6 +74,12 @@ def similarity_chart(course: dict[str, Any], when: str) -> Chart:
 
     Returns:
         The chart.
+
+    Examples:
+        >>> spread = {"low": 0.5, "median": 0.7, "high": 0.8, "threshold": 0.6}
+        >>> part = {"epoch": 3, "classes": [spread] * 10}
+        >>> similarity_chart({"similarity": {"late": part}}, "late").title
+        'Similarity in epoch 3'
     """
     run = {"class_names": read("mnist").train.class_names, "similarity": course["similarity"]}
     epoch = course["similarity"][when]["epoch"]
@@ -95,3 +90,6 @@ def similarity_chart(course: dict[str, Any], when: str) -> Chart:
         "Each class's median with its 5th to 95th percentile, and the class's threshold, on "
         f"average {threshold:.3f}; seed 0.",
     )
+
+
+EXPERIMENT = Experiment(_cells, _finding)

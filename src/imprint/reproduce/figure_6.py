@@ -4,12 +4,12 @@ from typing import Any
 
 from imprint.report import Look
 from imprint.reproduce.cells import Cell, Results
-from imprint.reproduce.figure_5 import cells as figure_5_cells
+from imprint.reproduce.figure_5 import EXPERIMENT as FIGURE_5
 from imprint.reproduce.figure_5 import medians, similarity_chart
-from imprint.reproduce.findings import Finding
+from imprint.reproduce.findings import Experiment, Finding
 from imprint.reproduce.verdicts import judge_statement, spread
 
-__all__ = ["cells", "finding"]
+__all__ = ["EXPERIMENT"]
 
 HIGH = 0.9
 
@@ -19,29 +19,14 @@ QUESTION = (
 )
 
 
-def cells(seeds: int) -> list[Cell]:
-    """Name the work: figure 7's runs with the cache.
-
-    Args:
-        seeds: how many.
-
-    Returns:
-        The cells, the same as figure 5's.
-    """
-    return figure_5_cells(seeds)
+def _cells(seeds: int) -> list[Cell]:
+    """Name the work: figure 7's runs with the cache."""
+    return FIGURE_5.cells(seeds)
 
 
-def finding(results: Results, seeds: int) -> Finding:
-    """Judge figure 6.
-
-    Args:
-        results: of the cells.
-        seeds: how many.
-
-    Returns:
-        What was found.
-    """
-    courses = [results[cell.name]["cached"] for cell in cells(seeds)]
+def _finding(results: Results, seeds: int) -> Finding:
+    """Judge figure 6."""
+    courses = [results[cell.name]["cached"] for cell in _cells(seeds)]
     fifth = [min(_fifths(course)) for course in courses]
     rise = [
         sum(medians(course, "late")) / 10 - sum(medians(course, "early")) / 10 for course in courses
@@ -70,3 +55,6 @@ def finding(results: Results, seeds: int) -> Finding:
 def _fifths(course: dict[str, Any]) -> list[float]:
     """The 5th percentile of each class's similarities at the end."""
     return [own["low"] for own in course["similarity"]["late"]["classes"]]
+
+
+EXPERIMENT = Experiment(_cells, _finding)

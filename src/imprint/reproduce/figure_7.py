@@ -7,11 +7,11 @@ from typing import Any
 from imprint.report import Chart, Look, seed_lines
 from imprint.reproduce.base import BASE, Reading, cached_cell, plain_cell, seeded
 from imprint.reproduce.cells import Cell, Results
-from imprint.reproduce.findings import Finding, Table
+from imprint.reproduce.findings import Experiment, Finding, Table
 from imprint.reproduce.printed import printed
 from imprint.reproduce.verdicts import judge_gain, judge_match, spread
 
-__all__ = ["cells", "finding"]
+__all__ = ["EXPERIMENT"]
 
 QUESTION = (
     "Does training that leaves out what the cache knows reach higher accuracy than training on all,"
@@ -30,15 +30,8 @@ OTHERS: dict[str, Reading] = {
 Course = dict[str, Any]
 
 
-def cells(seeds: int) -> list[Cell]:
-    """Name the work: plain training and the cache for each seed, other readings for the first ones.
-
-    Args:
-        seeds: how many.
-
-    Returns:
-        The cells.
-    """
+def _cells(seeds: int) -> list[Cell]:
+    """Name the work: plain training and the cache; for the first seeds other readings, too."""
     judged = [
         cell
         for settings in seeded(BASE, seeds)
@@ -52,16 +45,8 @@ def cells(seeds: int) -> list[Cell]:
     return judged + others
 
 
-def finding(results: Results, seeds: int) -> Finding:
-    """Judge figure 7.
-
-    Args:
-        results: of the cells.
-        seeds: how many.
-
-    Returns:
-        What was found.
-    """
+def _finding(results: Results, seeds: int) -> Finding:
+    """Judge figure 7."""
     runs = _runs(results, seeds)
     table = printed()["figure_7"]
     accuracy = {name: [run["test_accuracy"] for run in own] for name, own in runs.items()}
@@ -200,3 +185,6 @@ def _table(runs: dict[str, list[Course]]) -> Table:
     ]
     columns = ("epoch", "plain, printed", "cached, printed", *runs, "hits, printed", "hits")
     return Table(columns, lines, "Test accuracy in %, mean ± standard deviation over seeds.")
+
+
+EXPERIMENT = Experiment(_cells, _finding, seeds=10)

@@ -7,11 +7,11 @@ from typing import Any
 from imprint.report import Chart, Look, seed_bars
 from imprint.reproduce.base import BASE, cached_cell, plain_cell, seeded
 from imprint.reproduce.cells import Cell, Results
-from imprint.reproduce.findings import Finding, Table
+from imprint.reproduce.findings import Experiment, Finding, Table
 from imprint.reproduce.printed import printed
 from imprint.reproduce.verdicts import Claim, judge_gain, spread
 
-__all__ = ["cells", "finding"]
+__all__ = ["EXPERIMENT"]
 
 QUESTION = (
     "Is the cache worth its images at other batch sizes? All runs take figure 7's network,"
@@ -22,15 +22,8 @@ QUESTION = (
 Gains = dict[int, dict[str, list[float]]]
 
 
-def cells(seeds: int) -> list[Cell]:
-    """Name the work: for each batch size and seed plain training and the cache.
-
-    Args:
-        seeds: how many.
-
-    Returns:
-        The cells; those of 4,096 are figure 7's.
-    """
+def _cells(seeds: int) -> list[Cell]:
+    """Name the work: for each batch size and seed plain training and the cache."""
     return [
         cell
         for size in reversed(printed()["figure_8"]["batch_size"])
@@ -39,16 +32,8 @@ def cells(seeds: int) -> list[Cell]:
     ]
 
 
-def finding(results: Results, seeds: int) -> Finding:
-    """Judge figure 8.
-
-    Args:
-        results: of the cells.
-        seeds: how many.
-
-    Returns:
-        What was found.
-    """
+def _finding(results: Results, seeds: int) -> Finding:
+    """Judge figure 8."""
     table = printed()["figure_8"]
     courses = {size: _courses(results, size, seeds) for size in table["batch_size"]}
     gains = {size: _gains(own) for size, own in courses.items()}
@@ -161,3 +146,6 @@ def _chart(gains: Gains) -> Chart:
         "Means over seeds with one standard deviation; diamonds, as printed. `random` leaves out as"
         " many images by chance.",
     )
+
+
+EXPERIMENT = Experiment(_cells, _finding)

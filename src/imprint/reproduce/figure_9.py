@@ -5,12 +5,12 @@ from typing import Any
 
 from imprint.report import Chart, Look, seed_bars
 from imprint.reproduce.cells import Cell, Results
-from imprint.reproduce.findings import Finding, Table
+from imprint.reproduce.findings import Experiment, Finding, Table
 from imprint.reproduce.mapped import maps_cell
 from imprint.reproduce.printed import printed
 from imprint.reproduce.verdicts import Claim, judge_gain, spread
 
-__all__ = ["RUNS", "cells", "finding"]
+__all__ = ["EXPERIMENT", "RUNS"]
 
 RUNS = (("mnist", 64), ("mnist", 256), ("fashion-mnist", 4096))
 """Data and batch size of each comparison; the paper names none for Fashion-MNIST."""
@@ -27,28 +27,13 @@ QUESTION = (
 Known = list[dict[str, dict[str, float]]]
 
 
-def cells(seeds: int) -> list[Cell]:
-    """Name the work: for each comparison and seed all networks.
-
-    Args:
-        seeds: how many.
-
-    Returns:
-        The cells.
-    """
+def _cells(seeds: int) -> list[Cell]:
+    """Name the work: for each comparison and seed all networks."""
     return [maps_cell(data, size, seed) for data, size in RUNS for seed in range(seeds)]
 
 
-def finding(results: Results, seeds: int) -> Finding:
-    """Judge figure 9.
-
-    Args:
-        results: of the cells.
-        seeds: how many.
-
-    Returns:
-        What was found.
-    """
+def _finding(results: Results, seeds: int) -> Finding:
+    """Judge figure 9."""
     known = {
         run: [results[maps_cell(*run, seed).name]["known"] for seed in range(seeds)] for run in RUNS
     }
@@ -143,3 +128,6 @@ def _chart(run: tuple[str, int], known: Known) -> Chart:
     figure = seed_bars(series, names=names, x_title="trained on", y_title="accuracy on images (%)")
     figure["layout"]["yaxis"]["range"] = [max(0.0, lowest - 5), 100]
     return Chart(_name(run), figure, "Means over seeds, with one standard deviation.")
+
+
+EXPERIMENT = Experiment(_cells, _finding)

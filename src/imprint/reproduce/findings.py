@@ -1,13 +1,14 @@
 """What an experiment found: claims with verdicts, and what shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from imprint.report import Look
+from imprint.reproduce.cells import Cell, Results
 from imprint.reproduce.verdicts import Claim
 
-__all__ = ["Finding", "Table"]
+__all__ = ["Experiment", "Finding", "Table"]
 
 
 class Table(NamedTuple):
@@ -56,3 +57,17 @@ class Finding:
             "claims": [claim.as_dict() for claim in self.claims],
             "tables": [table._asdict() for table in self.tables],
         }
+
+
+class Experiment(NamedTuple):
+    """A file's experiment.
+
+    Attributes:
+        cells: from a number of seeds to its work.
+        finding: from what the cells gave, and that number, to what was found.
+        seeds: how many where none are asked for.
+    """
+
+    cells: Callable[[int], list[Cell]]
+    finding: Callable[[Results, int], Finding]
+    seeds: int = 3

@@ -8,33 +8,30 @@ from typing import Any
 
 from imprint.errors import InvalidValueError
 from imprint.report import reproduce_report
-from imprint.reproduce.cells import Cell, run_cells
-from imprint.reproduce.findings import Finding
+from imprint.reproduce.cells import run_cells
+from imprint.reproduce.findings import Experiment, Finding
 from imprint.runs import claim, read_json, write_json, write_text
 from imprint.training.results import versions
 
 __all__ = ["EXPERIMENTS", "experiments_of", "reproduce"]
 
-SEEDS = 3
-"""Of an experiment that names no other number."""
-
-EXPERIMENTS: dict[str, tuple[str, int]] = {
-    "base": ("base_network", SEEDS),
-    "figure-1": ("figure_1", SEEDS),
-    "figure-2": ("figure_2", SEEDS),
-    "figure-3": ("figure_3", SEEDS),
-    "figure-4": ("figure_4", SEEDS),
-    "figure-5": ("figure_5", SEEDS),
-    "figure-6": ("figure_6", SEEDS),
-    "figure-7": ("figure_7", 10),
-    "figure-8": ("figure_8", SEEDS),
-    "figure-9": ("figure_9", SEEDS),
-    "figure-10": ("figure_10", SEEDS),
-    "overfitting": ("overfitting", 10),
-    "colour": ("colour", SEEDS),
-    "deeper": ("deeper", SEEDS),
+EXPERIMENTS = {
+    "base": "base_network",
+    "figure-1": "figure_1",
+    "figure-2": "figure_2",
+    "figure-3": "figure_3",
+    "figure-4": "figure_4",
+    "figure-5": "figure_5",
+    "figure-6": "figure_6",
+    "figure-7": "figure_7",
+    "figure-8": "figure_8",
+    "figure-9": "figure_9",
+    "figure-10": "figure_10",
+    "overfitting": "overfitting",
+    "colour": "colour",
+    "deeper": "deeper",
 }
-"""Each experiment: its file, and its usual number of seeds; a new one is registered here."""
+"""Each experiment and its file; a new one is registered here."""
 
 APART = ("colour", "deeper")
 """What `all` leaves out: each takes hours of its own."""
@@ -111,17 +108,17 @@ def reproduce(
         raise InvalidValueError(f"resume: expected the folder of a reproduction, got {out}")
     write_json(out / "config.json", {"command": "reproduce", "experiments": chosen, **note})
     (out / "cells").mkdir(exist_ok=True)
-    files = {name: _file(name) for name in chosen}
-    counts = {name: seeds or EXPERIMENTS[name][1] for name in chosen}
-    cells: list[Cell] = [c for name in chosen for c in files[name].cells(counts[name])]
+    experiments = {name: _experiment(name) for name in chosen}
+    counts = {name: seeds or own.seeds for name, own in experiments.items()}
+    cells = [c for name, own in experiments.items() for c in own.cells(counts[name])]
     results = run_cells(cells, out / "cells", workers=workers, on_cell=on_cell)
-    findings: list[Finding] = [files[name].finding(results, counts[name]) for name in chosen]
+    findings = [own.finding(results, counts[name]) for name, own in experiments.items()]
     return _write(out, findings, counts)
 
 
-def _file(name: str) -> Any:
-    """The module of an experiment, which has `cells` and `finding`."""
-    return import_module(f"imprint.reproduce.{EXPERIMENTS[name][0]}")
+def _experiment(name: str) -> Experiment:
+    experiment: Experiment = import_module(f"imprint.reproduce.{EXPERIMENTS[name]}").EXPERIMENT
+    return experiment
 
 
 def _write(out: Path, findings: Sequence[Finding], counts: Mapping[str, int]) -> dict[str, Any]:

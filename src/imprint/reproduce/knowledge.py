@@ -33,6 +33,10 @@ def knowledge_settings(seeds: int) -> list[TrainSettings]:
 
     Returns:
         The base network's, in batches of 256, which it learns well from.
+
+    Examples:
+        >>> [settings.seed for settings in knowledge_settings(2)]
+        [0, 1]
     """
     return list(seeded(replace(BASE, batch_size=BATCH), seeds))
 
@@ -48,6 +52,10 @@ def knowledge_cell(settings: TrainSettings) -> Cell:
         training and the test images, the share (%) of the farthest and of the rest that it knows;
         `nearest`, by layer, of how many test images (%) the nearest cached vector is their own
         class's; and `example`, the first layer's maps of one image with their signature.
+
+    Examples:
+        >>> knowledge_cell(BASE).name
+        'mnist-knowledge-0'
     """
     return Cell(f"mnist-knowledge-{settings.seed}", _ask, {"seed": settings.seed})
 
@@ -107,6 +115,10 @@ def centroids() -> Tensor:
         `(10, 784)`, float32, in [0, 255].
 
     Source: the paper's figure 1.
+
+    Examples:
+        >>> centroids().shape
+        torch.Size([10, 784])
     """
     train = read("mnist").train
     moments = ClassMoments(10, 784)
@@ -126,6 +138,11 @@ def distances(images: Tensor, labels: Tensor, means: Tensor) -> Tensor:
         `(N,)`, euclidean distances, in grey levels.
 
     Source: the paper's section 3.
+
+    Examples:
+        >>> white = torch.full((1, 1, 28, 28), 255, dtype=torch.uint8)
+        >>> distances(white, torch.tensor([0]), torch.zeros(10, 784))  # 28 · 255
+        tensor([7140.])
     """
     return own_distances(images.flatten(1).float(), labels, means)
 

@@ -91,6 +91,12 @@ def trained(
 
     Raises:
         DivergedError: where a loss is not finite.
+
+    Examples:
+        >>> from imprint.reproduce.base import subset
+        >>> few = subset(read("mnist"), 64, seed=0)
+        >>> trained(few, replace(BASE, epochs=2, batch_size=32)).finished
+        True
     """
     trainer = build_trainer(data, settings, drop_last=False, start=start)
     while not trainer.finished:
@@ -108,6 +114,12 @@ def maps_of(model: nn.Module, images: ImageSet, layer: str = LAYER) -> Tensor:
 
     Returns:
         `(N, C', H', W')`, float16.
+
+    Examples:
+        >>> from imprint.models import build_model
+        >>> from imprint.reproduce.base import subset
+        >>> maps_of(build_model("paper", (1, 28, 28), 10), subset(read("mnist"), 2, 0).train).shape
+        torch.Size([2, 10, 12, 12])
     """
     parts = torch.split(images.images, BATCH)
     return torch.cat(
@@ -123,6 +135,11 @@ def blurred(images: ImageSet) -> Tensor:
 
     Returns:
         `(N, 1, (H - 4) / 2, (W - 4) / 2)`, float16, in [0, 1].
+
+    Examples:
+        >>> from imprint.reproduce.base import subset
+        >>> blurred(subset(read("mnist"), 2, seed=0).train).shape
+        torch.Size([2, 1, 12, 12])
     """
     parts = torch.split(images.images, BATCH)
     blur = [F.max_pool2d(F.avg_pool2d(part / 255, 5, stride=1), 2).half() for part in parts]
@@ -138,6 +155,12 @@ def splits_of(images: DataSplits, planes: Tensor) -> DataSplits:
 
     Returns:
         The data set to train on.
+
+    Examples:
+        >>> from imprint.reproduce.base import subset
+        >>> few = subset(read("mnist"), 2, seed=0)
+        >>> len(splits_of(few, torch.zeros(20, 1, 12, 12)).train)
+        20
     """
     labels = images.train.labels.repeat_interleave(len(planes) // len(images.train))
     train = ImageSet(planes, labels, images.train.class_names)

@@ -7,11 +7,11 @@ from imprint.on_maps import map_planes
 from imprint.report import Chart, Look, seed_bars
 from imprint.reproduce.base import BASE, percent, read, subset
 from imprint.reproduce.cells import Cell, Results
-from imprint.reproduce.findings import Finding, Table
+from imprint.reproduce.findings import Experiment, Finding, Table
 from imprint.reproduce.mapped import blurred, maps_of, splits_of, trained
 from imprint.reproduce.verdicts import Claim, judge_gain, spread
 
-__all__ = ["cells", "finding"]
+__all__ = ["EXPERIMENT"]
 
 SIZES = {600: 50, 6000: 10}
 """Training images, and epochs of every network."""
@@ -32,15 +32,8 @@ QUESTION = (
 Gaps = dict[str, list[float]]
 
 
-def cells(seeds: int) -> list[Cell]:
-    """Name the work: for each size and seed all networks.
-
-    Args:
-        seeds: how many.
-
-    Returns:
-        The cells.
-    """
+def _cells(seeds: int) -> list[Cell]:
+    """Name the work: for each size and seed all networks."""
     return [_cell(size, seed) for size in SIZES for seed in range(seeds)]
 
 
@@ -67,16 +60,8 @@ def _compare(size: int, seed: int) -> dict[str, Any]:
     }
 
 
-def finding(results: Results, seeds: int) -> Finding:
-    """Judge whether training on maps narrows the gap.
-
-    Args:
-        results: of the cells.
-        seeds: how many.
-
-    Returns:
-        What was found.
-    """
+def _finding(results: Results, seeds: int) -> Finding:
+    """Judge whether training on maps narrows the gap."""
     runs = {size: [results[_cell(size, seed).name] for seed in range(seeds)] for size in SIZES}
     return Finding(
         name="overfitting",
@@ -143,3 +128,6 @@ def _chart(size: int, runs: list[dict[str, Any]]) -> Chart:
         seed_bars(series, names=names, x_title="trained on", y_title="train less test (points)"),
         "Means over seeds, with one standard deviation.",
     )
+
+
+EXPERIMENT = Experiment(_cells, _finding, seeds=10)
