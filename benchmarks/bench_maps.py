@@ -81,7 +81,9 @@ def main() -> None:
     """Measure both stages, and write `results/maps.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     stages = {stage: measure(stage, options.rounds) for stage in STAGES}
     for stage, figures in stages.items():
         print(stage, figures["medians"], figures["read_back_times_faster"])
