@@ -1,4 +1,4 @@
-"""Why a loss becomes undefined: by the logarithm of what has underflowed, not by negative inputs."""
+"""Why a loss becomes undefined: by the logarithm of what underflows, not by negative inputs."""
 
 import copy
 
