@@ -22,11 +22,11 @@ BATCH = 250
 STAGES = ("after-activation", "before-activation")
 
 
-def seconds_of(work: Callable[[], object]) -> float:
-    """Seconds that a piece of work takes."""
-    begin = time.perf_counter()
+def seconds_of(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds that a piece of work takes, and those of all its threads on the processor."""
+    begin = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - begin
+    return time.perf_counter() - begin[0], time.process_time() - begin[1]
 
 
 def measure(stage: str, rounds: int) -> dict[str, object]:
@@ -42,7 +42,11 @@ def measure(stage: str, rounds: int) -> dict[str, object]:
             read(rows)
 
     shape = tuple(read(torch.tensor([0])).shape[1:])
-    seconds: dict[str, list[float]] = {"take_and_store": [], "compute": [], "read_back": []}
+    both: dict[str, list[tuple[float, float]]] = {
+        "take_and_store": [],
+        "compute": [],
+        "read_back": [],
+    }
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
 
@@ -53,17 +57,21 @@ def measure(stage: str, rounds: int) -> dict[str, object]:
                 )
                 return extract(MapStore(Path(folder), about), read, batch_size=BATCH)
 
-            seconds["take_and_store"].append(seconds_of(take))
-            seconds["compute"].append(seconds_of(compute))
+            both["take_and_store"].append(seconds_of(take))
+            both["compute"].append(seconds_of(compute))
             maps = take()  # found complete
-            seconds["read_back"].append(
+            both["read_back"].append(
                 seconds_of(lambda: [chunk.float() for chunk in maps.split(BATCH)])  # noqa: B023
             )
+    seconds, processor = (
+        {n: [pair[k] for pair in each] for n, each in both.items()} for k in (0, 1)
+    )
     medians = {name: statistics.median(each) for name, each in seconds.items()}
     return {
         "shape": list(shape),
         "megabytes": len(images) * 2 * shape[0] * shape[1] * shape[2] / 1e6,
         "seconds": seconds,
+        "processor_seconds": processor,
         "medians": medians,
         "read_back_times_faster": medians["compute"] / medians["read_back"],
     }
@@ -73,7 +81,9 @@ def main() -> None:
     """Measure both stages, and write `results/maps.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     stages = {stage: measure(stage, options.rounds) for stage in STAGES}
     for stage, figures in stages.items():
         print(stage, figures["medians"], figures["read_back_times_faster"])

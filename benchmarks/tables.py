@@ -287,8 +287,9 @@ def _maps(figures: dict[str, Any]) -> str:
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for stage, row in figures["stages"].items():
         cells = " | ".join(
-            f"{median(each):.1f} s ({min(each):.1f} to {max(each):.1f})"
-            for each in row["seconds"].values()
+            f"{median(each):.1f} s ({min(each):.1f} to {max(each):.1f}); "
+            f"{median(row['processor_seconds'][name]):.1f} s of processor"
+            for name, each in row["seconds"].items()
         )
         faster = f"{row['read_back_times_faster']:.1f} times"
         lines.append(f"| {stage} | {row['megabytes']:.0f} MB | {cells} | {faster} |")

@@ -10,7 +10,7 @@ from imprint.on_maps.store import MapStore
 
 __all__ = ["Extraction", "extract"]
 
-CHUNK_BYTES = 1 << 25
+CHUNK_BYTES = 1 << 24
 """Bytes of maps that are written together, and lost together when a process is stopped."""
 
 
@@ -73,10 +73,16 @@ def extract(
         store.check_space()
         on_extract(Extraction(part, store.rows, about.count, about.nbytes))
     batches = max(1, CHUNK_BYTES // (about.row_bytes * batch_size))
+    room = about.empty(
+        batches * batch_size
+    )  # one for all chunks: fresh memory costs more than maps
     while not store.complete:
-        rows = torch.arange(store.rows, min(about.count, store.rows + batches * batch_size))
-        split = torch.split(rows, batch_size)
-        store.append(torch.cat([_read_full(read, some, batch_size) for some in split]))
+        rows = torch.arange(store.rows, min(about.count, store.rows + len(room)))
+        for some, place in zip(
+            torch.split(rows, batch_size), torch.split(room, batch_size), strict=False
+        ):
+            place[: len(some)] = _read_full(read, some, batch_size)
+        store.append(room[: len(rows)])
         on_extract(Extraction(part, store.rows, about.count, about.nbytes))
     return store.maps()
 

@@ -69,6 +69,11 @@ class StoredMaps:
         """Bytes of all of them."""
         return self.count * self.row_bytes
 
+    def empty(self, rows: int) -> Tensor:
+        """Give room for some images' maps, `(rows, C, H, W)`, in the store's type and layout."""
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        return torch.empty(rows, *self.shape, dtype=DTYPES[self.dtype], memory_format=layout)
+
 
 class MapStore:
     """Maps of all images of a layer, in a folder, written some at a time and read as one tensor.
