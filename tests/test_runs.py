@@ -103,3 +103,17 @@ def test_json_that_is_no_object_is_damage(tmp_path):
     (tmp_path / "a.json").write_text("[]")
     with pytest.raises(DamagedFileError, match="expected an object, got list"):
         read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ('{"command": "train"}', "holds another run; choose another, or continue its train with"),
+        ('{"command": "explore"}', "holds another run; choose another$"),
+        ("{", "holds another run; choose another$"),
+    ],
+)
+def test_a_folder_of_another_run_is_told_by_what_it_can_be_used_for(tmp_path, config, told):
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(RunExistsError, match=told):
+        check_vacant(tmp_path)

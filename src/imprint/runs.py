@@ -23,6 +23,9 @@ __all__ = [
     "write_text",
 ]
 
+RESUMABLE = ("train", "bench skip", "reproduce")
+"""Commands that go on where they were stopped."""
+
 
 def claim(folder: Path) -> Path:
     """Make an empty folder for a run, and prove that it can be written to.
@@ -74,8 +77,18 @@ def _kind(place: Path) -> str:
     if place.is_file():
         return "is a file; choose another"
     if (place / "config.json").is_file():
-        return "holds another run; choose another, or continue it with --resume"
+        command = _command_of(place)
+        rest = f", or continue its {command} with --resume" if command in RESUMABLE else ""
+        return f"holds another run; choose another{rest}"
     return "holds other files; choose another"
+
+
+def _command_of(folder: Path) -> str | None:
+    """Which command has begun a folder, where it can be told."""
+    try:
+        return read_json(folder / "config.json").get("command")
+    except DamagedFileError:
+        return None
 
 
 def write_text(path: Path, text: str) -> Path:
