@@ -93,7 +93,7 @@ def test_what_is_in_the_way_is_named(tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("")
     (tmp_path / "run").mkdir()
-    write_json(tmp_path / "run" / "config.json", {})
+    write_json(tmp_path / "run" / "config.json", {"command": "train"})
     for name, said in (("file", "is a file"), ("other", "holds other files"), ("run", "--resume")):
         with pytest.raises(RunExistsError, match=said):
             check_vacant(tmp_path / name)
