@@ -122,8 +122,11 @@ def _verdict(low: float, high: float, gain: float, beyond: float | None) -> tupl
     """The rule of `judge_gain`; intervals are NaN with one seed, of which nothing can be told."""
     if not low > 0:
         if high < gain / 2:
-            return "does not hold", "the interval reaches 0 and stays below half the printed gain"
-        return "cannot be told", "the interval reaches from 0 or below to half the printed gain"
+            return (
+                "does not hold",
+                "the interval reaches 0 or below, and stays below half of what is printed",
+            )
+        return "cannot be told", "the interval reaches from 0 or below to half of what is printed"
     if beyond is not None and not beyond > 0:
         return "holds in part", "it gains, but the control is not told apart from it"
     if high < gain / 2:
