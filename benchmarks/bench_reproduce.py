@@ -1,9 +1,11 @@
-"""The paper's experiments on MNIST and Fashion-MNIST, with their verdicts.
+"""The paper's experiments with their verdicts: two hours, or more, for each of the three parts.
 
-    python benchmarks/bench_reproduce.py             # all; goes on where it was stopped
-    python benchmarks/bench_reproduce.py colour      # into the same folder and result
+    python benchmarks/bench_reproduce.py           # MNIST and Fashion-MNIST
+    python benchmarks/bench_reproduce.py colour
+    python benchmarks/bench_reproduce.py deeper
 
-Cells and report lie in runs/paper; the result is committed.
+Cells and report lie in runs/paper-<part>, where a part goes on if it was stopped; its result is
+committed.
 """
 
 import os
@@ -12,28 +14,27 @@ from pathlib import Path
 
 from record import record
 
-from imprint.reproduce import EXPERIMENTS, experiments_of, reproduce
-from imprint.runs import read_json
+from imprint.reproduce import reproduce
 
-FOLDER = Path("runs/paper")
+PARTS = ("all", "colour", "deeper")
 
 
 def main() -> None:
-    """Repeat what is asked for, beside what the folder holds already."""
-    asked = sys.argv[1:] or ["all"]
-    resume = (FOLDER / "config.json").is_file()
-    held = read_json(FOLDER / "config.json")["experiments"] if resume else []
-    names = [name for name in EXPERIMENTS if name in {*held, *experiments_of(asked)}]
+    """Repeat a part, or what is left of it."""
+    part = sys.argv[1] if len(sys.argv) > 1 else "all"
+    folder = Path("runs") / f"paper-{part}"
     result = reproduce(
-        names,
-        out=FOLDER,
+        [part],
+        out=folder,
         workers=len(os.sched_getaffinity(0)),
-        resume=resume,
+        resume=(folder / "config.json").is_file(),
         on_cell=lambda name, done, total: print(f"{done} of {total} {name}", flush=True),
-        note={"command_line": f"imprint reproduce {' '.join(names)}"},
+        note={"command_line": f"imprint reproduce {part}"},
     )
-    print(record("reproduce", result))
+    print(record(f"reproduce_{part}", result))
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] and sys.argv[1] not in PARTS:
+        sys.exit(f"part: expected {', '.join(PARTS)}; got {sys.argv[1]}")
     main()

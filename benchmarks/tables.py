@@ -43,8 +43,8 @@ def tables() -> dict[str, str]:
         "explore-jobs": _explore_jobs(_read("explore")),
         "explore-growth": _explore_growth(_read("explore")),
         "explore-planted": _explore_planted(_read("explore")),
-        "paper-verdicts": _verdicts(_read("reproduce")),
-        "paper-findings": _findings(_read("reproduce")),
+        "paper-verdicts": _verdicts(_paper()),
+        "paper-findings": "\n".join(map(_findings, _paper())),
     }
     for path in sorted(RESULTS.glob("skip_*.json")):
         named[re.sub(r"[^a-z0-9]+", "-", path.stem)] = _skip(json.loads(path.read_text()))
@@ -394,15 +394,25 @@ def _points(row: dict[str, Any], name: str) -> str:
     return f"{100 * middle:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
 
 
-def _verdicts(figures: dict[str, Any]) -> str:
+def _paper() -> list[dict[str, Any]]:
+    """The parts of the reproduction."""
+    return [json.loads(path.read_text()) for path in sorted(RESULTS.glob("reproduce_*.json"))]
+
+
+def _verdicts(parts: list[dict[str, Any]]) -> str:
     """Each claim of the paper in a line."""
     lines = ["| | claim | printed | ours | verdict |", "|---|---|---|---|---|"]
-    for finding in figures["findings"]:
+    for finding in (finding for figures in parts for finding in figures["findings"]):
         for claim in finding["claims"]:
             told = [claim[key] for key in ("says", "printed", "ours")]
             where = f"[{finding['name']}](#{_anchor(finding['title'])})"
             lines.append(f"| {where} | {' | '.join(told)} | **{claim['verdict']}** |")
-    return "\n".join([*lines, "", _stamp(figures), ""])
+    return "\n".join([*lines, "", *map(_paper_stamp, parts)])
+
+
+def _paper_stamp(figures: dict[str, Any]) -> str:
+    hours = figures["cpu_seconds"] / 3600
+    return f"{_stamp(figures)[:-1]} It takes {hours:.1f} hours of one core.\n"
 
 
 def _findings(figures: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Cells: the pieces of work of a reproduction, each done once, side by side, and kept."""
 
 import multiprocessing
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -11,10 +12,13 @@ import torch
 from imprint.errors import InvalidValueError
 from imprint.runs import read_json, write_json
 
-__all__ = ["Cell", "Results", "run_cells"]
+__all__ = ["Cell", "Results", "cpu_seconds", "run_cells"]
 
 Results = Mapping[str, dict[str, Any]]
 """What each cell gave, by its name."""
+
+
+Timed = tuple[dict[str, Any], float]
 
 
 class Cell(NamedTuple):
@@ -64,12 +68,39 @@ def run_cells(
     for number, name in enumerate(done, 1):
         on_cell(name, number, len(unique))
     waiting = [cell for name, cell in unique.items() if name not in done]
-    for cell, value in _finished(waiting, workers):
-        kept = {"name": cell.name, "arguments": dict(cell.arguments), "value": value}
+    for cell, (value, seconds) in _finished(waiting, workers):
+        kept = {
+            "name": cell.name,
+            "arguments": dict(cell.arguments),
+            "value": value,
+            "cpu_seconds": seconds,
+        }
         write_json(folder / f"{cell.name}.json", kept)
         done[cell.name] = _kept(cell, folder)
         on_cell(cell.name, len(done), len(unique))
     return {name: done[name] for name in unique}
+
+
+def cpu_seconds(cells: Iterable[Cell], folder: Path) -> float:
+    """Say what the work of cells takes.
+
+    Args:
+        cells: done ones.
+        folder: where what they gave is kept.
+
+    Returns:
+        Seconds of one core, in all.
+
+    Examples:
+        >>> import tempfile
+        >>> cells = [Cell("three", lambda: {"value": 3}, {})]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = run_cells(cells, Path(folder))
+        ...     cpu_seconds(cells, Path(folder)) < 1
+        True
+    """
+    names = {cell.name for cell in cells}
+    return float(sum(read_json(folder / f"{name}.json")["cpu_seconds"] for name in names))
 
 
 def _file(cell: Cell, folder: Path) -> bool:
@@ -86,19 +117,23 @@ def _kept(cell: Cell, folder: Path) -> dict[str, Any]:
     return value
 
 
-def _finished(cells: list[Cell], workers: int) -> Iterable[tuple[Cell, dict[str, Any]]]:
+def _finished(cells: list[Cell], workers: int) -> Iterable[tuple[Cell, Timed]]:
     """Each cell with what it gives, as they are done."""
     if workers == 1:
-        yield from ((cell, cell.work(**cell.arguments)) for cell in cells)
+        yield from ((cell, _timed(cell)) for cell in cells)
         return
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
     try:
-        futures: dict[Future[dict[str, Any]], Cell] = {
-            pool.submit(cell.work, **cell.arguments): cell for cell in cells
-        }
+        futures: dict[Future[Timed], Cell] = {pool.submit(_timed, cell): cell for cell in cells}
         yield from ((futures[future], future.result()) for future in as_completed(futures))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _timed(cell: Cell) -> Timed:
+    """What a cell gives, and the CPU's seconds that it takes."""
+    began = time.process_time()
+    return cell.work(**cell.arguments), time.process_time() - began
 
 
 def _begin() -> None:

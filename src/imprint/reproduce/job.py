@@ -8,7 +8,7 @@ from typing import Any
 
 from imprint.errors import InvalidValueError
 from imprint.report import reproduce_report
-from imprint.reproduce.cells import run_cells
+from imprint.reproduce.cells import cpu_seconds, run_cells
 from imprint.reproduce.findings import Experiment, Finding
 from imprint.runs import claim, read_json, write_json, write_text
 from imprint.training.results import versions
@@ -113,7 +113,7 @@ def reproduce(
     cells = [c for name, own in experiments.items() for c in own.cells(counts[name])]
     results = run_cells(cells, out / "cells", workers=workers, on_cell=on_cell)
     findings = [own.finding(results, counts[name]) for name, own in experiments.items()]
-    return _write(out, findings, counts)
+    return _write(out, findings, counts, cpu_seconds(cells, out / "cells"))
 
 
 def _experiment(name: str) -> Experiment:
@@ -121,10 +121,13 @@ def _experiment(name: str) -> Experiment:
     return experiment
 
 
-def _write(out: Path, findings: Sequence[Finding], counts: Mapping[str, int]) -> dict[str, Any]:
+def _write(
+    out: Path, findings: Sequence[Finding], counts: Mapping[str, int], seconds: float
+) -> dict[str, Any]:
     result = {
         "command": "reproduce",
         "seeds": dict(counts),
+        "cpu_seconds": round(seconds),
         "findings": [finding.as_dict() for finding in findings],
         "versions": versions(),
     }
