@@ -8,15 +8,7 @@ from torch import nn
 
 from imprint.errors import InvalidValueError, LayerError
 from imprint.skipping import SkipGate
-from imprint.skipping.profiling import (
-    _fastest,
-    _Times,
-    clock_of,
-    forward_stamps,
-    profile,
-    take_turns,
-    unchanged,
-)
+from imprint.skipping.profiling import _fastest, _Times, profile, unchanged
 
 LABELS = torch.tensor([0, 1] * 8)
 IMAGES = torch.rand(16, 1, 2, 2, generator=torch.Generator().manual_seed(0))
@@ -211,24 +203,6 @@ def test_of_each_part_the_fastest_turn_counts():
     assert _fastest(turns) == (3.0, 1.0, 0.5, (1.0, 8.0))
 
 
-def test_turns_end_after_the_seconds_yet_not_before_five_rounds(clock):
-    def action(seconds):
-        def act():
-            clock.time += seconds
-            return clock.time
-
-        return act
-
-    order = take_turns({"a": action(1.0), "b": action(1.0)}, seconds=14.0, clock=clock)
-    assert order == {"a": [3, 5, 7, 9, 11, 13, 15], "b": [4, 6, 8, 10, 12, 14, 16]}
-    assert len(take_turns({"a": action(99.0)}, seconds=1.0, clock=clock)["a"]) == 5
-    assert len(take_turns({"a": action(0.0)}, seconds=1.0, clock=clock)["a"]) == 15
-
-
-def test_stamps_are_in_the_order_asked_for(model, clock):
-    assert forward_stamps(model, IMAGES, ["3", "1"], clock=clock) == (64, 16, 64)
-
-
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -246,8 +220,3 @@ def test_values_out_of_range(model, clock, wrong, message):
 def test_a_layer_that_is_missing(model, clock):
     with pytest.raises(LayerError, match="'9'"):
         profile(model, IMAGES, LABELS, num_classes=2, layers=["9"], clock=clock)
-
-
-def test_the_processors_clock_goes_on():
-    clock = clock_of(torch.device("cpu"))
-    assert clock() <= clock()

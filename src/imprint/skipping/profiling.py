@@ -1,13 +1,12 @@
 """Measure what a training step costs: plain, beside a plan, with a gate; nothing is changed."""
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,18 +18,9 @@ from imprint.outputs import first_tensor
 from imprint.skipping.costs import GateCosts, StepCosts
 from imprint.skipping.gate import SkipGate
 from imprint.skipping.plan import SkipPlan
-from imprint.taps import find_layer, guest
+from imprint.taps import Clock, clock_of, forward_stamps, guest, hooked, take_turns
 
-__all__ = ["Clock", "clock_of", "forward_stamps", "profile", "take_turns", "unchanged"]
-
-Clock = Callable[[], float]
-"""Gives seconds; what is measured are differences."""
-
-K = TypeVar("K", bound=Hashable)
-T = TypeVar("T")
-
-FEWEST, MOST = 5, 15
-"""Rounds of turns: at least, however long they take, and at most."""
+__all__ = ["profile", "unchanged"]
 
 
 def profile(
@@ -174,7 +164,7 @@ class _Bench:
         def mark(*_: Any) -> None:
             marks.append(self.now())
 
-        first, last = (_hook(self.model, gate.layer, mark) for _ in range(2))
+        first, last = (hooked(self.model, gate.layer, mark) for _ in range(2))
         with first, gate(self.labels), last:
             logits = self._logits()
         seen = self.now()
@@ -184,55 +174,6 @@ class _Bench:
     def _logits(self) -> Tensor:
         with self.autocast():
             return first_tensor(self.model(self.images), "the model's output").float()
-
-
-def forward_stamps(
-    model: nn.Module, images: Tensor, layers: Sequence[str], *, clock: Clock
-) -> tuple[float, ...]:
-    """Tell after how many seconds of a forward pass each layer has put out its maps.
-
-    Args:
-        model: any `nn.Module`, in the modes that it is in.
-        images: `(N, C, H, W)`, as the model takes them.
-        layers: names out of `model.named_modules()`, each of which runs.
-        clock: gives the time in seconds.
-
-    Returns:
-        The seconds of each layer, then those of the whole pass.
-
-    Raises:
-        LayerError: where the model has no such layer.
-
-    Examples:
-        >>> model = nn.Sequential(nn.Linear(1, 1), nn.ReLU())
-        >>> first, whole = forward_stamps(model, torch.ones(2, 1), ["0"], clock=time.perf_counter)
-        >>> 0 < first < whole
-        True
-    """
-    ends = dict.fromkeys(layers, 0.0)
-
-    def stamp(layer: str) -> Callable[..., None]:
-        def hook(*_: Any) -> None:
-            ends[layer] = clock()
-
-        return hook
-
-    with ExitStack() as stack:
-        for layer in ends:
-            stack.enter_context(_hook(model, layer, stamp(layer)))
-        start = clock()
-        model(images)
-        whole = clock() - start
-    return (*(ends[layer] - start for layer in layers), whole)
-
-
-@contextmanager
-def _hook(model: nn.Module, layer: str, hook: Callable[..., None]) -> Iterator[None]:
-    handle = find_layer(model, layer).register_forward_hook(hook)
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 def _fastest(turns: Iterable[_Times]) -> _Times:
@@ -256,36 +197,6 @@ def _costs(times: dict[Hashable, _Times], layers: Sequence[str], rows: int) -> S
         gates[layer] = GateCosts(before=before, own=own, steps=tuple(sorted(steps.values())))
     forward, whole, plan = (times[name] for name in ("forward", "plain", "plan"))
     return StepCosts(forward=forward.whole, whole=whole.whole, plan=plan.whole, gates=gates)
-
-
-def take_turns(
-    actions: dict[K, Callable[[], T]], *, seconds: float, clock: Clock
-) -> dict[K, list[T]]:
-    """Run actions in turn, round after round; a first round does not count.
-
-    Args:
-        actions: by name.
-        seconds: after which no new round begins, once there were five; there are 15 at most.
-        clock: gives the time in seconds.
-
-    Returns:
-        What each action gave, in each round.
-
-    Examples:
-        >>> turns = take_turns({"a": lambda: 1, "b": lambda: 2}, seconds=0, clock=lambda: 0.0)
-        >>> turns
-        {'a': [1, 1, 1, 1, 1], 'b': [2, 2, 2, 2, 2]}
-    """
-    for action in actions.values():
-        action()
-    start = clock()
-    results: dict[K, list[T]] = {name: [] for name in actions}
-    for done in range(MOST):
-        if done >= FEWEST and clock() - start >= seconds:
-            break
-        for name, action in actions.items():
-            results[name].append(action())
-    return results
 
 
 @contextmanager
@@ -326,28 +237,3 @@ def unchanged(model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
                 for weight, before, gradient in weights:
                     weight.copy_(before)
                     weight.grad = gradient
-
-
-def clock_of(device: torch.device) -> Clock:
-    """Give a clock that waits for a device to be done before it tells the time.
-
-    Args:
-        device: where the work runs.
-
-    Returns:
-        A function that gives seconds.
-
-    Examples:
-        >>> clock = clock_of(torch.device("cpu"))
-        >>> clock() <= clock()
-        True
-    """
-    if device.type == "cpu":
-        return time.perf_counter
-    wait = getattr(torch, device.type).synchronize  # torch.cuda, torch.mps
-
-    def now() -> float:
-        wait()
-        return time.perf_counter()
-
-    return now

@@ -13,11 +13,18 @@ from imprint.data import Batches, LoaderBatches, batches_of, normalisation
 from imprint.errors import InvalidValueError
 from imprint.models import build_model, default_layer
 from imprint.runs import claim, write_json
-from imprint.skipping.candidates import candidate_layers, spread
 from imprint.skipping.costs import EpochCosts, StepCosts, obstacle, predicted_saving
 from imprint.skipping.epochs import choose_seconds, load_seconds
-from imprint.skipping.profiling import Clock, clock_of, forward_stamps, profile
-from imprint.taps import check_carries_all_data, guest
+from imprint.skipping.profiling import profile
+from imprint.taps import (
+    Clock,
+    candidate_layers,
+    check_carries_all_data,
+    clock_of,
+    forward_stamps,
+    guest,
+    spread,
+)
 from imprint.training.engine import build_fabric
 from imprint.training.fit import check_fit
 from imprint.training.optimizers import build_optimizer

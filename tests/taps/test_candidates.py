@@ -5,9 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from imprint.models import build_model
-from imprint.skipping import candidates
-from imprint.skipping.candidates import candidate_layers, spread
-from imprint.taps import carries_all_data
+from imprint.taps import candidate_layers, candidates, carries_all_data, spread
 
 
 class Tangled(nn.Module):

@@ -1,4 +1,4 @@
-"""Where in a network a gate could stand: layers through which all data flow."""
+"""Where in a network rows may leave: layers through which all data flow."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from imprint.errors import LayerError
 from imprint.outputs import first_tensor
-from imprint.taps import carries_all_data, guest
+from imprint.taps.flow import carries_all_data
+from imprint.taps.guests import guest
 
 __all__ = ["candidate_layers", "spread"]
 
