@@ -1,0 +1,1 @@
+"""Early exits: answer what a network knows before its last layer, with a promise on accuracy."""

@@ -1,0 +1,203 @@
+"""Early exits for a trained network: heads fitted, layers and thresholds chosen, a promise kept."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imprint.early_exit.heads import HEAD_KINDS, Head, HeadKind, fit_head, margins
+from imprint.early_exit.promise import Promise, Tally, steps_that_hold
+from imprint.early_exit.readings import Readings
+from imprint.early_exit.routes import (
+    Costs,
+    Outcomes,
+    expected_seconds,
+    first_exits,
+    tally_of,
+    thresholds_at,
+)
+
+__all__ = ["Choice", "Step", "calibrate_exits", "outcomes_of", "step_through"]
+
+PRICES = torch.logspace(-4, 1, 61, dtype=torch.float64)
+"""Extra error that all of a network's time is worth, from strict to loose."""
+
+WORTH = 0.01
+"""Share of the time that a further layer must save to be taken."""
+
+
+class Step(NamedTuple):
+    """Thresholds, and what they come to.
+
+    Attributes:
+        thresholds: `(L,)`.
+        tally: harms and gains.
+        seconds: of a sample, predicted.
+    """
+
+    thresholds: Tensor
+    tally: Tally
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a calibration chose.
+
+    Attributes:
+        layers: numbers of the chosen ones, ascending; none where no exit keeps the promise.
+        kind: who answers at them.
+        heads: one a chosen layer.
+        thresholds: one a chosen layer.
+    """
+
+    layers: tuple[int, ...]
+    kind: HeadKind
+    heads: tuple[Head, ...]
+    thresholds: tuple[float, ...]
+
+
+def calibrate_exits(
+    fitted: Readings,
+    held: Readings,
+    costs: Costs,
+    promise: Promise,
+    *,
+    kinds: Iterable[HeadKind] = HEAD_KINDS,
+    tuning_share: float = 1 / 3,
+    seed: int = 0,
+) -> Choice:
+    """Choose layers, heads and thresholds that save most, as far as a promise holds.
+
+    Heads are fitted to the samples that the network knows. A part of the held-out ones, drawn by
+    the seed, chooses the kind of head, the layers, and a sequence of thresholds from strict to
+    loose; the others test these, step by step, for as long as the promise holds.
+
+    Args:
+        fitted: of samples that the network was trained on.
+        held: of samples that it was not trained on.
+        costs: of each layer of the two, in seconds a sample.
+        promise: what is to hold.
+        kinds: of heads, the best of which is taken.
+        tuning_share: of the held-out samples that choose, in (0, 1).
+        seed: that draws them.
+
+    Returns:
+        The choice.
+
+    Raises:
+        InvalidValueError: where a class has no sample to fit to.
+        MissingExtraError: without `imprint[exits]`.
+    """
+    order = torch.randperm(len(held.labels), generator=torch.Generator().manual_seed(seed))
+    tuning, testing = order.tensor_split([round(tuning_share * len(order))])
+    heads = {kind: _heads(fitted, kind) for kind in kinds}
+    outcomes = {kind: outcomes_of(held, own) for kind, own in heads.items()}
+    tuned = {kind: own.of(samples=tuning) for kind, own in outcomes.items()}
+    ladders = {kind: thresholds_at(own, _savings(costs), PRICES) for kind, own in tuned.items()}
+    best = {kind: _layers(tuned[kind], ladders[kind], costs, promise) for kind in heads}
+    kind = min(best, key=lambda own: best[own][1])
+    layers = best[kind][0]
+    tested = outcomes[kind].of(layers=layers, samples=testing)
+    steps = step_through(tested, ladders[kind][:, layers], _of(costs, layers))
+    holding = steps_that_hold((step.tally for step in steps), promise)
+    if not holding:
+        return Choice((), kind, (), ())
+    return Choice(
+        tuple(layers),
+        kind,
+        tuple(heads[kind][layer] for layer in layers),
+        tuple(steps[holding - 1].thresholds.tolist()),
+    )
+
+
+def outcomes_of(held: Readings, heads: Sequence[Head]) -> Outcomes:
+    """Say how the heads' answers come out.
+
+    Args:
+        held: of N samples at L layers.
+        heads: L.
+
+    Returns:
+        The outcomes.
+
+    Examples:
+        >>> head = Head(torch.eye(2), torch.zeros(2))
+        >>> read = Readings([torch.eye(2)], torch.eye(2), torch.tensor([0, 0]), [(1,)])
+        >>> outcomes_of(read, [head]).right
+        tensor([[ True, False]])
+    """
+    logits = [F.linear(own, *head) for own, head in zip(held.signatures, heads, strict=True)]
+    right = [own.argmax(1) == held.labels for own in logits]
+    full_right = held.logits.argmax(1) == held.labels
+    return Outcomes(torch.stack([margins(own) for own in logits]), torch.stack(right), full_right)
+
+
+def step_through(outcomes: Outcomes, thresholds: Tensor, costs: Costs) -> list[Step]:
+    """List thresholds from strict to loose with what they come to.
+
+    Args:
+        outcomes: of samples that the steps are then not tested on.
+        thresholds: `(P, L)`, from strict to loose.
+        costs: of the same layers.
+
+    Returns:
+        The steps, without repetitions.
+
+    Examples:
+        >>> margins, right = torch.tensor([[1.0, 2.0]]), torch.tensor([[False, True]])
+        >>> outcomes = Outcomes(margins, right, torch.tensor([True, True]))
+        >>> costs = Costs(torch.tensor([1.0]), torch.tensor([0.1]), 4.0)
+        >>> steps = step_through(outcomes, torch.tensor([[2.0], [2.0], [1.0]]), costs)
+        >>> [(step.tally.harms, round(step.seconds, 2)) for step in steps]
+        [(0, 2.6), (1, 1.1)]
+    """
+    steps = []
+    for own in torch.unique_consecutive(thresholds, dim=0):
+        exits = first_exits(outcomes.margins, own)
+        steps.append(Step(own, tally_of(outcomes, exits), expected_seconds(exits, costs)))
+    return steps
+
+
+def _heads(fitted: Readings, kind: HeadKind) -> list[Head]:
+    classes = fitted.logits.shape[1]
+    return [fit_head(own, fitted.labels, classes, kind) for own in fitted.signatures]
+
+
+def _savings(costs: Costs) -> Tensor:
+    return 1 - costs.layers / costs.whole
+
+
+def _of(costs: Costs, layers: Sequence[int]) -> Costs:
+    return Costs(costs.layers[list(layers)], costs.heads[list(layers)], costs.whole)
+
+
+def _layers(
+    outcomes: Outcomes, ladder: Tensor, costs: Costs, promise: Promise
+) -> tuple[list[int], float]:
+    """Take layer after layer, each time the one that saves most, and say what that comes to."""
+
+    def seconds_with(layers: list[int]) -> float:
+        own = outcomes.of(layers=layers)
+        steps = step_through(own, ladder[:, layers], _of(costs, layers))
+        within = takewhile(lambda step: _lies_within(step.tally, promise), steps)
+        return min((step.seconds for step in within), default=costs.whole)
+
+    chosen: list[int] = []
+    seconds = costs.whole
+    while len(chosen) < len(outcomes.margins):
+        rest = [layer for layer in range(len(outcomes.margins)) if layer not in chosen]
+        trials = {layer: seconds_with(sorted([*chosen, layer])) for layer in rest}
+        layer = min(trials, key=lambda own: trials[own])
+        if chosen and trials[layer] > seconds - WORTH * costs.whole:
+            break
+        chosen, seconds = sorted([*chosen, layer]), trials[layer]
+    return chosen, seconds
+
+
+def _lies_within(tally: Tally, promise: Promise) -> bool:
+    return tally.harms - tally.gains <= promise.max_extra_error * tally.samples

@@ -1,0 +1,125 @@
+"""Where a network could answer early, and the seconds to get there."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from imprint.early_exit.heads import Head, head_logits, margins
+from imprint.early_exit.routes import Costs
+from imprint.errors import LayerError
+from imprint.taps import (
+    Clock,
+    candidate_layers,
+    check_carries_all_data,
+    clock_of,
+    forward_stamps,
+    guest,
+    maps_at,
+    spread,
+    take_turns,
+)
+
+__all__ = ["exit_layers", "measure_costs"]
+
+MOST = 8
+"""Layers that are tried, where none are given."""
+
+LATE = 0.95
+"""Share of the network's time after which an exit saves nothing."""
+
+
+def exit_layers(model: nn.Module, images: Tensor, layers: Sequence[str] | None = None) -> list[str]:
+    """Check layers at which rows are to leave, or find some.
+
+    Args:
+        model: any `nn.Module`; it is left as it was.
+        images: `(N, C, H, W)`, N at least 2, as the model takes them.
+        layers: names out of `model.named_modules()`; None looks for some that lie evenly over the
+            network's time, through which all data flow.
+
+    Returns:
+        Their names, in the order in which they run.
+
+    Raises:
+        LayerError: for a layer that is missing or through which not all data flow, or where there
+            is none.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+        >>> exit_layers(model, torch.zeros(2, 1, 8, 8), ["1", "0"])
+        ['0', '1']
+    """
+    if layers is None:
+        return _found(model, images)
+    if not layers or len(set(layers)) < len(layers):
+        raise LayerError(f"layers: expected one or more, each once; got {', '.join(layers)}")
+    for layer in layers:
+        check_carries_all_data(model, layer, images[:2])
+    seconds = _stamps(model, images[:2], layers, clock_of(images.device))
+    return sorted(layers, key=dict(zip(layers, seconds[:-1], strict=True)).__getitem__)
+
+
+def _found(model: nn.Module, images: Tensor) -> list[str]:
+    names = candidate_layers(model, images)
+    *seconds, whole = _stamps(model, images, names, clock_of(images.device))
+    early = [(name, own) for name, own in zip(names, seconds, strict=True) if own <= LATE * whole]
+    if not early:
+        raise LayerError("layers: expected some through which all data flow, found none")
+    chosen: list[str] = spread([name for name, _ in early], [own for _, own in early], most=MOST)
+    return chosen
+
+
+def _stamps(
+    model: nn.Module, images: Tensor, layers: Sequence[str], clock: Clock
+) -> tuple[float, ...]:
+    """The fastest of a few forward passes, to each layer and in all."""
+    with guest(model), torch.inference_mode():
+        turns = take_turns(
+            {"model": partial(forward_stamps, model, images, layers, clock=clock)},
+            seconds=0,
+            clock=clock,
+        )["model"]
+    return tuple(min(times) for times in zip(*turns, strict=True))
+
+
+def measure_costs(model: nn.Module, layers: Sequence[str], images: Tensor, classes: int) -> Costs:
+    """Measure the seconds of a sample, in batches such as these.
+
+    Args:
+        model: any `nn.Module`; it is left as it was.
+        layers: names out of `model.named_modules()`.
+        images: `(N, C, H, W)`, a batch.
+        classes: K, of the heads.
+
+    Returns:
+        The seconds to each layer and to the end, and those of a head at each.
+
+    Raises:
+        LayerError: where a layer is missing.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+        >>> costs = measure_costs(model, ["0", "1"], torch.zeros(2, 1, 8, 8), 2)
+        >>> 0 < costs.layers[0] < costs.layers[1] < costs.whole
+        tensor(True)
+    """
+    clock = clock_of(images.device)
+    *seconds, whole = _stamps(model, images, layers, clock)
+    heads = [_head_seconds(maps_at(model, own, images), classes, clock) for own in layers]
+    count = len(images)
+    return Costs(torch.tensor(seconds) / count, torch.tensor(heads) / count, whole / count)
+
+
+@torch.inference_mode()
+def _head_seconds(maps: Tensor, classes: int, clock: Clock) -> float:
+    width = 2 * (maps.shape[2] if maps.ndim == 3 else maps.shape[1])
+    head = Head(torch.zeros(classes, width, device=maps.device), torch.zeros(classes).to(maps))
+
+    def answer() -> float:
+        start = clock()
+        bool((margins(head_logits(maps, head)) >= 1).any())
+        return clock() - start
+
+    return min(take_turns({"head": answer}, seconds=0, clock=clock)["head"])

@@ -1,0 +1,210 @@
+"""Early exits in any network: rows that a layer can answer leave there."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from imprint.early_exit.heads import Head, head_logits, margins
+from imprint.errors import InvalidValueError, LayerError
+from imprint.outputs import first_tensor
+from imprint.taps import row_filter
+
+__all__ = ["Exit", "Exits", "Route", "early_exits"]
+
+
+@dataclass(frozen=True, eq=False)
+class Exit:
+    """A layer at which rows may be answered.
+
+    Attributes:
+        layer: its name.
+        shape: of its maps, without the batch: another shape is an error.
+        head: what answers.
+        threshold: the least margin of an answer; infinity closes the exit.
+    """
+
+    layer: str
+    shape: tuple[int, ...]
+    head: Head
+    threshold: float
+
+
+Exits = Sequence[Exit]
+"""In the order in which the network runs them."""
+
+
+@dataclass(eq=False)
+class Route:
+    """Where the rows of one forward pass are answered.
+
+    Attributes:
+        taken: `(N,)`, int64, the number of each row's exit, that of all exits for the end.
+    """
+
+    ends: int
+    taken: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    _rows: Tensor | None = None  # of those that go on; None for all
+    _answers: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+
+    def answer(self, number: int, sure: Tensor, logits: Tensor) -> Tensor | None:
+        """Note the rows that are answered.
+
+        Args:
+            number: of the exit.
+            sure: `(M,)`, bool, of the rows that have come here.
+            logits: `(M, K)`.
+
+        Returns:
+            `(R,)`, int64, the places among the M of those that go on; None for all.
+        """
+        if self._rows is None:
+            self.taken = torch.full((len(sure),), self.ends, device=sure.device)
+        if not bool(sure.any()):
+            return None
+        places = sure.nonzero()[:, 0]
+        rows = places if self._rows is None else self._rows[places]
+        self.taken[rows] = number
+        self._answers.append((rows, logits[places]))
+        on = (~sure).nonzero()[:, 0]
+        self._rows = on if self._rows is None else self._rows[on]
+        return on
+
+    def joined(self, logits: Tensor | None) -> Tensor:
+        """Put all answers in the order of the rows.
+
+        Args:
+            logits: `(R, K)`, of the rows that went to the end; None where none did.
+
+        Returns:
+            `(N, K)`.
+        """
+        if self._rows is None:
+            assert logits is not None  # noqa: S101 - without an exit all rows come to the end
+            if not len(self.taken):
+                self.taken = torch.full((len(logits),), self.ends, device=logits.device)
+            return logits
+        parts = list(self._answers)
+        if logits is not None:
+            parts.append((self._rows, logits))
+        rows = torch.cat([rows for rows, _ in parts])
+        values = torch.cat([values.to(parts[-1][1].dtype) for _, values in parts])
+        return torch.empty_like(values).index_copy(0, rows, values)
+
+
+class _AllAnsweredError(Exception):
+    """Leaves a forward pass in which no row is left."""
+
+
+_ROUTE: ContextVar[Route] = ContextVar("route")
+"""Of the pass that runs in this thread."""
+
+_IN_USE = "imprint_exits"
+
+
+@contextmanager
+def early_exits(
+    model: nn.Module, exits: Exits, on_route: Callable[[Route], None] = lambda _: None
+) -> Iterator[None]:
+    """Let rows leave a model early while the block runs.
+
+    Inside, `model(images)` gives logits `(N, K)` in the order of its rows. Rows that an exit is
+    sure of leave the batch there, and where none is left the rest does not run. Gradients lead
+    through whichever branch answers.
+
+    Args:
+        model: any `nn.Module` in eval mode that gives logits; put back as it was on exit, also
+            after an error.
+        exits: in the order in which the network runs them.
+        on_route: called after each forward pass.
+
+    Raises:
+        LayerError: where a layer is missing, or the model has exits already.
+        InvalidValueError: where the model is in train mode, its maps are of another shape than the
+            exits were fitted to, or it gives no logits.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2)).eval()
+        >>> head = Head(torch.tensor([[1.0, 0, 0, 0], [0, 0, 1.0, 0]]), torch.zeros(2))
+        >>> routes = []
+        >>> with early_exits(model, [Exit("0", (2,), head, 3.0)], routes.append):
+        ...     logits = model(torch.tensor([[9.0, 1.0], [1.0, 1.0]]))
+        >>> logits[0], routes[0].taken
+        (tensor([9., 1.], grad_fn=...), tensor([0, 1]))
+    """
+    if _IN_USE in model.__dict__:
+        raise LayerError("model: expected one without exits, got one whose exits are open")
+    forward, patched = model.forward, "forward" in model.__dict__
+    with ExitStack() as stack:
+        for number, own in enumerate(exits):
+            stack.enter_context(row_filter(model, own.layer, _chooser(number, own)))
+        model.__dict__[_IN_USE] = True
+        model.__dict__["forward"] = _routed(model, forward, len(exits), on_route)
+        try:
+            yield
+        finally:
+            del model.__dict__[_IN_USE]
+            if patched:
+                model.__dict__["forward"] = forward
+            else:
+                del model.__dict__["forward"]
+
+
+def _chooser(number: int, own: Exit) -> Callable[[Tensor], Tensor | None]:
+    """What chooses the rows that go on."""
+    head = own.head
+
+    def choose(maps: Tensor) -> Tensor | None:
+        nonlocal head
+        if tuple(maps.shape[1:]) != own.shape:
+            expected, got = own.shape, tuple(maps.shape[1:])
+            raise InvalidValueError(
+                f"images: expected maps {expected} at {own.layer!r}, as in calibration; got {got}"
+            )
+        if head.weight.device != maps.device:
+            head = Head(*(part.to(maps.device) for part in head))
+        logits = head_logits(maps, head)
+        on = _ROUTE.get().answer(number, margins(logits) >= own.threshold, logits)
+        if on is not None and not len(on):
+            raise _AllAnsweredError
+        return on
+
+    return choose
+
+
+def _routed(
+    model: nn.Module,
+    forward: Callable[..., Any],
+    ends: int,
+    on_route: Callable[[Route], None],
+) -> Callable[..., Tensor]:
+    """The model's forward pass with exits."""
+
+    def routed(*args: Any, **kwargs: Any) -> Tensor:
+        if model.training:
+            raise InvalidValueError("model: expected one in eval mode, got one in train mode")
+        route = Route(ends)
+        token = _ROUTE.set(route)
+        try:
+            logits = _checked(forward(*args, **kwargs))
+        except _AllAnsweredError:
+            logits = None
+        finally:
+            _ROUTE.reset(token)
+        answers = route.joined(logits)
+        on_route(route)
+        return answers
+
+    return routed
+
+
+def _checked(output: Any) -> Tensor:
+    logits = first_tensor(output, "the model")
+    if logits.ndim != 2 or logits.shape[1] < 2 or not logits.is_floating_point():
+        got = f"{tuple(logits.shape)} of {logits.dtype}"
+        raise InvalidValueError(f"model: expected logits (N, K), K at least 2; got {got}")
+    return logits

@@ -1,0 +1,162 @@
+"""What answers at an exit: a linear map from the signature of a layer's maps to logits."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imprint.errors import InvalidValueError
+from imprint.memory import class_sums
+from imprint.signatures import signature
+
+__all__ = ["HEAD_KINDS", "Head", "HeadKind", "fit_head", "head_logits", "margins"]
+
+HeadKind = Literal["prototype", "probe"]
+"""Who answers: the nearest class prototype, or a softmax regression on the signature."""
+
+HEAD_KINDS: tuple[HeadKind, ...] = get_args(HeadKind)
+
+PENALTY = 1e-4
+"""Weight decay of the regression, a sample."""
+
+STEPS = 100
+"""Iterations of L-BFGS at most; it has converged before that as a rule."""
+
+DEAD = 1e-6
+"""Deviations below are of entries that never change, and tell nothing."""
+
+
+class Head(NamedTuple):
+    """A linear map from signatures to logits.
+
+    Attributes:
+        weight: `(K, D)`, float32.
+        bias: `(K,)`, float32.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+
+def head_logits(maps: Tensor, head: Head) -> Tensor:
+    """Answer from a layer's maps.
+
+    Args:
+        maps: `(N, C, H, W)`, `(N, L, D)` or `(N, D)`.
+        head: fitted to signatures of this layer, on the same device.
+
+    Returns:
+        Logits `(N, K)`, float32; NaN where the maps hold NaN.
+
+    Examples:
+        >>> head = Head(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.zeros(2))
+        >>> head_logits(torch.tensor([[[[1.0, -3.0]]]]), head)
+        tensor([[2., 1.]])
+    """
+    return F.linear(signature(maps), head.weight, head.bias)
+
+
+def margins(logits: Tensor) -> Tensor:
+    """Say how sure answers are: by how much the highest logit leads the next one.
+
+    Args:
+        logits: `(N, K)`, K at least 2.
+
+    Returns:
+        `(N,)`, at least 0; NaN where a logit is NaN or both are infinite.
+
+    Examples:
+        >>> margins(torch.tensor([[1.0, 4.0, 3.5]]))
+        tensor([0.5000])
+    """
+    highest = logits.topk(2, dim=1).values
+    return highest[:, 0] - highest[:, 1]
+
+
+def fit_head(signatures: Tensor, labels: Tensor, num_classes: int, kind: HeadKind) -> Head:
+    """Fit a head to signatures of known classes.
+
+    Entries are first brought to mean 0 and deviation 1, which the head then does by itself. The
+    prototypes are each class's mean, and the nearest one by euclidean distance answers, its
+    distances put to the scale of log-probabilities; the probe is a softmax regression.
+
+    Args:
+        signatures: `(N, D)`, finite floats.
+        labels: `(N,)`, int64, in `0 … K-1`, each class at least once.
+        num_classes: K.
+        kind: `prototype` or `probe`.
+
+    Returns:
+        The head, on the signatures' device.
+
+    Raises:
+        InvalidValueError: for an unknown kind, signatures that are not finite, or a class without
+            a sample.
+
+    Source: Park & Kim (2019) and E2CM (2022) for prototypes; Alain & Bengio (2016) for probes.
+
+    Examples:
+        >>> signatures = torch.tensor([[0.0, 5.0], [1.0, 5.0], [4.0, 5.0], [5.0, 5.0]])
+        >>> head = fit_head(signatures, torch.tensor([0, 0, 1, 1]), 2, "probe")
+        >>> (signatures @ head.weight.T + head.bias).argmax(1)
+        tensor([0, 0, 1, 1])
+    """
+    if kind not in HEAD_KINDS:
+        raise InvalidValueError(f"head: expected {' or '.join(HEAD_KINDS)}, got {kind!r}")
+    _check(signatures, labels, num_classes)
+    mean, deviation = signatures.mean(0), signatures.std(0, correction=0)
+    scale = torch.where(deviation > DEAD * mean.abs().clamp_min(DEAD), 1 / deviation, 0.0)
+    standard = ((signatures - mean) * scale).float()
+    fit = _prototypes if kind == "prototype" else _regression
+    weight, bias = fit(standard, labels, num_classes)
+    return Head(weight * scale, bias - (weight * scale) @ mean)
+
+
+def _check(signatures: Tensor, labels: Tensor, num_classes: int) -> None:
+    if not bool(signatures.isfinite().all()):
+        raise InvalidValueError("signatures: expected finite values, got NaN or infinite ones")
+    missing = (labels.bincount(minlength=num_classes)[:num_classes] == 0).nonzero()[:, 0].tolist()
+    if missing:
+        raise InvalidValueError(
+            f"labels: expected each of {num_classes} classes at least once, got none of {missing}"
+        )
+
+
+def _prototypes(rows: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+    """`-|x - μ|² / 2`, less what all classes share, times what makes it a log-probability."""
+    means = class_sums(rows, labels, num_classes) / labels.bincount(minlength=num_classes)[:, None]
+    means = means.float()
+    bias = -means.square().sum(1) / 2
+    scale = torch.zeros((), requires_grad=True, device=rows.device)
+    logits = rows @ means.T + bias
+    _minimise([scale], lambda: F.cross_entropy(logits * scale.exp(), labels))
+    factor = scale.detach().exp()
+    return means * factor, bias * factor
+
+
+def _regression(rows: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+    weight = torch.zeros(num_classes, rows.shape[1], device=rows.device, requires_grad=True)
+    bias = torch.zeros(num_classes, device=rows.device, requires_grad=True)
+
+    def loss() -> Tensor:
+        return (
+            F.cross_entropy(F.linear(rows, weight, bias), labels) + PENALTY * weight.square().sum()
+        )
+
+    _minimise([weight, bias], loss)
+    return weight.detach(), bias.detach()
+
+
+def _minimise(parameters: list[Tensor], loss: Callable[[], Tensor]) -> None:
+    optimizer: Any = torch.optim.LBFGS(parameters, max_iter=STEPS, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = loss()
+        torch.autograd.backward(value)
+        return value
+
+    with torch.enable_grad():
+        optimizer.step(closure)

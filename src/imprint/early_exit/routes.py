@@ -1,0 +1,172 @@
+"""Where each sample is answered, and what that costs and gives; pure functions."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from imprint.early_exit.promise import Tally
+
+__all__ = ["Costs", "Outcomes", "expected_seconds", "first_exits", "tally_of", "thresholds_at"]
+
+
+class Outcomes(NamedTuple):
+    """How answers of N samples come out at each of L layers.
+
+    Attributes:
+        margins: `(L, N)`, how sure each layer's answer is.
+        right: `(L, N)`, bool, whether it is right.
+        full_right: `(N,)`, bool, whether the full network is.
+    """
+
+    margins: Tensor
+    right: Tensor
+    full_right: Tensor
+
+    def of(self, *, layers: list[int] | None = None, samples: Tensor | None = None) -> "Outcomes":
+        """Take some layers, and some samples.
+
+        Args:
+            layers: their numbers; None for all.
+            samples: `(M,)`, int64; None for all.
+
+        Returns:
+            Their outcomes.
+        """
+        rows = list(range(len(self.margins))) if layers is None else layers
+        columns = torch.arange(len(self.full_right)) if samples is None else samples
+        return Outcomes(
+            self.margins[rows][:, columns],
+            self.right[rows][:, columns],
+            self.full_right[columns],
+        )
+
+
+class Costs(NamedTuple):
+    """Seconds of one sample.
+
+    Attributes:
+        layers: `(L,)`, to each layer's maps.
+        heads: `(L,)`, to answer at each.
+        whole: of the whole network.
+    """
+
+    layers: Tensor
+    heads: Tensor
+    whole: float
+
+
+def first_exits(margins: Tensor, thresholds: Tensor) -> Tensor:
+    """Say where each sample is answered: at the first layer that is sure enough.
+
+    Args:
+        margins: `(L, N)`.
+        thresholds: `(L,)`; infinity closes an exit.
+
+    Returns:
+        `(N,)`, int64, the layer's number, L for the network's end. NaN is never sure.
+
+    Examples:
+        >>> margins = torch.tensor([[1.0, 3.0, 0.0], [2.0, 9.0, float("nan")]])
+        >>> first_exits(margins, torch.tensor([2.5, 1.5]))
+        tensor([1, 0, 2])
+    """
+    sure = margins >= thresholds[:, None]
+    beyond = torch.ones(1, margins.shape[1], dtype=torch.bool, device=margins.device)
+    return torch.cat([sure, beyond]).int().argmax(0)
+
+
+def tally_of(outcomes: Outcomes, exits: Tensor) -> Tally:
+    """Count harms and gains.
+
+    Args:
+        outcomes: of N samples.
+        exits: `(N,)`, where each is answered.
+
+    Returns:
+        The counts.
+
+    Examples:
+        >>> right = torch.tensor([[False, True, False]])
+        >>> outcomes = Outcomes(torch.zeros(1, 3), right, torch.tensor([True, False, True]))
+        >>> tally_of(outcomes, torch.tensor([0, 0, 1]))
+        Tally(harms=1, gains=1, samples=3)
+    """
+    all_right = torch.cat([outcomes.right, outcomes.full_right[None]])
+    early = all_right.gather(0, exits[None])[0]
+    harms, gains = outcomes.full_right & ~early, early & ~outcomes.full_right
+    return Tally(int(harms.sum()), int(gains.sum()), len(exits))
+
+
+def expected_seconds(exits: Tensor, costs: Costs) -> float:
+    """Predict the seconds of a sample, on average.
+
+    Args:
+        exits: `(N,)`, where each is answered.
+        costs: of each layer and head.
+
+    Returns:
+        The mean: each sample pays for the network up to its exit, and for all heads up to there.
+
+    Examples:
+        >>> costs = Costs(torch.tensor([1.0]), torch.tensor([0.5]), 4.0)
+        >>> expected_seconds(torch.tensor([0, 1]), costs)  # 1.5 and 4.5
+        3.0
+    """
+    ends = torch.cat([costs.layers, costs.layers.new_tensor([costs.whole])])
+    heads = torch.cat([costs.heads.cumsum(0), costs.heads.sum()[None]])
+    return float((ends + heads)[exits.cpu()].mean())
+
+
+def thresholds_at(outcomes: Outcomes, savings: Tensor, prices: Tensor) -> Tensor:
+    """Choose each layer's threshold by what an error costs and what time an exit saves.
+
+    The extra error of an answer falls as its margin grows; it is estimated by isotonic regression.
+    A layer answers where that is at most the price times the share of time that it saves, so that
+    the last error costs as many seconds at one layer as at another.
+
+    Args:
+        outcomes: of N samples.
+        savings: `(L,)`, the share of the network's time that an answer at each layer saves.
+        prices: `(P,)`, the extra error for all of a network's time, each at least 0.
+
+    Returns:
+        `(P, L)`, infinity where a layer is never sure enough.
+
+    Source: Barlow et al. (1972) for isotonic regression, by pooling adjacent violators.
+
+    Examples:
+        >>> margins, right = torch.tensor([[1.0, 2.0, 3.0, 4.0]]), torch.tensor([[0, 1, 0, 1]])
+        >>> outcomes = Outcomes(margins, right.bool(), torch.ones(4).bool())
+        >>> thresholds_at(outcomes, torch.tensor([0.5]), torch.tensor([0.1, 1.0]))
+        tensor([[4.],
+                [2.]])
+    """
+    extra = outcomes.full_right.double() - outcomes.right.double()
+    columns = [
+        _lowest(margins, own, saving * prices)
+        for margins, own, saving in zip(outcomes.margins, extra, savings, strict=True)
+    ]
+    return torch.stack(columns, dim=1)
+
+
+def _lowest(margins: Tensor, extra: Tensor, limits: Tensor) -> Tensor:
+    """The lowest margin from which the extra error is at most each limit."""
+    known = margins.isfinite()
+    order = margins[known].argsort(descending=True)
+    within = torch.searchsorted(_rising(extra[known][order]), limits.double(), right=True)
+    never = margins.new_tensor([torch.inf])
+    return torch.cat([never, margins[known][order]])[within]
+
+
+def _rising(values: Tensor) -> Tensor:
+    """The closest sequence, by squares, that never falls: pool adjacent violators."""
+    blocks: list[tuple[float, int]] = []  # sum, length
+    for value in values.tolist():
+        total, length = value, 1
+        while blocks and blocks[-1][0] * length > total * blocks[-1][1]:
+            before, many = blocks.pop()
+            total, length = total + before, length + many
+        blocks.append((total, length))
+    means = torch.tensor([total / length for total, length in blocks], dtype=torch.float64)
+    return means.repeat_interleave(torch.tensor([length for _, length in blocks]))

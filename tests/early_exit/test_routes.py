@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.isotonic import IsotonicRegression
+
+from imprint.early_exit.routes import (
+    Costs,
+    Outcomes,
+    _rising,
+    expected_seconds,
+    first_exits,
+    tally_of,
+    thresholds_at,
+)
+
+
+def drawn(seed=0, layers=3, samples=400):
+    """Margins that mean something: the higher, the more often right."""
+    generator = torch.Generator().manual_seed(seed)
+    margins = torch.rand(layers, samples, generator=generator) * 5
+    right = torch.rand(layers, samples, generator=generator) < margins.sigmoid()
+    full = torch.rand(samples, generator=generator) < 0.9
+    return Outcomes(margins, right, full)
+
+
+def test_first_exits_and_tally_as_a_loop_would_have_them():
+    outcomes, thresholds = drawn(), torch.tensor([4.0, 3.5, 2.0])
+    exits = first_exits(outcomes.margins, thresholds)
+    harms = gains = 0
+    for sample in range(400):
+        sure = [k for k in range(3) if outcomes.margins[k, sample] >= thresholds[k]]
+        expected = sure[0] if sure else 3
+        assert exits[sample] == expected
+        early = outcomes.right[expected, sample] if sure else outcomes.full_right[sample]
+        harms += int(outcomes.full_right[sample] and not early)
+        gains += int(early and not outcomes.full_right[sample])
+    assert tally_of(outcomes, exits) == (harms, gains, 400)
+
+
+def test_seconds_as_a_loop_would_have_them():
+    costs = Costs(torch.tensor([1.0, 2.0]), torch.tensor([0.25, 0.5]), 5.0)
+    exits = torch.tensor([0, 1, 2, 2])
+    paid = [1.25, 2.75, 5.75, 5.75]
+    assert expected_seconds(exits, costs) == pytest.approx(np.mean(paid))
+
+
+@given(st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=1, max_size=60))
+def test_isotonic_regression_agrees_with_scikit_learn(values):
+    expected = IsotonicRegression().fit_transform(np.arange(len(values)), values)
+    np.testing.assert_allclose(_rising(torch.tensor(values)).numpy(), expected, atol=1e-9)
+
+
+def test_a_higher_price_opens_the_exits_further_and_a_later_layer_less():
+    outcomes = drawn()
+    alike = Outcomes(
+        outcomes.margins[:1].expand(2, -1), outcomes.right[:1].expand(2, -1), outcomes.full_right
+    )
+    prices = torch.tensor([0.0, 0.1, 1.0])
+    thresholds = thresholds_at(alike, torch.tensor([0.8, 0.2]), prices)
+    assert (thresholds[1:] <= thresholds[:-1]).all()
+    assert (thresholds[:, 0] <= thresholds[:, 1]).all()
+
+
+def test_within_a_threshold_the_extra_error_is_what_it_costs():
+    outcomes = drawn(samples=4000)
+    threshold = thresholds_at(outcomes, torch.ones(3), torch.tensor([0.02]))[0]
+    for k in range(3):
+        at_limit = outcomes.margins[k] >= threshold[k]
+        extra = outcomes.full_right[at_limit].double() - outcomes.right[k, at_limit].double()
+        assert extra.mean() <= 0.02 + 1e-9  # the last admitted costs 0.02, the others less
+
+
+def test_what_is_not_known_is_never_sure():
+    margins = torch.tensor([[torch.nan, torch.inf, 1.0]])
+    assert first_exits(margins, torch.tensor([1.0])).tolist() == [1, 0, 0]
+    assert first_exits(margins, torch.tensor([torch.inf])).tolist() == [1, 0, 1]
+    outcomes = Outcomes(margins, torch.tensor([[True, True, True]]), torch.ones(3).bool())
+    assert thresholds_at(outcomes, torch.ones(1), torch.ones(1)).tolist() == [[1.0]]
