@@ -17,7 +17,7 @@ FLOORS = (
     {"memory", "taps", "data", "models"},
     {"skipping", "early_exit", "exploring", "seeing", "on_maps", "robustness", "searching"},
     {"training", "report", "callbacks"},
-    {"benchmarking", "exploration", "sight", "attacking", "reproduce", "app"},
+    {"benchmarking", "exploration", "sight", "attacking", "answering", "reproduce", "app"},
     {"cli"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -8,6 +8,7 @@ import typer
 
 from imprint.cli.attack import attack
 from imprint.cli.bench import bench
+from imprint.cli.early_exit import early_exit
 from imprint.cli.explore import explore
 from imprint.cli.lists import ListCommand
 from imprint.cli.plan_skip import plan_skip
@@ -36,6 +37,7 @@ app.command()(train)
 app.command()(plan_skip)
 app.command()(explore)
 app.command()(see)
+app.command()(early_exit)
 app.command(cls=ListCommand)(attack)
 app.command()(reproduce)
 app.add_typer(bench)

@@ -21,12 +21,12 @@ from imprint.attacking import AttackResult, AttackSettings
 from imprint.attacking import attack as run_attack
 from imprint.cli import options
 from imprint.cli.folders import new_folder
-from imprint.cli.networks import check_classes, check_shape
-from imprint.data import KNOWN, load
+from imprint.cli.run_data import check_fits, config_of, split_of
+from imprint.data import load
 from imprint.errors import InvalidValueError
 from imprint.report import attack_findings, attack_lines
 from imprint.robustness import on_pixels
-from imprint.runs import check_vacant, claim, read_json, write_json
+from imprint.runs import check_vacant, claim, write_json
 from imprint.training import Trained, find_device, load_trained
 from imprint.types import ImageSet
 
@@ -129,15 +129,14 @@ def _network(trained: Trained, device: torch.device) -> nn.Module:
 
 def _test_part(given: Mapping[str, Any], runs: Mapping[str, Trained]) -> ImageSet:
     """The images that no run was trained on: the test part, as each run split it off."""
-    size = given["image_size"] or _config(next(iter(runs))).get("image_size")
-    splits = {name: _split(name, given["data"]) for name in runs}
+    splits = {name: split_of(name, given["data"]) for name in runs}
+    size = given["image_size"] or config_of(next(iter(runs))).get("image_size")
     parts = {
         split: load(given["data"], image_size=size, **dict(split)).test
         for split in set(splits.values())
     }
     for name, trained in runs.items():
-        check_shape(trained, name, _shape(parts[splits[name]]))
-        check_classes(trained, name, parts[splits[name]].class_names)
+        check_fits(trained, name, parts[splits[name]])
     part = next(iter(parts.values()))
     if any(not torch.equal(part.images, other.images) for other in parts.values()):
         raise InvalidValueError(
@@ -147,24 +146,6 @@ def _test_part(given: Mapping[str, Any], runs: Mapping[str, Trained]) -> ImageSe
     rows = torch.linspace(0, len(part) - 1, min(len(part), given["limit"] or len(part)))
     chosen = rows.round().long()
     return ImageSet(part.images[chosen], part.labels[chosen], part.class_names)
-
-
-def _split(name: str, data: str) -> tuple[tuple[str, Any], ...]:
-    """How a run split its data; known sets have a split of their own."""
-    if data in KNOWN:
-        return ()
-    config = _config(name)
-    share = config.get("test_share", options.TEST_SHARE)
-    return (("test_share", share), ("seed", config.get("seed", 0)))
-
-
-def _config(name: str) -> dict[str, Any]:
-    return read_json(Path(name) / "config.json")
-
-
-def _shape(part: ImageSet) -> tuple[int, int, int]:
-    channels, height, width = part.images.shape[1:]
-    return channels, height, width
 
 
 class _Display:

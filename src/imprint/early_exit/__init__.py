@@ -1,1 +1,49 @@
 """Early exits: answer what a network knows before its last layer, with a promise on accuracy."""
+
+from imprint.early_exit.calibrated import EarlyExit
+from imprint.early_exit.calibration import TradeOff
+from imprint.early_exit.exits import Exit, Route, early_exits
+from imprint.early_exit.heads import (
+    HEAD_KINDS,
+    Head,
+    HeadKind,
+    features_of,
+    fit_head,
+    grid_means,
+    head_logits,
+    margins,
+)
+from imprint.early_exit.promise import (
+    Promise,
+    Tally,
+    error_p_value,
+    samples_needed,
+    steps_that_hold,
+)
+from imprint.early_exit.routes import Costs, Outcomes, first_exits, tally_of, thresholds_at
+
+__all__ = [
+    "HEAD_KINDS",
+    "Costs",
+    "EarlyExit",
+    "Exit",
+    "Head",
+    "HeadKind",
+    "Outcomes",
+    "Promise",
+    "Route",
+    "Tally",
+    "TradeOff",
+    "early_exits",
+    "error_p_value",
+    "features_of",
+    "first_exits",
+    "fit_head",
+    "grid_means",
+    "head_logits",
+    "margins",
+    "samples_needed",
+    "steps_that_hold",
+    "tally_of",
+    "thresholds_at",
+]

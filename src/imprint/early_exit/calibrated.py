@@ -11,7 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from imprint.early_exit.calibration import calibrate_exits
+from imprint.early_exit.calibration import TradeOff, calibrate_exits
 from imprint.early_exit.costs import exit_layers, measure_costs
 from imprint.early_exit.exits import Exit, Route, early_exits
 from imprint.early_exit.heads import HEAD_KINDS, Head, HeadKind
@@ -36,8 +36,9 @@ class EarlyExit:
     Attributes:
         exits: in the order in which the network runs them; none where the promise allows none.
         promise: what holds, on data like the held-out ones.
-        kind: who answers: `prototype` or `probe`.
+        kind: who answers: `prototype`, `probe` or `grid`.
         tested: held-out samples that the promise was tested on.
+        curve: what other thresholds would come to on these; empty where the exits were loaded.
 
     Examples:
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2)).eval()
@@ -52,6 +53,7 @@ class EarlyExit:
     promise: Promise = USUAL
     kind: HeadKind = "probe"
     tested: int = 0
+    curve: tuple[TradeOff, ...] = ()
 
     @classmethod
     def calibrate(
@@ -104,16 +106,15 @@ class EarlyExit:
         warn_of_overlap(fit_on, promise_on)
         held_pairs, fit_pairs, example = _pairs(model, fit_on, promise_on, batch_size)
         names = exit_layers(model, example, layers)
-        held = read_layers(model, names, held_pairs)
+        held = read_layers(model, names, held_pairs, kinds=kinds)
         _check_held(held, promise, tuning_share)
-        fitted = read_layers(model, names, fit_pairs, most=FIT_SAMPLES)
-        costs = measure_costs(model, names, example, held.logits.shape[1])
+        fitted = read_layers(model, names, fit_pairs, kinds=kinds, most=FIT_SAMPLES)
+        costs = measure_costs(model, names, example, held.logits.shape[1], kinds)
         choice = calibrate_exits(
             fitted,
             held,
             costs,
             promise,
-            kinds=kinds,
             tuning_share=tuning_share,
             seed=seed,
         )
@@ -122,7 +123,7 @@ class EarlyExit:
             Exit(names[layer], held.shapes[layer], head, threshold)
             for layer, head, threshold in chosen
         )
-        return cls(exits, promise, choice.kind, _tested(held, tuning_share))
+        return cls(exits, promise, choice.kind, _tested(held, tuning_share), choice.curve)
 
     @contextmanager
     def __call__(
@@ -155,7 +156,7 @@ class EarlyExit:
         tensors = {
             f"{number}.{name}": part
             for number, own in enumerate(self.exits)
-            for name, part in own.head._asdict().items()
+            for name, part in (("weight", own.head.weight), ("bias", own.head.bias))
         }
         note = {
             "exits": [
@@ -188,7 +189,7 @@ class EarlyExit:
                 Exit(
                     str(own["layer"]),
                     tuple(own["shape"]),
-                    Head(tensors[f"{number}.weight"], tensors[f"{number}.bias"]),
+                    Head(tensors[f"{number}.weight"], tensors[f"{number}.bias"], note["kind"]),
                     float(own["threshold"]),
                 )
                 for number, own in enumerate(note["exits"])

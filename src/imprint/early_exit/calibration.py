@@ -1,6 +1,6 @@
 """Early exits for a trained network: heads fitted, layers and thresholds chosen, a promise kept."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imprint.early_exit.heads import HEAD_KINDS, Head, HeadKind, fit_head, margins
+from imprint.early_exit.heads import Head, HeadKind, fit_head, margins
 from imprint.early_exit.promise import Promise, Tally, steps_that_hold
 from imprint.early_exit.readings import Readings
 from imprint.early_exit.routes import (
@@ -21,7 +21,14 @@ from imprint.early_exit.routes import (
     thresholds_at,
 )
 
-__all__ = ["Choice", "Step", "calibrate_exits", "outcomes_of", "step_through"]
+__all__ = [
+    "Choice",
+    "Step",
+    "TradeOff",
+    "calibrate_exits",
+    "outcomes_of",
+    "step_through",
+]
 
 PRICES = torch.logspace(-4, 1, 61, dtype=torch.float64)
 """Extra error that all of a network's time is worth, from strict to loose."""
@@ -44,6 +51,20 @@ class Step(NamedTuple):
     seconds: float
 
 
+class TradeOff(NamedTuple):
+    """What time costs in accuracy.
+
+    Attributes:
+        time: share of the full network's, predicted.
+        extra_error: over the full network's; below 0 the early answers are better.
+        holds: whether the promise holds there.
+    """
+
+    time: float
+    extra_error: float
+    holds: bool
+
+
 @dataclass(frozen=True)
 class Choice:
     """What a calibration chose.
@@ -53,21 +74,22 @@ class Choice:
         kind: who answers at them.
         heads: one a chosen layer.
         thresholds: one a chosen layer.
+        curve: what each step would come to on the samples that tested the promise.
     """
 
     layers: tuple[int, ...]
     kind: HeadKind
     heads: tuple[Head, ...]
     thresholds: tuple[float, ...]
+    curve: tuple[TradeOff, ...]
 
 
 def calibrate_exits(
     fitted: Readings,
     held: Readings,
-    costs: Costs,
+    costs: Mapping[HeadKind, Costs],
     promise: Promise,
     *,
-    kinds: Iterable[HeadKind] = HEAD_KINDS,
     tuning_share: float = 1 / 3,
     seed: int = 0,
 ) -> Choice:
@@ -80,9 +102,8 @@ def calibrate_exits(
     Args:
         fitted: of samples that the network was trained on.
         held: of samples that it was not trained on.
-        costs: of each layer of the two, in seconds a sample.
+        costs: of the layers with each kind of head, in seconds a sample; the best kind is taken.
         promise: what is to hold.
-        kinds: of heads, the best of which is taken.
         tuning_share: of the held-out samples that choose, in (0, 1).
         seed: that draws them.
 
@@ -95,24 +116,33 @@ def calibrate_exits(
     """
     order = torch.randperm(len(held.labels), generator=torch.Generator().manual_seed(seed))
     tuning, testing = order.tensor_split([round(tuning_share * len(order))])
-    heads = {kind: _heads(fitted, kind) for kind in kinds}
+    heads = {kind: _heads(fitted, kind) for kind in costs}
     outcomes = {kind: outcomes_of(held, own) for kind, own in heads.items()}
     tuned = {kind: own.of(samples=tuning) for kind, own in outcomes.items()}
-    ladders = {kind: thresholds_at(own, _savings(costs), PRICES) for kind, own in tuned.items()}
-    best = {kind: _layers(tuned[kind], ladders[kind], costs, promise) for kind in heads}
+    ladders = {kind: thresholds_at(tuned[kind], _savings(costs[kind]), PRICES) for kind in costs}
+    best = {kind: _layers(tuned[kind], ladders[kind], costs[kind], promise) for kind in costs}
     kind = min(best, key=lambda own: best[own][1])
     layers = best[kind][0]
     tested = outcomes[kind].of(layers=layers, samples=testing)
-    steps = step_through(tested, ladders[kind][:, layers], _of(costs, layers))
+    steps = step_through(tested, ladders[kind][:, layers], _of(costs[kind], layers))
     holding = steps_that_hold((step.tally for step in steps), promise)
+    curve = tuple(
+        _trade_off(step, costs[kind], number < holding) for number, step in enumerate(steps)
+    )
     if not holding:
-        return Choice((), kind, (), ())
+        return Choice((), kind, (), (), curve)
     return Choice(
         tuple(layers),
         kind,
         tuple(heads[kind][layer] for layer in layers),
         tuple(steps[holding - 1].thresholds.tolist()),
+        curve,
     )
+
+
+def _trade_off(step: Step, costs: Costs, holds: bool) -> TradeOff:  # noqa: FBT001
+    harms, gains, samples = step.tally
+    return TradeOff(step.seconds / costs.whole, (harms - gains) / samples, holds)
 
 
 def outcomes_of(held: Readings, heads: Sequence[Head]) -> Outcomes:
@@ -127,11 +157,13 @@ def outcomes_of(held: Readings, heads: Sequence[Head]) -> Outcomes:
 
     Examples:
         >>> head = Head(torch.eye(2), torch.zeros(2))
-        >>> read = Readings([torch.eye(2)], torch.eye(2), torch.tensor([0, 0]), [(1,)])
+        >>> features = {"probe": [torch.eye(2)]}
+        >>> read = Readings(features, torch.eye(2), torch.tensor([0, 0]), [(1,)])
         >>> outcomes_of(read, [head]).right
         tensor([[ True, False]])
     """
-    logits = [F.linear(own, *head) for own, head in zip(held.signatures, heads, strict=True)]
+    pairs = [(held.features[head.kind][k], head) for k, head in enumerate(heads)]
+    logits = [F.linear(own, head.weight, head.bias) for own, head in pairs]
     right = [own.argmax(1) == held.labels for own in logits]
     full_right = held.logits.argmax(1) == held.labels
     return Outcomes(torch.stack([margins(own) for own in logits]), torch.stack(right), full_right)
@@ -165,7 +197,7 @@ def step_through(outcomes: Outcomes, thresholds: Tensor, costs: Costs) -> list[S
 
 def _heads(fitted: Readings, kind: HeadKind) -> list[Head]:
     classes = fitted.logits.shape[1]
-    return [fit_head(own, fitted.labels, classes, kind) for own in fitted.signatures]
+    return [fit_head(own, fitted.labels, classes, kind) for own in fitted.features[kind]]
 
 
 def _savings(costs: Costs) -> Tensor:

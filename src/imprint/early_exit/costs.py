@@ -6,7 +6,14 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from imprint.early_exit.heads import Head, head_logits, margins
+from imprint.early_exit.heads import (
+    HEAD_KINDS,
+    Head,
+    HeadKind,
+    features_of,
+    head_logits,
+    margins,
+)
 from imprint.early_exit.routes import Costs
 from imprint.errors import LayerError
 from imprint.taps import (
@@ -84,7 +91,13 @@ def _stamps(
     return tuple(min(times) for times in zip(*turns, strict=True))
 
 
-def measure_costs(model: nn.Module, layers: Sequence[str], images: Tensor, classes: int) -> Costs:
+def measure_costs(
+    model: nn.Module,
+    layers: Sequence[str],
+    images: Tensor,
+    classes: int,
+    kinds: Sequence[HeadKind] = HEAD_KINDS,
+) -> dict[HeadKind, Costs]:
     """Measure the seconds of a sample, in batches such as these.
 
     Args:
@@ -92,30 +105,39 @@ def measure_costs(model: nn.Module, layers: Sequence[str], images: Tensor, class
         layers: names out of `model.named_modules()`.
         images: `(N, C, H, W)`, a batch.
         classes: K, of the heads.
+        kinds: of heads.
 
     Returns:
-        The seconds to each layer and to the end, and those of a head at each.
+        For each kind the seconds to each layer and to the end, and those of a head at each.
 
     Raises:
         LayerError: where a layer is missing.
 
     Examples:
         >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
-        >>> costs = measure_costs(model, ["0", "1"], torch.zeros(2, 1, 8, 8), 2)
+        >>> costs = measure_costs(model, ["0", "1"], torch.zeros(2, 1, 8, 8), 2)["probe"]
         >>> 0 < costs.layers[0] < costs.layers[1] < costs.whole
         tensor(True)
     """
     clock = clock_of(images.device)
     *seconds, whole = _stamps(model, images, layers, clock)
-    heads = [_head_seconds(maps_at(model, own, images), classes, clock) for own in layers]
-    count = len(images)
-    return Costs(torch.tensor(seconds) / count, torch.tensor(heads) / count, whole / count)
+    maps = [maps_at(model, layer, images) for layer in layers]
+    count, to_layers = len(images), torch.tensor(seconds) / len(images)
+    return {
+        kind: Costs(
+            to_layers,
+            torch.tensor([_head_seconds(own, classes, kind, clock) for own in maps]) / count,
+            whole / count,
+        )
+        for kind in kinds
+    }
 
 
 @torch.inference_mode()
-def _head_seconds(maps: Tensor, classes: int, clock: Clock) -> float:
-    width = 2 * (maps.shape[2] if maps.ndim == 3 else maps.shape[1])
-    head = Head(torch.zeros(classes, width, device=maps.device), torch.zeros(classes).to(maps))
+def _head_seconds(maps: Tensor, classes: int, kind: HeadKind, clock: Clock) -> float:
+    width = features_of(maps[:1], kind).shape[1]
+    weight = torch.zeros(classes, width, device=maps.device)
+    head = Head(weight, torch.zeros(classes, device=maps.device), kind)
 
     def answer() -> float:
         start = clock()

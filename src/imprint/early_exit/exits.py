@@ -166,7 +166,7 @@ def _chooser(number: int, own: Exit) -> Callable[[Tensor], Tensor | None]:
                 f"images: expected maps {expected} at {own.layer!r}, as in calibration; got {got}"
             )
         if head.weight.device != maps.device:
-            head = Head(*(part.to(maps.device) for part in head))
+            head = Head(head.weight.to(maps.device), head.bias.to(maps.device), head.kind)
         logits = head_logits(maps, head)
         on = _ROUTE.get().answer(number, margins(logits) >= own.threshold, logits)
         if on is not None and not len(on):

@@ -1,4 +1,4 @@
-"""What answers at an exit: a linear map from the signature of a layer's maps to logits."""
+"""What answers at an exit: a linear map from features of a layer's maps to logits."""
 
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, get_args
@@ -11,10 +11,20 @@ from imprint.errors import InvalidValueError
 from imprint.memory import class_sums
 from imprint.signatures import signature
 
-__all__ = ["HEAD_KINDS", "Head", "HeadKind", "fit_head", "head_logits", "margins"]
+__all__ = [
+    "HEAD_KINDS",
+    "Head",
+    "HeadKind",
+    "features_of",
+    "fit_head",
+    "grid_means",
+    "head_logits",
+    "margins",
+]
 
-HeadKind = Literal["prototype", "probe"]
-"""Who answers: the nearest class prototype, or a softmax regression on the signature."""
+HeadKind = Literal["prototype", "probe", "grid"]
+"""Who answers: the nearest class prototype or a softmax regression on the signature, or a
+regression on the means of a grid of places."""
 
 HEAD_KINDS: tuple[HeadKind, ...] = get_args(HeadKind)
 
@@ -28,16 +38,60 @@ DEAD = 1e-6
 """Deviations below are of entries that never change, and tell nothing."""
 
 
+GRID = 4
+"""Places a side, over which maps are averaged."""
+
+
 class Head(NamedTuple):
-    """A linear map from signatures to logits.
+    """A linear map from features to logits.
 
     Attributes:
         weight: `(K, D)`, float32.
         bias: `(K,)`, float32.
+        kind: which says of what features.
     """
 
     weight: Tensor
     bias: Tensor
+    kind: HeadKind = "probe"
+
+
+def grid_means(maps: Tensor) -> Tensor:
+    """Average each channel over a grid of 4 by 4 places.
+
+    Args:
+        maps: `(N, C, H, W)`, tokens `(N, L, D)`, of which the grid has 4 places, or vectors.
+
+    Returns:
+        `(N, 16·C)`, `(N, 4·D)` or `(N, D)`, float32.
+
+    Examples:
+        >>> grid_means(torch.ones(2, 3, 8, 8)).shape
+        torch.Size([2, 48])
+    """
+    if maps.ndim == 2:
+        return maps.float()
+    if maps.ndim == 3:
+        return F.adaptive_avg_pool1d(maps.transpose(1, 2).float(), GRID).flatten(1)
+    return F.adaptive_avg_pool2d(maps, GRID).flatten(1).float()
+
+
+def features_of(maps: Tensor, kind: HeadKind) -> Tensor:
+    """Take what a head looks at.
+
+    Args:
+        maps: a layer's output.
+        kind: of the head.
+
+    Returns:
+        `(N, D)`, float32.
+
+    Examples:
+        >>> maps = torch.ones(2, 3, 8, 8)
+        >>> features_of(maps, "probe").shape, features_of(maps, "grid").shape
+        (torch.Size([2, 6]), torch.Size([2, 48]))
+    """
+    return grid_means(maps) if kind == "grid" else signature(maps)
 
 
 def head_logits(maps: Tensor, head: Head) -> Tensor:
@@ -45,7 +99,7 @@ def head_logits(maps: Tensor, head: Head) -> Tensor:
 
     Args:
         maps: `(N, C, H, W)`, `(N, L, D)` or `(N, D)`.
-        head: fitted to signatures of this layer, on the same device.
+        head: fitted to features of this layer, on the same device.
 
     Returns:
         Logits `(N, K)`, float32; NaN where the maps hold NaN.
@@ -55,7 +109,7 @@ def head_logits(maps: Tensor, head: Head) -> Tensor:
         >>> head_logits(torch.tensor([[[[1.0, -3.0]]]]), head)
         tensor([[2., 1.]])
     """
-    return F.linear(signature(maps), head.weight, head.bias)
+    return F.linear(features_of(maps, head.kind), head.weight, head.bias)
 
 
 def margins(logits: Tensor) -> Tensor:
@@ -75,48 +129,48 @@ def margins(logits: Tensor) -> Tensor:
     return highest[:, 0] - highest[:, 1]
 
 
-def fit_head(signatures: Tensor, labels: Tensor, num_classes: int, kind: HeadKind) -> Head:
-    """Fit a head to signatures of known classes.
+def fit_head(features: Tensor, labels: Tensor, num_classes: int, kind: HeadKind) -> Head:
+    """Fit a head to features of known classes.
 
     Entries are first brought to mean 0 and deviation 1, which the head then does by itself. The
     prototypes are each class's mean, and the nearest one by euclidean distance answers, its
-    distances put to the scale of log-probabilities; the probe is a softmax regression.
+    distances put to the scale of log-probabilities; the others are softmax regressions.
 
     Args:
-        signatures: `(N, D)`, finite floats.
+        features: `(N, D)`, finite floats, of the kind's own sort.
         labels: `(N,)`, int64, in `0 … K-1`, each class at least once.
         num_classes: K.
-        kind: `prototype` or `probe`.
+        kind: `prototype`, `probe` or `grid`.
 
     Returns:
-        The head, on the signatures' device.
+        The head, on the features' device.
 
     Raises:
-        InvalidValueError: for an unknown kind, signatures that are not finite, or a class without
+        InvalidValueError: for an unknown kind, features that are not finite, or a class without
             a sample.
 
     Source: Park & Kim (2019) and E2CM (2022) for prototypes; Alain & Bengio (2016) for probes.
 
     Examples:
-        >>> signatures = torch.tensor([[0.0, 5.0], [1.0, 5.0], [4.0, 5.0], [5.0, 5.0]])
-        >>> head = fit_head(signatures, torch.tensor([0, 0, 1, 1]), 2, "probe")
-        >>> (signatures @ head.weight.T + head.bias).argmax(1)
+        >>> features = torch.tensor([[0.0, 5.0], [1.0, 5.0], [4.0, 5.0], [5.0, 5.0]])
+        >>> head = fit_head(features, torch.tensor([0, 0, 1, 1]), 2, "probe")
+        >>> (features @ head.weight.T + head.bias).argmax(1)
         tensor([0, 0, 1, 1])
     """
     if kind not in HEAD_KINDS:
-        raise InvalidValueError(f"head: expected {' or '.join(HEAD_KINDS)}, got {kind!r}")
-    _check(signatures, labels, num_classes)
-    mean, deviation = signatures.mean(0), signatures.std(0, correction=0)
+        raise InvalidValueError(f"head: expected {', '.join(HEAD_KINDS)}, got {kind!r}")
+    _check(features, labels, num_classes)
+    mean, deviation = features.mean(0), features.std(0, correction=0)
     scale = torch.where(deviation > DEAD * mean.abs().clamp_min(DEAD), 1 / deviation, 0.0)
-    standard = ((signatures - mean) * scale).float()
+    standard = ((features - mean) * scale).float()
     fit = _prototypes if kind == "prototype" else _regression
     weight, bias = fit(standard, labels, num_classes)
-    return Head(weight * scale, bias - (weight * scale) @ mean)
+    return Head(weight * scale, bias - (weight * scale) @ mean, kind)
 
 
-def _check(signatures: Tensor, labels: Tensor, num_classes: int) -> None:
-    if not bool(signatures.isfinite().all()):
-        raise InvalidValueError("signatures: expected finite values, got NaN or infinite ones")
+def _check(features: Tensor, labels: Tensor, num_classes: int) -> None:
+    if not bool(features.isfinite().all()):
+        raise InvalidValueError("features: expected finite values, got NaN or infinite ones")
     missing = (labels.bincount(minlength=num_classes)[:num_classes] == 0).nonzero()[:, 0].tolist()
     if missing:
         raise InvalidValueError(

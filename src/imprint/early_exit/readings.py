@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from imprint.data import batches_of, normalisation
+from imprint.early_exit.heads import HEAD_KINDS, HeadKind, features_of
 from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor
-from imprint.signatures import signature
 from imprint.taps import Tap, guest
 from imprint.types import ImageSet, Normalisation
 
@@ -25,13 +25,13 @@ class Readings(NamedTuple):
     """What was read of N samples at L layers.
 
     Attributes:
-        signatures: L of `(N, D)`, float32.
+        features: for each kind of head L of `(N, D)`, float32; kinds may share them.
         logits: `(N, K)`, of the network's end.
         labels: `(N,)`, int64.
         shapes: L, of a sample's maps.
     """
 
-    signatures: list[Tensor]
+    features: dict[HeadKind, list[Tensor]]
     logits: Tensor
     labels: Tensor
     shapes: list[tuple[int, ...]]
@@ -39,14 +39,20 @@ class Readings(NamedTuple):
 
 @torch.no_grad()  # no inference mode: heads are fitted to what is read
 def read_layers(
-    model: nn.Module, layers: Sequence[str], batches: Pairs, *, most: int | None = None
+    model: nn.Module,
+    layers: Sequence[str],
+    batches: Pairs,
+    *,
+    kinds: Sequence[HeadKind] = HEAD_KINDS,
+    most: int | None = None,
 ) -> Readings:
-    """Read the signatures at some layers, and the logits at the end.
+    """Read features at some layers, and the logits at the end.
 
     Args:
         model: gives logits `(N, K)`; it runs in eval mode and is left as it was.
         layers: names out of `model.named_modules()`.
         batches: of images as the model takes them, with labels in `0 … K-1`.
+        kinds: of the heads that are to be.
         most: samples after which no further batch is read.
 
     Returns:
@@ -59,28 +65,46 @@ def read_layers(
     Examples:
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
         >>> read = read_layers(model, ["0"], [(torch.rand(3, 1, 2, 2), torch.tensor([0, 1, 1]))])
-        >>> read.signatures[0].shape, read.shapes
+        >>> read.features["probe"][0].shape, read.shapes
         (torch.Size([3, 8]), [(4,)])
     """
     device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
-    rows: list[tuple[list[Tensor], Tensor, Tensor]] = []
-    shapes: list[tuple[int, ...]] = []
+    rows: list[_Row] = []
     count = 0
     with guest(model), ExitStack() as stack:
         taps = [stack.enter_context(Tap(model, layer)) for layer in layers]
         for images, labels in batches:
             logits = _logits(model(images.to(device)), labels)
-            rows.append(([signature(tap.maps).cpu() for tap in taps], logits, labels.cpu()))
-            shapes = [tuple(tap.maps.shape[1:]) for tap in taps]
+            maps = [tap.maps for tap in taps]
+            rows.append(_Row({kind: _features(maps, kind) for kind in kinds}, logits, labels.cpu()))
             count += len(labels)
             if most is not None and count >= most:
                 break
-    if not count:
+    if not rows:
         raise InvalidValueError("data: expected at least one sample, got none")
-    signatures = [torch.cat([own[k] for own, _, _ in rows]) for k in range(len(layers))]
-    logits = torch.cat([own for _, own, _ in rows])
-    labels = torch.cat([own for _, _, own in rows])
-    return Readings(signatures, logits, labels.long(), shapes)
+    return _joined(rows, [tuple(own.shape[1:]) for own in maps])
+
+
+class _Row(NamedTuple):
+    """What was read of a batch."""
+
+    features: dict[HeadKind, list[Tensor]]
+    logits: Tensor
+    labels: Tensor
+
+
+def _features(maps: list[Tensor], kind: HeadKind) -> list[Tensor]:
+    return [features_of(own, kind).cpu() for own in maps]
+
+
+def _joined(rows: list[_Row], shapes: list[tuple[int, ...]]) -> Readings:
+    features = {
+        kind: [torch.cat([row.features[kind][k] for row in rows]) for k in range(len(shapes))]
+        for kind in rows[0].features
+    }
+    logits = torch.cat([row.logits for row in rows])
+    labels = torch.cat([row.labels for row in rows])
+    return Readings(features, logits, labels.long(), shapes)
 
 
 def _logits(output: Any, labels: Tensor) -> Tensor:

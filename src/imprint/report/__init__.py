@@ -5,6 +5,12 @@ from imprint.report.attacking import attack_findings, attack_lines, attack_repor
 from imprint.report.bench import BENCH_COLUMNS, bench_lines, bench_report
 from imprint.report.charts import similarity_by_class
 from imprint.report.data_pictures import ClassLook, DataPictures, PointMap
+from imprint.report.early_exits import (
+    EXIT_COLUMNS,
+    early_exit_report,
+    exit_findings,
+    exit_lines,
+)
 from imprint.report.exploring import explore_findings, explore_report
 from imprint.report.grids import Grid, largest, map_grid, overlay, signed_colours, tile_grid
 from imprint.report.network_pictures import (
@@ -36,6 +42,7 @@ from imprint.report.training_on_maps import OnMaps, accuracies_on_maps
 __all__ = [
     "BENCH_COLUMNS",
     "CLAIM_COLUMNS",
+    "EXIT_COLUMNS",
     "HEALTH_COLUMNS",
     "ChannelLook",
     "Chart",
@@ -62,6 +69,9 @@ __all__ = [
     "bench_lines",
     "bench_report",
     "claim_lines",
+    "early_exit_report",
+    "exit_findings",
+    "exit_lines",
     "explore_findings",
     "explore_report",
     "health_line",

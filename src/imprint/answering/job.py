@@ -1,0 +1,109 @@
+"""Early exits for a trained network: calibrated, measured on other images, shown."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from imprint.answering.record import EarlyExitResult
+from imprint.answering.results import Answered, result_of
+from imprint.answering.settings import ExitSettings
+from imprint.answering.speed import measure_speed
+from imprint.data import normalise
+from imprint.early_exit import EarlyExit, Route
+from imprint.errors import InvalidValueError
+from imprint.stages import Stages
+from imprint.taps import guest
+from imprint.types import ImageSet, Normalisation
+
+__all__ = ["answer_early"]
+
+
+def answer_early(
+    model: nn.Module,
+    trained_on: ImageSet,
+    held_out: ImageSet,
+    normalisation: Normalisation,
+    *,
+    settings: ExitSettings | None = None,
+    on_stage: Callable[[str], None] = lambda _: None,
+) -> EarlyExitResult:
+    """Calibrate early exits on a part of held-out images, and measure them on the rest.
+
+    Args:
+        model: takes normalised images and gives logits, one a class; it is left as it was.
+        trained_on: what it was trained on.
+        held_out: what it was not trained on, of the same classes.
+        normalisation: of the images that it takes.
+        settings: how; None takes the usual ones.
+        on_stage: called with the name of each stage as it begins.
+
+    Returns:
+        The exits and what they came to.
+
+    Raises:
+        ImprintError: for data or a model that will not do, and too few held-out images.
+        MissingExtraError: without `imprint[exits]`.
+
+    Examples:
+        >>> few = ImageSet(torch.zeros(4, 1, 2, 2).byte(), torch.tensor([0, 1] * 2), ("a", "b"))
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> answer_early(model, few, few, Normalisation((0.0,), (1.0,)))
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: promise_on: expected at least 929 held-out samples...
+    """
+    settings = settings or ExitSettings()
+    fitting, held = (replace(part, normalisation=normalisation) for part in (trained_on, held_out))
+    if held.class_names != fitting.class_names:
+        got = ", ".join(held.class_names[:6])
+        raise InvalidValueError(f"held_out: expected the classes of trained_on, got {got}")
+    calibrating, measuring = _shares(held, settings)
+    stages = Stages(on_stage)
+    with stages("calibrate"):
+        exits = EarlyExit.calibrate(
+            model,
+            fit_on=fitting,
+            promise_on=calibrating,
+            max_extra_error=settings.max_extra_error,
+            confidence=settings.confidence,
+            layers=settings.layers or None,
+            kinds=settings.kinds,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+        )
+    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    images = normalise(measuring.images, normalisation, channels_last=True).to(device)
+    with stages("answer"):
+        full, early, taken = _answers(model, exits, images, settings.batch_size)
+    with stages("time"):
+        speeds = [measure_speed(model, exits, images, n) for n in settings.measured_batches]
+    answered = Answered(measuring, exits, full, early, taken, speeds)
+    return EarlyExitResult(answered, result_of(answered, settings, seconds=stages.seconds))
+
+
+def _shares(held: ImageSet, settings: ExitSettings) -> tuple[ImageSet, ImageSet]:
+    """What calibrates and what measures, drawn by the seed."""
+    generator = torch.Generator().manual_seed(settings.seed)
+    order = torch.randperm(len(held), generator=generator)
+    count = round(settings.calibration_share * len(held))
+    first, second = (rows.sort().values for rows in order.tensor_split([count]))
+    return _of(held, first), _of(held, second)
+
+
+def _of(part: ImageSet, rows: Tensor) -> ImageSet:
+    return replace(part, images=part.images[rows], labels=part.labels[rows])
+
+
+@torch.inference_mode()
+def _answers(
+    model: nn.Module, exits: EarlyExit, images: Tensor, batch_size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Answers of the full network, early ones, and where they came from, each `(N,)`."""
+    routes: list[Route] = []
+    batches = torch.split(images, batch_size)
+    with guest(model):
+        full = torch.cat([model(batch).argmax(1) for batch in batches])
+        with exits(model, routes.append):
+            early = torch.cat([model(batch).argmax(1) for batch in batches])
+    return full.cpu(), early.cpu(), torch.cat([route.taken for route in routes]).cpu()

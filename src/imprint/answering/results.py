@@ -1,0 +1,113 @@
+"""From early answers to what `result.json` holds: flat, with stable keys."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor
+
+from imprint.answering.settings import ExitSettings
+from imprint.answering.speed import Speed
+from imprint.early_exit import EarlyExit
+from imprint.training.results import versions
+from imprint.types import ImageSet
+
+__all__ = ["Answered", "result_of"]
+
+END = "end"
+"""The name of the network's own answer, among the exits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """All that early answers came to, before it is put into words.
+
+    Attributes:
+        part: the images that measured it.
+        exits: that were calibrated.
+        full: `(N,)`, int64, the full network's answers.
+        early: `(N,)`, int64, the answers with exits.
+        taken: `(N,)`, int64, the number of each answer's exit, that of all exits for the end.
+        speeds: one a batch size.
+    """
+
+    part: ImageSet
+    exits: EarlyExit
+    full: Tensor
+    early: Tensor
+    taken: Tensor
+    speeds: Sequence[Speed]
+
+
+def result_of(
+    answered: Answered, settings: ExitSettings, *, seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """Put what early answers came to into what JSON can hold.
+
+    Args:
+        answered: all of it.
+        settings: what was asked.
+        seconds: of each stage.
+
+    Returns:
+        The result; `docs/early-exit.md` lists the keys.
+
+    Examples:
+        >>> import torch
+        >>> part = ImageSet(torch.zeros(2, 1, 2, 2).byte(), torch.tensor([0, 1]), ("a", "b"))
+        >>> rows = torch.tensor([0, 0])
+        >>> answered = Answered(part, EarlyExit(()), rows, rows, rows, [])
+        >>> result = result_of(answered, ExitSettings(), seconds={})
+        >>> result["full_accuracy"], result["extra_error"]
+        (0.5, 0.0)
+    """
+    labels = answered.part.labels
+    full, early = ((own == labels).double() for own in (answered.full, answered.early))
+    speeds = {str(speed.batch_size): speed for speed in answered.speeds}
+    return {
+        "command": "early-exit",
+        "full_accuracy": float(full.mean()),
+        "early_accuracy": float(early.mean()),
+        "extra_error": float((full - early).mean()),
+        "promised_extra_error": settings.max_extra_error,
+        "confidence": settings.confidence,
+        "tested_on": answered.exits.tested,
+        "measured_on": len(labels),
+        "agreement": float((answered.full == answered.early).double().mean()),
+        "head": answered.exits.kind,
+        "exits": _exit_rows(answered),
+        "time_ratio": {size: speed.ratio for size, speed in speeds.items()},
+        "latency_ratio": {size: speed.latency_ratio for size, speed in speeds.items()},
+        "speed": [speed._asdict() for speed in answered.speeds],
+        "curve": [point._asdict() for point in answered.exits.curve],
+        "settings": asdict(settings),
+        "image_shape": list(answered.part.images.shape[1:]),
+        "class_names": list(answered.part.class_names),
+        "seconds": dict(seconds),
+        "versions": versions(),
+    }
+
+
+def _exit_rows(answered: Answered) -> list[dict[str, Any]]:
+    """A row an exit, then one for the network's end."""
+    places: list[tuple[str, float | None]] = [
+        (own.layer, own.threshold) for own in answered.exits.exits
+    ]
+    labels = answered.part.labels
+    rows = []
+    for number, (layer, threshold) in enumerate([*places, (END, None)]):
+        here = answered.taken == number
+        early, full = (
+            float((own == labels)[here].double().mean()) if here.any() else None
+            for own in (answered.early, answered.full)
+        )
+        rows.append(
+            {
+                "layer": layer,
+                "share": float(here.double().mean()),
+                "accuracy": early,
+                "full_accuracy": full,
+                "threshold": threshold,
+            }
+        )
+    return rows

@@ -1,0 +1,117 @@
+"""`imprint early-exit`: calibrate early exits of a run's network, and measure them."""
+
+import shlex
+import sys
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from imprint.answering import EarlyExitResult, ExitSettings, answer_early
+from imprint.cli import options
+from imprint.cli.folders import new_folder
+from imprint.cli.run_data import load_as
+from imprint.early_exit.extra import special_functions
+from imprint.report import EXIT_COLUMNS, exit_findings, exit_lines
+from imprint.runs import check_vacant, claim, write_json
+from imprint.training import find_device, load_trained
+
+__all__ = ["early_exit"]
+
+USUAL = ExitSettings()
+
+_what = partial(typer.Option, rich_help_panel="What to promise")
+_how = partial(typer.Option, rich_help_panel="How to answer early")
+
+
+def early_exit(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="The folder of a run of train.")],
+    data: options.Data,
+    *,
+    max_extra_error: Annotated[
+        float, _what(help="Most by which the error may grow over the full network's.")
+    ] = USUAL.max_extra_error,
+    confidence: Annotated[float, _what(help="With which that holds.")] = USUAL.confidence,
+    layer: Annotated[
+        list[str] | None,
+        _how(
+            help="Where rows may leave; several times for more.",
+            show_default="looks for layers that pay",
+        ),
+    ] = None,
+    head: Annotated[str, _how(help="auto, prototype, probe or grid.")] = USUAL.head,
+    batch_size: Annotated[
+        int, _how(help="Images that run together, for which time is saved.")
+    ] = USUAL.batch_size,
+    calibration_share: Annotated[
+        float, _how(help="Share of the held-out images that calibrate; the rest measure.")
+    ] = USUAL.calibration_share,
+    image_size: Annotated[
+        int | None,
+        _how(help="Side in pixels that images are brought to.", show_default="the run's"),
+    ] = None,
+    seed: Annotated[int, _how(help="Of how the held-out images are shared out.")] = USUAL.seed,
+    device: Annotated[str, _how(help="auto, cpu, cuda or mps.")] = "auto",
+    out: options.Out = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Answer what a network knows before its last layer, with a promise on accuracy."""
+    with redirect_stdout(sys.stderr):  # whatever a network of the user's own prints
+        found, folder = _early_exit(context.params)
+    if as_json:
+        typer.echo((folder / "result.json").read_text(), nl=False)
+    else:
+        _show(found, folder)
+
+
+def _early_exit(given: dict[str, Any]) -> tuple[EarlyExitResult, Path]:
+    """Read run and data, calibrate, measure, write all files; what it came to and its folder."""
+    names = ("max_extra_error", "confidence", "head", "batch_size", "calibration_share", "seed")
+    settings = ExitSettings(
+        layers=tuple(given["layer"] or ()), **{name: given[name] for name in names}
+    )
+    special_functions()  # before long work, where the extra is missing
+    folder = given["out"] or new_folder("early-exit")
+    check_vacant(folder)
+    device = find_device(given["device"])
+    run = str(given["run"])
+    trained = load_trained(Path(run))
+    splits = load_as(run, trained, given["data"], given["image_size"])
+    model: Any = trained.model.to(device)
+    console = Console(stderr=True, highlight=False)
+    found = answer_early(
+        model.to(memory_format=torch.channels_last),
+        splits.train,
+        splits.test,
+        trained.normalisation,
+        settings=settings,
+        on_stage=console.print,
+    )
+    command = shlex.join(["imprint", *sys.argv[1:]])
+    asked = {key: given[key] for key in ("data", "image_size", "device")}
+    config = {"command": "early-exit", "run": run, **asked, **asdict(settings)}
+    write_json(claim(folder) / "config.json", {**config, "command_line": command})
+    found.write(folder, command)
+    return found, folder
+
+
+def _show(found: EarlyExitResult, folder: Path) -> None:
+    """Print where answers come from, what was found, and where the files are."""
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for k, name in enumerate(EXIT_COLUMNS):
+        table.add_column(name, justify="right" if k else "left")
+    for line in exit_lines(found.result):
+        table.add_row(*(cell.replace("[", r"\[") for cell in line))
+    console.print(table)
+    for sentence in exit_findings(found.result):
+        console.print(sentence, markup=False)
+    for name in ("report.html", "exits.safetensors", "result.json"):
+        console.print(str(folder / name), soft_wrap=True, markup=False)

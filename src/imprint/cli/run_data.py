@@ -1,0 +1,86 @@
+"""The data of a run, split as the run split them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from imprint.cli import options
+from imprint.cli.networks import check_classes, check_shape
+from imprint.data import KNOWN, load
+from imprint.runs import read_json
+from imprint.training import Trained
+from imprint.types import DataSplits, ImageSet
+
+__all__ = ["check_fits", "config_of", "load_as", "split_of"]
+
+Split = tuple[tuple[str, Any], ...]
+
+
+def load_as(name: str, trained: Trained, data: str, image_size: int | None = None) -> DataSplits:
+    """Load data so that what a run held out is their test part.
+
+    Args:
+        name: the run's folder.
+        trained: its network.
+        data: the data's name.
+        image_size: side in pixels that images are brought to; None for the run's.
+
+    Returns:
+        The data.
+
+    Raises:
+        ImprintError: where they are not to be read, or of another shape or other classes than the
+            run's.
+    """
+    size = image_size or config_of(name).get("image_size")
+    splits = load(data, image_size=size, **dict(split_of(name, data)))
+    check_fits(trained, name, splits.test)
+    return splits
+
+
+def check_fits(trained: Trained, name: str, part: ImageSet) -> None:
+    """Check that images are such as a run was trained on.
+
+    Args:
+        trained: the run's network.
+        name: its folder.
+        part: the images.
+
+    Raises:
+        InvalidValueError: where shape or classes differ.
+    """
+    channels, height, width = part.images.shape[1:]
+    check_shape(trained, name, (channels, height, width))
+    check_classes(trained, name, part.class_names)
+
+
+def split_of(name: str, data: str) -> Split:
+    """Say how a run split its data; known sets have a split of their own.
+
+    Args:
+        name: the run's folder.
+        data: the data's name.
+
+    Returns:
+        What `load` is to be told.
+    """
+    if data in KNOWN:
+        return ()
+    config = config_of(name)
+    share = config.get("test_share", options.TEST_SHARE)
+    return (("test_share", share), ("seed", config.get("seed", 0)))
+
+
+def config_of(name: str) -> Mapping[str, Any]:
+    """Read what a run was asked.
+
+    Args:
+        name: its folder.
+
+    Returns:
+        What its `config.json` holds.
+
+    Raises:
+        MissingFileError: where there is none.
+    """
+    return read_json(Path(name) / "config.json")
