@@ -129,7 +129,9 @@ def _network(trained: Trained, device: torch.device) -> nn.Module:
 
 def _test_part(given: Mapping[str, Any], runs: Mapping[str, Trained]) -> ImageSet:
     """The images that no run was trained on: the test part, as each run split it off."""
-    size = given["image_size"] or _config(next(iter(runs))).get("image_size")
+    size = given["image_size"]
+    if size is None:
+        size = _config(next(iter(runs))).get("image_size")
     splits = {name: _split(name, given["data"]) for name in runs}
     parts = {
         split: load(given["data"], image_size=size, **dict(split)).test
