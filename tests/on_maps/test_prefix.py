@@ -263,7 +263,7 @@ def test_the_next_call_finds_them_and_an_interrupted_one_goes_on(tmp_path, monke
     assert torch.equal(stored.tensors[1], PAIRS.tensors[1])
     asked.clear()
     frozen_prefix(model, "block2", watched, tmp_path, batch_size=2)
-    assert len(asked) == 8  # those that are looked at, the first one twice
+    assert len(asked) == 14  # those that are looked at, each twice
 
 
 def test_other_weights_or_data_are_refused(tmp_path):
@@ -273,6 +273,14 @@ def test_other_weights_or_data_are_refused(tmp_path):
     others = TensorDataset(IMAGES.flip(0), torch.arange(7) % 3)
     with pytest.raises(InvalidValueError, match="expected maps of data"):
         frozen_prefix(build_model("conv4", SHAPE, 3), "block2", others, tmp_path)
+
+
+def test_labels_that_were_changed_are_noticed(tmp_path):
+    model = build_model("conv4", SHAPE, 3)
+    frozen_prefix(model, "block2", PAIRS, tmp_path)
+    mended = TensorDataset(IMAGES, (torch.arange(7) + 1) % 3)
+    with pytest.raises(InvalidValueError, match="expected maps of data"):
+        frozen_prefix(model, "block2", mended, tmp_path)
 
 
 def test_augmented_data_are_refused(tmp_path):
@@ -287,13 +295,38 @@ def test_augmented_data_are_refused(tmp_path):
         frozen_prefix(build_model("conv4", SHAPE, 3), "block2", Noisy(), tmp_path)
 
 
+def test_an_augmentation_that_spares_the_first_image_is_noticed(tmp_path):
+    class Flipped(torch.utils.data.Dataset):
+        asked = 0
+
+        def __len__(self):
+            return 7
+
+        def __getitem__(self, row):
+            self.asked += 1
+            return IMAGES[row].flip(-1) if row == 4 and self.asked > 7 else IMAGES[row], 0
+
+    with pytest.raises(InvalidValueError, match="dataset: expected the same image each time"):
+        frozen_prefix(build_model("conv4", SHAPE, 3), "block2", Flipped(), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
         ([], "at least one image, got none"),
         ([(torch.zeros(3), 0)], r"tensors \(C, H, W\), got \(3,"),
+        ([(torch.zeros(SHAPE).byte(), 0)], "images as floats, got torch.uint8"),
+        ([(torch.zeros(SHAPE), 0), (torch.zeros(1, 8, 8), 0)], r"one shape, .* got \(1, 8, 8\)"),
+        ([(torch.zeros(SHAPE).double(), 0)], r"images that the model takes, got torch.float64: "),
+        ([(torch.zeros(SHAPE), 0, 0)], r"pairs \(image, label\), got 3 values"),
+        ([(torch.zeros(SHAPE), "cat")], "labels as numbers, got str"),
     ],
 )
 def test_what_are_no_images_is_refused(tmp_path, pairs, message):
     with pytest.raises(InvalidValueError, match=message):
         frozen_prefix(build_model("conv4", SHAPE, 3), "block2", pairs, tmp_path)
+
+
+def test_a_batch_of_none_is_refused(tmp_path):
+    with pytest.raises(InvalidValueError, match="batch_size: expected at least 1, got 0"):
+        frozen_prefix(build_model("conv4", SHAPE, 3), "block2", PAIRS, tmp_path, batch_size=0)
