@@ -330,3 +330,20 @@ def test_what_are_no_images_is_refused(tmp_path, pairs, message):
 def test_a_batch_of_none_is_refused(tmp_path):
     with pytest.raises(InvalidValueError, match="batch_size: expected at least 1, got 0"):
         frozen_prefix(build_model("conv4", SHAPE, 3), "block2", PAIRS, tmp_path, batch_size=0)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_a_network_in_half_precision_keeps_it(tmp_path, kind):
+    model = build_model("conv4", SHAPE, 3).to(kind).eval()
+    pairs = TensorDataset(IMAGES.to(kind), PAIRS.tensors[1])
+    rest, stored = frozen_prefix(model, "block2", pairs, tmp_path)
+    assert stored.tensors[0].dtype == kind
+    torch.testing.assert_close(rest(stored.tensors[0]), model(pairs.tensors[0]), rtol=0.02, atol=0)
+
+
+def test_a_network_in_double_precision_is_refused():
+    message = "layer 'block2': expected maps of float16, bfloat16, float32, got float64"
+    model = build_model("conv4", SHAPE, 3).double()
+    pairs = TensorDataset(IMAGES.double(), PAIRS.tensors[1])
+    with pytest.raises(LayerError, match=message):
+        frozen_prefix(model, "block2", pairs, "nowhere")

@@ -53,8 +53,8 @@ class Rest:
         self._model, self._image_shape = model, shape
         self._target = find_layer(model, layer)
         noise = torch.rand(PROBES, *shape, generator=torch.Generator().manual_seed(0))
-        device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
-        noise = noise.to(device)
+        floats = (weight for weight in model.parameters() if weight.is_floating_point())
+        noise = noise.to(next(floats, noise))  # half-precision networks take images of their own
         check_carries_all_data(model, layer, noise)
         self._outputs = _outputs_before(model, self._target, noise)
         self._stubbed = list(dict.fromkeys(module for module, _ in self._outputs))
