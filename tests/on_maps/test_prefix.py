@@ -347,3 +347,11 @@ def test_a_network_in_double_precision_is_refused():
     pairs = TensorDataset(IMAGES.double(), PAIRS.tensors[1])
     with pytest.raises(LayerError, match=message):
         frozen_prefix(model, "block2", pairs, "nowhere")
+
+
+def test_a_network_that_does_not_take_the_images_is_told(tmp_path):
+    model = build_model("conv4", (3, 16, 16), 3)
+    message = r"model: expected a network for images \(1, 16, 16\) of torch.float32, "
+    with pytest.raises(InvalidValueError, match=message):
+        frozen_prefix(model, "block2", PAIRS, tmp_path)
+    assert_untouched(model)
