@@ -275,6 +275,16 @@ def test_other_weights_or_data_are_refused(tmp_path):
         frozen_prefix(build_model("conv4", SHAPE, 3), "block2", others, tmp_path)
 
 
+def test_the_same_weights_in_another_network_are_refused(tmp_path):
+    def build(activation):
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv2d(1, 2, 16), activation, nn.Flatten(), nn.Linear(2, 3))
+
+    frozen_prefix(build(nn.ReLU()), "1", PAIRS, tmp_path)
+    with pytest.raises(InvalidValueError, match="expected maps of weights"):
+        frozen_prefix(build(nn.LeakyReLU()), "1", PAIRS, tmp_path)
+
+
 def test_labels_that_were_changed_are_noticed(tmp_path):
     model = build_model("conv4", SHAPE, 3)
     frozen_prefix(model, "block2", PAIRS, tmp_path)

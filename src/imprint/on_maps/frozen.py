@@ -11,7 +11,7 @@ from torch.utils.data import TensorDataset
 from imprint.errors import InvalidValueError, LayerError
 from imprint.on_maps.extraction import Extraction, extract
 from imprint.on_maps.prefix import Rest
-from imprint.on_maps.store import DTYPES, MapStore, StoredMaps, hash_tensors
+from imprint.on_maps.store import DTYPES, MapStore, StoredMaps, hash_network, hash_tensors
 from imprint.runs import read_tensors, write_tensors
 
 __all__ = ["Pairs", "as_maps", "frozen_prefix", "stored_prefix"]
@@ -80,7 +80,7 @@ def frozen_prefix(
     device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
     form = _first(rest, looked[:1].to(device))
     data = hash_tensors({"images": looked, "labels": labels})
-    about = stored_prefix(rest, form, len(dataset), hash_tensors(model.state_dict()), data)
+    about = stored_prefix(rest, form, len(dataset), hash_network(model), data)
     seen: dict[int, Tensor] = {}
 
     def read(rows: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ def stored_prefix(rest: Rest, form: Tensor, count: int, weights: str, data: str)
         rest: of the network.
         form: the layer's maps of one image or more: their type and layout are kept.
         count: N, the images.
-        weights: a hash of the network's.
+        weights: a hash of the network.
         data: a hash of the images.
 
     Returns:

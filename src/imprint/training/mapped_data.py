@@ -16,6 +16,7 @@ from imprint.on_maps import (
     MapStore,
     StoredMaps,
     extract,
+    hash_network,
     hash_tensors,
     map_planes,
     stage_maps,
@@ -150,7 +151,7 @@ def _store_of(images: ImageSet, base: Trained, maps: MapSettings, folder: Path) 
         len(images),
         (channels, height, width),
         "float16",
-        weights=hash_tensors(base.model.state_dict()),
+        weights=hash_network(base.model),
         data=hash_tensors({"images": images.images}, tuple(base.normalisation)),
     )
     return MapStore(folder, about)
