@@ -115,6 +115,17 @@ def test_gradients_are_had_where_they_are_switched_off(surrounding):
         assert torch.equal(ACTIONS["pgd"](model), expected)
 
 
+@pytest.mark.parametrize("action", [fgsm, pgd, input_gradients])
+def test_images_and_labels_that_were_made_in_inference_mode_will_do(action):
+    model, more = nn.Sequential(nn.Flatten(), nn.Linear(12, 3)), {}
+    if action is not input_gradients:
+        more = {"epsilon": 0.1}
+    images, labels = torch.rand(4, 3, 2, 2), torch.arange(4) % 3
+    expected = action(model, images, labels, **more)
+    with torch.inference_mode():
+        assert torch.equal(action(model, images * 1, labels * 1, **more), expected)
+
+
 @pytest.mark.parametrize("action", ["fgsm", "pgd", "right_answers", "accuracy"])
 def test_an_open_gate_drops_no_row_of_an_attack_and_learns_nothing_from_it(action):
     """So a training step may attack its batch, and still skip of what comes of it."""

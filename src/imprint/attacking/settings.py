@@ -102,6 +102,8 @@ def _check_among(name: str, value: str, known: Mapping[str, object]) -> None:
 
 
 def _check_epsilons(epsilons: tuple[float, ...]) -> None:
+    if not isinstance(epsilons, tuple | list):
+        raise InvalidValueError(f"epsilons: expected a tuple of sizes, got {epsilons!r}")
     if not epsilons:
         raise InvalidValueError("epsilon: expected at least one, got none")
     for epsilon in epsilons:
