@@ -365,3 +365,11 @@ def test_a_network_that_does_not_take_the_images_is_told(tmp_path):
     with pytest.raises(InvalidValueError, match=message):
         frozen_prefix(model, "block2", PAIRS, tmp_path)
     assert_untouched(model)
+
+
+def test_maps_stay_as_they_are_where_what_follows_changes_its_input(tmp_path):
+    head = [nn.SiLU(inplace=True), nn.Flatten(), nn.Linear(392, 3)]
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), *head)
+    rest, stored = frozen_prefix(model, "0", PAIRS, tmp_path)
+    maps = stored[:4][0]
+    assert torch.equal(rest(maps), rest(maps))

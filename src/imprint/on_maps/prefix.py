@@ -74,7 +74,7 @@ class Rest:
         Returns:
             What the network puts out for the images that they are of.
         """
-        with self._replaced(maps):
+        with self._replaced(maps.clone()):  # what follows may change them in place
             return self._model(self._stand_in(maps))
 
     def read(self, images: Tensor) -> Tensor:
