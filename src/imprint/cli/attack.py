@@ -21,7 +21,7 @@ from imprint.attacking import AttackResult, AttackSettings
 from imprint.attacking import attack as run_attack
 from imprint.cli import options
 from imprint.cli.folders import new_folder
-from imprint.cli.networks import check_classes, check_shape
+from imprint.cli.networks import check_classes, check_shape, split_seed_of
 from imprint.data import KNOWN, load
 from imprint.errors import InvalidValueError
 from imprint.report import attack_findings, attack_lines
@@ -157,7 +157,7 @@ def _split(name: str, data: str) -> tuple[tuple[str, Any], ...]:
         return ()
     config = _config(name)
     share = config.get("test_share", options.TEST_SHARE)
-    return (("test_share", share), ("seed", config.get("seed", 0)))
+    return (("test_share", share), ("seed", split_seed_of(config)))
 
 
 def _config(name: str) -> dict[str, Any]:
