@@ -106,7 +106,8 @@ def reproduce(
         claim(out)
     else:
         _check_own(out)
-    write_json(out / "config.json", {"command": "reproduce", "experiments": chosen, **note})
+    asked = {"experiments": chosen, "seeds": seeds}
+    write_json(out / "config.json", {"command": "reproduce", **asked, **note})
     (out / "cells").mkdir(exist_ok=True)
     experiments = {name: _experiment(name) for name in chosen}
     counts = {name: seeds or own.seeds for name, own in experiments.items()}
