@@ -114,6 +114,7 @@ def test_freezing_from_a_run(imprint, npz, base, tmp_path):
             ["--on-maps", "base", "--model", "conv4"],
             "model: expected paper, as the run in base has",
         ),
+        (["--on-maps", "base", "--layer", ""], "layer: expected one of the model's"),
         (["--on-maps", "base", "--layer", "linear1"], "layer 'linear1': expected maps"),
         (["--on-maps", "base", "--layer", "linear2"], "layer 'linear2': expected one that an"),
         (["--on-maps", "base", "--form", "sum"], "form: expected one of each, mean, energy"),

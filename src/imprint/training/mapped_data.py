@@ -115,7 +115,7 @@ def resolved(maps: MapSettings, base: Trained) -> MapSettings:
         >>> resolved(MapSettings(), base).layer
         'conv1'
     """
-    layer = maps.layer or base.layer
+    layer = base.layer if maps.layer is None else maps.layer
     if layer is None:
         raise InvalidValueError("layer: expected one for a network of your own, got none")
     return replace(maps, layer=layer)
