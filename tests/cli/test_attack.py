@@ -86,6 +86,16 @@ def test_prints_a_table_and_writes_whole_files(imprint, here):
     assert "epsilon 0.1    made on a, judged on own: " in err
 
 
+def test_networks_of_long_names_can_be_told_apart(imprint, here, monkeypatch):
+    names = [f"train-2026-11-28-10492{number}-network" for number in (8, 9)]
+    for name in names:
+        (here / name).symlink_to((here / "a").resolve())
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    code, out, err = imprint("attack", names[0], "pets", "--on", names[1], *FAST, "--out", "run")
+    assert code == 0, err
+    assert "…" not in out
+
+
 def test_epsilon_zero_is_what_training_tested_to_the_image(imprint, here):
     for run in ("a", "own", "big"):
         code, out, err = imprint(

@@ -214,7 +214,8 @@ def _show(found: AttackResult, folder: Path) -> None:
     columns, lines = attack_lines(found.result)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for k, name in enumerate(columns):
-        table.add_column(name, justify="left" if k < 2 else "right", no_wrap=k >= 2)
+        justify: Any = "left" if k < 2 else "right"
+        table.add_column(name, justify=justify, no_wrap=k >= 2, overflow="fold")
     for line in lines:
         table.add_row(*(cell.replace("[", r"\[") for cell in line))
     console.print(table)
