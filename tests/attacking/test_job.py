@@ -207,6 +207,7 @@ def test_networks_and_images_that_do_not_fit_are_refused(networks, part):
         ({"y": other}, part, r"y: model: expected a network for images \(3, 12, 12\)"),
         ({"z": rounded}, part, "z: model: expected a gradient to its input, got zero"),
         ({}, part, "models: expected at least one"),
+        ([other], part, "models: expected a network, or a dict of them by name; got list"),
         (networks, none, "images: expected at least one"),
     ):
         with pytest.raises(InvalidValueError, match=said):
@@ -221,6 +222,9 @@ def test_networks_and_images_that_do_not_fit_are_refused(networks, part):
         ({"epsilons": ()}, "epsilon: expected at least one"),
         ({"epsilons": (0.1, -0.1)}, "epsilon: expected a size"),
         ({"epsilons": (8,)}, "epsilon: expected a size"),
+        ({"epsilons": ("8",)}, "epsilon: expected a size .* got '8'"),
+        ({"epsilons": (True,)}, "epsilon: expected a size .* got True"),
+        ({"epsilons": 0.1}, "epsilons: expected a tuple of sizes, got 0.1"),
         ({"epsilons": (float("nan"),)}, "epsilon: expected a size"),
         ({"epsilons": (0.1, 0.2, 0.1)}, "epsilon: expected each once, got 0.1 twice"),
         ({"steps": 5}, "steps: expected none with fgsm"),

@@ -86,6 +86,16 @@ def test_prints_a_table_and_writes_whole_files(imprint, here):
     assert "epsilon 0.1    made on a, judged on own: " in err
 
 
+def test_networks_of_long_names_can_be_told_apart(imprint, here, monkeypatch):
+    names = [f"train-2026-11-28-10492{number}-network" for number in (8, 9)]
+    for name in names:
+        (here / name).symlink_to((here / "a").resolve())
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    code, out, err = imprint("attack", names[0], "pets", "--on", names[1], *FAST, "--out", "run")
+    assert code == 0, err
+    assert "…" not in out
+
+
 def test_epsilon_zero_is_what_training_tested_to_the_image(imprint, here):
     for run in ("a", "own", "big"):
         code, out, err = imprint(
@@ -132,6 +142,8 @@ def test_json_alone_on_stdout(imprint, here):
         (["a", "pets", "--on", "late"], "on: expected runs that hold out the same images"),
         (["hard", "pets"], "hard: model: expected logits with a gradient to its input, got none"),
         (["a", "pets", "--image-size", "20"], "data: expected images (1, 12, 12)"),
+        (["a", "pets", "--image-size", "0"], "image_size: expected at least 1 pixel, got 0"),
+        (["a", "pets", "--seed", str(2**63)], "seed: expected a value in 0 … 2^63 - 1, got 9"),
         (["a", "empty"], "expected one folder per class, got no folder"),
     ],
 )

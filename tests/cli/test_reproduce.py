@@ -53,6 +53,15 @@ def test_goes_on_with_more_seeds_and_prints_json_alone(imprint, tmp_path):
     assert json.loads(stdout)["findings"][0]["claims"][0]["verdict"] == "holds"
 
 
+@pytest.mark.usefixtures("quick")
+def test_goes_on_with_what_was_asked_before(imprint, tmp_path):
+    given = ("reproduce", "--workers", 1, "--out", tmp_path / "paper")
+    assert imprint(*given, "figure-7", "--seeds", 2)[0] == 0
+    code, stdout, _ = imprint(*given, "--resume", "--json")
+    assert code == 0
+    assert json.loads(stdout)["seeds"] == {"figure-7": 2}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -56,6 +56,25 @@ def test_the_split_is_the_bases_whatever_the_seed(imprint, npz, base, tmp_path):
     assert len(list((tmp_path / base / "maps").iterdir())) == 1  # the same images: one store
 
 
+@pytest.mark.parametrize("option", [["--on-maps"], ["--freeze-to", "relu1", "--from"]])
+def test_its_test_images_are_those_that_later_commands_test_on(
+    imprint, npz, base, option, tmp_path
+):
+    code, _, err = imprint("train", npz, *option, base, *FAST, "--test-share", 0.5, "--out", "next")
+    assert code == 0, err
+    told = read_json(tmp_path / "next" / "config.json")
+    assert (told["seed"], told["split_seed"], told["test_share"]) == (0, 3, 0.2)
+    code, out, err = imprint("attack", "next", npz, "--on", base, "--epsilon", 0, "--json")
+    assert code == 0, err
+    for row, run in zip(json.loads(out)["networks"], ("next", base), strict=True):
+        result = read_json(tmp_path / run / "result.json")
+        assert row["clean_accuracy"] == result["test_accuracy"]
+    code, _, err = imprint("train", npz, "--from", "next", *FAST, "--out", "last")
+    assert code == 0, err
+    assert read_json(tmp_path / "last" / "config.json")["split_seed"] == 3
+    assert imprint("train", "--out", "next", "--resume")[0] == 0
+
+
 def test_a_run_on_maps_is_resumed_by_its_folder_alone(imprint, npz, base, tmp_path):
     options = ["--on-maps", base, "--form", "energy", "--normalised", "--store", "s"]
     code, _, _ = imprint("train", npz, *options, *FAST, "--out", "maps")
@@ -95,6 +114,7 @@ def test_freezing_from_a_run(imprint, npz, base, tmp_path):
             ["--on-maps", "base", "--model", "conv4"],
             "model: expected paper, as the run in base has",
         ),
+        (["--on-maps", "base", "--layer", ""], "layer: expected one of the model's"),
         (["--on-maps", "base", "--layer", "linear1"], "layer 'linear1': expected maps"),
         (["--on-maps", "base", "--layer", "linear2"], "layer 'linear2': expected one that an"),
         (["--on-maps", "base", "--form", "sum"], "form: expected one of each, mean, energy"),

@@ -263,7 +263,7 @@ def test_the_next_call_finds_them_and_an_interrupted_one_goes_on(tmp_path, monke
     assert torch.equal(stored.tensors[1], PAIRS.tensors[1])
     asked.clear()
     frozen_prefix(model, "block2", watched, tmp_path, batch_size=2)
-    assert len(asked) == 8  # those that are looked at, the first one twice
+    assert len(asked) == 14  # those that are looked at, each twice
 
 
 def test_other_weights_or_data_are_refused(tmp_path):
@@ -273,6 +273,24 @@ def test_other_weights_or_data_are_refused(tmp_path):
     others = TensorDataset(IMAGES.flip(0), torch.arange(7) % 3)
     with pytest.raises(InvalidValueError, match="expected maps of data"):
         frozen_prefix(build_model("conv4", SHAPE, 3), "block2", others, tmp_path)
+
+
+def test_the_same_weights_in_another_network_are_refused(tmp_path):
+    def build(activation):
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv2d(1, 2, 16), activation, nn.Flatten(), nn.Linear(2, 3))
+
+    frozen_prefix(build(nn.ReLU()), "1", PAIRS, tmp_path)
+    with pytest.raises(InvalidValueError, match="expected maps of weights"):
+        frozen_prefix(build(nn.LeakyReLU()), "1", PAIRS, tmp_path)
+
+
+def test_labels_that_were_changed_are_noticed(tmp_path):
+    model = build_model("conv4", SHAPE, 3)
+    frozen_prefix(model, "block2", PAIRS, tmp_path)
+    mended = TensorDataset(IMAGES, (torch.arange(7) + 1) % 3)
+    with pytest.raises(InvalidValueError, match="expected maps of data"):
+        frozen_prefix(model, "block2", mended, tmp_path)
 
 
 def test_augmented_data_are_refused(tmp_path):
@@ -287,13 +305,71 @@ def test_augmented_data_are_refused(tmp_path):
         frozen_prefix(build_model("conv4", SHAPE, 3), "block2", Noisy(), tmp_path)
 
 
+def test_an_augmentation_that_spares_the_first_image_is_noticed(tmp_path):
+    class Flipped(torch.utils.data.Dataset):
+        asked = 0
+
+        def __len__(self):
+            return 7
+
+        def __getitem__(self, row):
+            self.asked += 1
+            return IMAGES[row].flip(-1) if row == 4 and self.asked > 7 else IMAGES[row], 0
+
+    with pytest.raises(InvalidValueError, match="dataset: expected the same image each time"):
+        frozen_prefix(build_model("conv4", SHAPE, 3), "block2", Flipped(), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
         ([], "at least one image, got none"),
         ([(torch.zeros(3), 0)], r"tensors \(C, H, W\), got \(3,"),
+        ([(torch.zeros(SHAPE).byte(), 0)], "images as floats, got torch.uint8"),
+        ([(torch.zeros(SHAPE), 0), (torch.zeros(1, 8, 8), 0)], r"one shape, .* got \(1, 8, 8\)"),
+        ([(torch.zeros(SHAPE).double(), 0)], r"images that the model takes, got torch.float64: "),
+        ([(torch.zeros(SHAPE), 0, 0)], r"pairs \(image, label\), got 3 values"),
+        ([(torch.zeros(SHAPE), "cat")], "labels as numbers, got str"),
     ],
 )
 def test_what_are_no_images_is_refused(tmp_path, pairs, message):
     with pytest.raises(InvalidValueError, match=message):
         frozen_prefix(build_model("conv4", SHAPE, 3), "block2", pairs, tmp_path)
+
+
+def test_a_batch_of_none_is_refused(tmp_path):
+    with pytest.raises(InvalidValueError, match="batch_size: expected at least 1, got 0"):
+        frozen_prefix(build_model("conv4", SHAPE, 3), "block2", PAIRS, tmp_path, batch_size=0)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_a_network_in_half_precision_keeps_it(tmp_path, kind):
+    model = build_model("conv4", SHAPE, 3).to(kind).eval()
+    pairs = TensorDataset(IMAGES.to(kind), PAIRS.tensors[1])
+    rest, stored = frozen_prefix(model, "block2", pairs, tmp_path)
+    assert stored.tensors[0].dtype == kind
+    torch.testing.assert_close(rest(stored.tensors[0]), model(pairs.tensors[0]), rtol=0.02, atol=0)
+
+
+def test_a_network_in_double_precision_is_refused():
+    message = "layer 'block2': expected maps of float16, bfloat16, float32, got float64"
+    model = build_model("conv4", SHAPE, 3).double()
+    pairs = TensorDataset(IMAGES.double(), PAIRS.tensors[1])
+    with pytest.raises(LayerError, match=message):
+        frozen_prefix(model, "block2", pairs, "nowhere")
+
+
+def test_a_network_that_does_not_take_the_images_is_told(tmp_path):
+    model = build_model("conv4", (3, 16, 16), 3)
+    message = r"model: expected a network for images \(1, 16, 16\) of torch.float32, "
+    with pytest.raises(InvalidValueError, match=message):
+        frozen_prefix(model, "block2", PAIRS, tmp_path)
+    assert_untouched(model)
+
+
+def test_maps_stay_as_they_are_where_what_follows_changes_its_input(tmp_path):
+    head = [nn.SiLU(inplace=True), nn.Flatten(), nn.Linear(392, 3)]
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), *head)
+    rest, stored = frozen_prefix(model, "0", PAIRS, tmp_path)
+    maps = stored[:4][0]
+    assert torch.equal(rest(maps), rest(maps))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from imprint.errors import InvalidValueError
+from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.reproduce.cells import Cell, run_cells
 
 
@@ -70,6 +70,12 @@ def test_a_cell_kept_with_other_arguments_is_an_error(tmp_path, folder):
         InvalidValueError, match=r"expected a with .*'value': 2.*holds .*'value': 1"
     ):
         run_cells([cell_of(tmp_path, "a", 2)], folder)
+
+
+def test_what_is_no_cell_is_told(tmp_path, folder):
+    (folder / "a.json").write_text('{"name": "a"}')
+    with pytest.raises(DamagedFileError, match=r"expected a cell .* got none of arguments, cpu_"):
+        run_cells([cell_of(tmp_path, "a")], folder)
 
 
 def test_progress_counts_the_cells_that_were_done_already(tmp_path, folder):

@@ -64,6 +64,14 @@ def test_a_folder_that_holds_a_reproduction_is_not_taken_for_another(small, tmp_
         reproduce(["figure-7"], out=tmp_path, seeds=1, resume=True)
 
 
+def test_the_settings_of_another_run_are_not_written_over(small, tmp_path):
+    told = tmp_path / "config.json"
+    told.write_text('{"command": "train", "model": "paper"}')
+    with pytest.raises(InvalidValueError, match=r"resume: expected .*, a run of train"):
+        reproduce(["figure-7"], out=tmp_path, seeds=1, resume=True)
+    assert json.loads(told.read_text()) == {"command": "train", "model": "paper"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -251,6 +251,35 @@ def test_what_is_out_of_range_is_refused(change, said):
 
 
 @pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (LABELS[:1], r"labels: expected .* one an image; got \(1,\)"),
+        (LABELS.int(), "labels: expected .* got .*int32"),
+        (LABELS - 100, "labels: expected 0 or more, got -100"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(labels, said):
+    for make in (fgsm, pgd):
+        with pytest.raises(InvalidValueError, match=said):
+            make(small(), IMAGES, labels, epsilon=0.1)
+    with pytest.raises(InvalidValueError, match=said):
+        accuracy_over_epsilons(small(), IMAGES, labels, [0.1])
+
+
+@pytest.mark.parametrize(
+    ("rows", "size", "said"),
+    [
+        (slice(0), 4, "images: expected at least one, got none"),
+        (slice(None), 0, "batch_size: expected at least 1, got 0"),
+        (slice(None), -1, "batch_size: expected at least 1, got -1"),
+    ],
+)
+def test_an_accuracy_of_nothing_is_refused(rows, size, said):
+    with pytest.raises(InvalidValueError, match=said):
+        accuracy_over_epsilons(small(), IMAGES[rows], LABELS[rows], [0.1], batch_size=size)
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"steps": 0}, "steps: expected at least 1"),

@@ -109,9 +109,15 @@ class Broken(nn.Flatten):
         return super().forward(images) * torch.nan
 
 
+class Refusing(nn.Flatten):
+    def forward(self, images):
+        raise ValueError("too\nsmall")
+
+
 @pytest.mark.parametrize(
     ("model", "said"),
     [
+        (Refusing(), r"model: expected a network for images \(1, 2, 2\) of .*, too small"),
         (Detached(), "model: expected logits with a gradient to its input, got none"),
         (Chosen(), "model: expected logits with a gradient to its input, got none"),
         (Apart(), "model: expected logits with a gradient to its input, got none"),

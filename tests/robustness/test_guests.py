@@ -16,6 +16,7 @@ from imprint.robustness import (
     pgd,
     probabilities_of,
     right_answers,
+    transferred,
 )
 from imprint.types import Normalisation
 
@@ -113,6 +114,37 @@ def test_gradients_are_had_where_they_are_switched_off(surrounding):
     expected = ACTIONS["pgd"](model)
     with surrounding():
         assert torch.equal(ACTIONS["pgd"](model), expected)
+
+
+class Shifted(nn.Flatten):
+    """Normalises in place, as some do."""
+
+    def forward(self, images):
+        return super().forward(images.sub_(0.5))
+
+
+def test_a_network_that_changes_its_images_is_attacked_and_leaves_them_to_others():
+    plain, shifted = (
+        nn.Sequential(kind, nn.Linear(12, 3, bias=False)) for kind in (nn.Flatten(), Shifted())
+    )
+    images, labels = torch.rand(30, 3, 2, 2), torch.arange(30) % 3
+    before = images.clone()
+    given = (images, labels)
+    (alone,) = transferred(plain, [plain], *given, epsilon=0.0)
+    assert transferred(shifted, [shifted, plain], *given, epsilon=0.0)[1] == alone
+    assert fgsm(shifted, *given, epsilon=0.1).shape == images.shape
+    assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("action", [fgsm, pgd, input_gradients])
+def test_images_and_labels_that_were_made_in_inference_mode_will_do(action):
+    model, more = nn.Sequential(nn.Flatten(), nn.Linear(12, 3)), {}
+    if action is not input_gradients:
+        more = {"epsilon": 0.1}
+    images, labels = torch.rand(4, 3, 2, 2), torch.arange(4) % 3
+    expected = action(model, images, labels, **more)
+    with torch.inference_mode():
+        assert torch.equal(action(model, images * 1, labels * 1, **more), expected)
 
 
 @pytest.mark.parametrize("action", ["fgsm", "pgd", "right_answers", "accuracy"])

@@ -140,6 +140,23 @@ def test_an_open_tap_is_not_opened_again(model):
     assert not any(hooks_of(model))
 
 
+def test_a_buffer_that_was_replaced_is_put_back():
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("seen", torch.zeros(1))
+
+        def forward(self, images):
+            self.seen = self.seen + len(images)
+            return images
+
+    model = nn.Sequential(Counting(), nn.ReLU())
+    seen = model[0].seen
+    maps_at(model, "1", IMAGES)
+    assert model[0].seen is seen
+    assert seen == 0
+
+
 def test_the_proof_leaves_buffers_that_move_in_eval_mode_too():
     class Counts(nn.Module):
         def __init__(self):

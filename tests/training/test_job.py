@@ -20,6 +20,7 @@ from imprint.skipping import SkipGate
 from imprint.skipping.levels import loss_of_level
 from imprint.training import TrainSettings, train
 from imprint.training.building import build_trainer
+from imprint.training.engine import find_device
 from imprint.training.trainer import Trainer
 from imprint.types import DataSplits, ImageSet
 
@@ -444,6 +445,12 @@ def test_what_does_not_fit_is_told_before_anything_is_written(
 def test_cuda_where_there_is_none(splits):
     with pytest.raises(DeviceError, match="got cuda"):
         train(splits, TrainSettings(**{**QUICK, "device": "cuda"}))
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:x", "meta", ""])
+def test_what_names_no_device_is_told(name):
+    with pytest.raises(DeviceError, match="device: expected one that is here"):
+        find_device(name)
 
 
 @pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "step", "constant"])

@@ -9,7 +9,14 @@ import torch
 
 from imprint.data import normalise
 from imprint.data.scaling import fit_images
-from imprint.errors import InvalidValueError, LayerError, MissingFileError, StorageError
+from imprint.errors import (
+    ImprintError,
+    InvalidValueError,
+    LayerError,
+    MissingFileError,
+    RunExistsError,
+    StorageError,
+)
 from imprint.on_maps import MapSettings, stage_maps
 from imprint.on_maps import store as store_module
 from imprint.runs import read_json
@@ -181,6 +188,29 @@ def test_a_layer_without_maps_is_named(splits, run, tmp_path):
     with pytest.raises(LayerError, match="layer 'linear1': expected maps"):
         train_on_maps(splits, run, ONCE, maps=MapSettings(layer="linear1"), out=tmp_path / "o")
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 5121}, "batch_size: expected 1 … 5120, the number of images; got 5121"),
+        ({"precision": "16"}, "precision: expected 32 or bf16 on cpu, got 16"),
+        ({"skip": "imprint", "tier": "gate", "layer": "nope"}, "layer: expected one of the"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_before_maps_are_taken(
+    splits, run, tmp_path, change, message
+):
+    maps, settings = MapSettings(layer="conv1", form="each"), replace(ONCE, **change)
+    with pytest.raises(ImprintError, match=message):
+        train_on_maps(splits, run, settings, maps=maps, store=tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_folder_that_is_taken_is_told_before_maps_are_taken(splits, run, tmp_path):
+    with pytest.raises(RunExistsError, match="out: expected a new or empty folder"):
+        train_on_maps(splits, run, ONCE, store=tmp_path / "s", out=run)
+    assert not (tmp_path / "s").exists()
 
 
 def test_a_store_of_another_run_is_refused(splits, run, tmp_path):

@@ -1,6 +1,6 @@
 """Attack networks: from images to how often each is still right."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
@@ -73,7 +73,7 @@ def attack(
     """
     settings = settings or AttackSettings()
     captum_robust()
-    networks = {"network": models} if isinstance(models, nn.Module) else dict(models)
+    networks = _named(models)
     part = _part(images)
     _check(networks, part)
     stages = Stages(lambda _: None)
@@ -94,6 +94,16 @@ def attack(
         ]
     attacked = Attacked(part, clean, accuracy, noise, examples)
     return AttackResult(attacked, result_of(attacked, settings, seconds=stages.seconds))
+
+
+def _named(models: Any) -> Networks:
+    """The networks by name."""
+    if isinstance(models, nn.Module):
+        return {"network": models}
+    if isinstance(models, Mapping):
+        return dict(models)
+    got = type(models).__name__
+    raise InvalidValueError(f"models: expected a network, or a dict of them by name; got {got}")
 
 
 def _told(row: Row, on_row: Callable[[Row], None]) -> Row:

@@ -24,7 +24,7 @@ class AttackSettings:
         steps: of `pgd`, at least 1; None takes 20.
         step_size: change of a pixel in one step of `pgd`, in (0, 1]; None takes
             2.5 epsilon / steps.
-        seed: of the places where `pgd` starts, and of the noise; at least 0.
+        seed: of the places where `pgd` starts, and of the noise; in 0 … 2^63 - 1.
         batch_size: images attacked together, at least 1.
         examples: images of each network that are shown, at least 1.
 
@@ -57,6 +57,8 @@ class AttackSettings:
             if getattr(self, name) < least:
                 got = getattr(self, name)
                 raise InvalidValueError(f"{name}: expected at least {least}, got {got}")
+        if self.seed >= 2**63:
+            raise InvalidValueError(f"seed: expected a value in 0 … 2^63 - 1, got {self.seed}")
         if self.attack == "fgsm":
             for name in ("steps", "step_size"):
                 if getattr(self, name) is not None:
@@ -100,6 +102,8 @@ def _check_among(name: str, value: str, known: Mapping[str, object]) -> None:
 
 
 def _check_epsilons(epsilons: tuple[float, ...]) -> None:
+    if not isinstance(epsilons, tuple | list):
+        raise InvalidValueError(f"epsilons: expected a tuple of sizes, got {epsilons!r}")
     if not epsilons:
         raise InvalidValueError("epsilon: expected at least one, got none")
     for epsilon in epsilons:

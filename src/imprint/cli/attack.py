@@ -130,7 +130,9 @@ def _network(trained: Trained, device: torch.device) -> nn.Module:
 def _test_part(given: Mapping[str, Any], runs: Mapping[str, Trained]) -> ImageSet:
     """The images that no run was trained on: the test part, as each run split it off."""
     splits = {name: split_of(name, given["data"]) for name in runs}
-    size = given["image_size"] or config_of(next(iter(runs))).get("image_size")
+    size = given["image_size"]
+    if size is None:
+        size = config_of(next(iter(runs))).get("image_size")
     parts = {
         split: load(given["data"], image_size=size, **dict(split)).test
         for split in set(splits.values())
@@ -193,7 +195,8 @@ def _show(found: AttackResult, folder: Path) -> None:
     columns, lines = attack_lines(found.result)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for k, name in enumerate(columns):
-        table.add_column(name, justify="left" if k < 2 else "right", no_wrap=k >= 2)
+        justify: Any = "left" if k < 2 else "right"
+        table.add_column(name, justify=justify, no_wrap=k >= 2, overflow="fold")
     for line in lines:
         table.add_row(*(cell.replace("[", r"\[") for cell in line))
     console.print(table)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from imprint.cli.networks import split_seed_of
 from imprint.errors import InvalidValueError
 from imprint.on_maps import MapSettings
 from imprint.runs import read_json
@@ -113,5 +114,6 @@ def follow_base(given: dict[str, Any], run: Path, named: set[str]) -> dict[str, 
         given["model"] = config.get("model", given["model"])
     if given["image_size"] is None:
         given["image_size"] = config.get("image_size")
-    reading = {name: config.get(name, given[name]) for name in ("test_share", "seed")}
-    return {**reading, "image_size": given["image_size"]}
+    share = config.get("test_share", given["test_share"])
+    seed = split_seed_of(config)
+    return {"test_share": share, "seed": seed, "image_size": given["image_size"]}

@@ -1,14 +1,15 @@
 """The network that a command looks with: of a run, of a factory, or built in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from imprint.errors import InvalidValueError
 from imprint.models import BUILT_IN, build_model, default_layer
 from imprint.training import Trained, load_trained
 from imprint.types import Normalisation
 
-__all__ = ["check_classes", "check_shape", "is_run", "network_of"]
+__all__ = ["check_classes", "check_shape", "is_run", "network_of", "split_seed_of"]
 
 Shape = tuple[int, int, int]
 
@@ -82,3 +83,16 @@ def check_classes(trained: Trained, name: str, class_names: tuple[str, ...]) -> 
         raise InvalidValueError(
             f"data: expected {expected} ({own}), got {len(class_names)} ({got})"
         )
+
+
+def split_seed_of(config: Mapping[str, Any]) -> int:
+    """Tell which seed drew the images that a run was tested on.
+
+    Args:
+        config: the run's `config.json`.
+
+    Returns:
+        Its own seed, or that of the run on whose maps, or from whose weights, it was trained.
+    """
+    seed: int = config.get("split_seed", config.get("seed", 0))
+    return seed

@@ -19,6 +19,7 @@ from imprint.errors import InvalidValueError
 from imprint.report import CLAIM_COLUMNS, claim_lines
 from imprint.reproduce import EXPERIMENTS
 from imprint.reproduce import reproduce as run_experiments
+from imprint.runs import read_json
 
 __all__ = ["reproduce"]
 
@@ -50,10 +51,11 @@ def reproduce(
     if resume and out is None:
         raise InvalidValueError("resume: expected --out with the folder to go on in, got none")
     folder = out or new_folder("reproduce")
+    stored = _stored(folder) if resume else {}
     result = run_experiments(
-        experiments or ["all"],
+        experiments or stored.get("experiments", ["all"]),
         out=folder,
-        seeds=seeds,
+        seeds=stored.get("seeds") if seeds is None else seeds,
         workers=_cores() if workers is None else workers,
         resume=resume,
         on_cell=_Lines(),
@@ -63,6 +65,12 @@ def reproduce(
         typer.echo((folder / "result.json").read_text(), nl=False)
     else:
         _show(result, folder)
+
+
+def _stored(folder: Path) -> dict[str, Any]:
+    """What was asked of the reproduction that is to be resumed; what is none is told later."""
+    told = folder / "config.json"
+    return read_json(told) if told.is_file() else {}
 
 
 def _cores() -> int:

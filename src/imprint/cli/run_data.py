@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from imprint.cli import options
-from imprint.cli.networks import check_classes, check_shape
+from imprint.cli.networks import check_classes, check_shape, split_seed_of
 from imprint.data import KNOWN, load
 from imprint.runs import read_json
 from imprint.training import Trained
@@ -32,7 +32,7 @@ def load_as(name: str, trained: Trained, data: str, image_size: int | None = Non
         ImprintError: where they are not to be read, or of another shape or other classes than the
             run's.
     """
-    size = image_size or config_of(name).get("image_size")
+    size = config_of(name).get("image_size") if image_size is None else image_size
     splits = load(data, image_size=size, **dict(split_of(name, data)))
     check_fits(trained, name, splits.test)
     return splits
@@ -68,7 +68,7 @@ def split_of(name: str, data: str) -> Split:
         return ()
     config = config_of(name)
     share = config.get("test_share", options.TEST_SHARE)
-    return (("test_share", share), ("seed", config.get("seed", 0)))
+    return (("test_share", share), ("seed", split_seed_of(config)))
 
 
 def config_of(name: str) -> Mapping[str, Any]:

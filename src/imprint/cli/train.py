@@ -210,7 +210,8 @@ def _take_stored(given: dict[str, Any], named: set[str]) -> None:
 
 def _note(given: dict[str, Any]) -> dict[str, Any]:
     """What config.json holds beside the settings: how the data were read, and the command."""
-    reading = {name: given[name] for name in ("test_share", "image_size")}
+    reading = {name: given["reading"][name] for name in ("test_share", "image_size")}
+    reading["split_seed"] = given["reading"]["seed"]  # a base run's, where there is one
     paths = {name: given[name] for name in ("store", "start_from") if given[name] is not None}
     reading |= {name: str(path) for name, path in paths.items()}
     return {**reading, "command_line": shlex.join(["imprint", *sys.argv[1:]])}

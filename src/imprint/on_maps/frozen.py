@@ -1,8 +1,8 @@
 """A frozen prefix for a training loop of one's own: its maps taken once, and the rest to train."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -11,13 +11,13 @@ from torch.utils.data import TensorDataset
 from imprint.errors import InvalidValueError, LayerError
 from imprint.on_maps.extraction import Extraction, extract
 from imprint.on_maps.prefix import Rest
-from imprint.on_maps.store import DTYPES, MapStore, StoredMaps, hash_tensors
+from imprint.on_maps.store import DTYPES, MapStore, StoredMaps, hash_network, hash_tensors
 from imprint.runs import read_tensors, write_tensors
 
 __all__ = ["Pairs", "as_maps", "frozen_prefix", "stored_prefix"]
 
 LOOKED_AT = 64
-"""Images of a data set that are hashed, spread over it; to decode all may take long."""
+"""Images of a data set that are hashed with their labels, spread over it; all may take long."""
 
 
 class Pairs(Protocol):
@@ -47,7 +47,8 @@ def frozen_prefix(
         dataset: map-style, `(image, label)`; images `(C, H, W)`, floats as the model takes them,
             the same each time they are asked for (no augmentation).
         folder: where the maps are kept, in the layer's own precision. The next call with the same
-            weights and data finds them there, and one that was interrupted is continued.
+            weights and data finds them there, labels too, and one that was interrupted is
+            continued.
         batch_size: images that run together.
         on_extract: called as the maps are taken.
 
@@ -57,7 +58,8 @@ def frozen_prefix(
 
     Raises:
         LayerError: where data flow around the layer, or the rest cannot run alone.
-        InvalidValueError: where an image is not the same twice, or the folder holds other maps.
+        InvalidValueError: for what are no such pairs, where an image is not the same twice, or the
+            folder holds other maps.
         StorageError: where the disk will not hold them.
 
     Examples:
@@ -70,21 +72,22 @@ def frozen_prefix(
         ...     rest(maps).shape
         torch.Size([4, 2])
     """
-    looked = _looked_at(dataset)
+    if batch_size < 1:
+        raise InvalidValueError(f"batch_size: expected at least 1, got {batch_size}")
+    looked, labels = _looked_at(dataset)
     channels, height, width = looked.shape[1:]
     rest = Rest(model, layer, (channels, height, width))
     device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
-    form = rest.read(looked[:1].to(device))
-    data = hash_tensors({"images": looked})
-    about = stored_prefix(rest, form, len(dataset), hash_tensors(model.state_dict()), data)
+    form = _first(rest, looked[:1].to(device))
+    data = hash_tensors({"images": looked, "labels": labels})
+    about = stored_prefix(rest, form, len(dataset), hash_network(model), data)
     seen: dict[int, Tensor] = {}
 
     def read(rows: Tensor) -> Tensor:
         images = []
         for row in rows.tolist():
-            image, label = dataset[row]
+            image, seen[row] = _pair(dataset, row)
             images.append(image)
-            seen[row] = torch.as_tensor(label)
         return as_maps(rest.read(torch.stack(images).to(device)))
 
     store = MapStore(Path(folder), about)
@@ -100,7 +103,7 @@ def stored_prefix(rest: Rest, form: Tensor, count: int, weights: str, data: str)
         rest: of the network.
         form: the layer's maps of one image or more: their type and layout are kept.
         count: N, the images.
-        weights: a hash of the network's.
+        weights: a hash of the network.
         data: a hash of the images.
 
     Returns:
@@ -143,19 +146,56 @@ def as_maps(output: Tensor) -> Tensor:
     return output.reshape(*output.shape, *(1,) * (4 - output.ndim))
 
 
-def _looked_at(dataset: Pairs) -> Tensor:
-    """Some images of a data set, `(M, C, H, W)`; each must be the same twice."""
+def _looked_at(dataset: Pairs) -> tuple[Tensor, Tensor]:
+    """Some images of a data set, `(M, C, H, W)`, and labels; each must be the same twice."""
     if not len(dataset):
         raise InvalidValueError("dataset: expected at least one image, got none")
     rows = torch.linspace(0, len(dataset) - 1, min(LOOKED_AT, len(dataset))).round().long()
-    images = [dataset[row][0] for row in rows.tolist()]
-    if not isinstance(images[0], Tensor) or images[0].ndim != 3:
-        got = tuple(getattr(images[0], "shape", ())) or type(images[0]).__name__
+    pairs = [_pair(dataset, row) for row in rows.tolist()]
+    images = [image for image, _ in pairs]
+    _check_images(images)
+    for row, image in zip(rows.tolist(), images, strict=True):
+        if not torch.equal(image, _pair(dataset, row)[0]):
+            expected = "the same image each time that it is asked for, without augmentation"
+            raise InvalidValueError(f"dataset: expected {expected}; got two that differ")
+    return torch.stack(images), torch.stack([label for _, label in pairs])
+
+
+def _pair(dataset: Pairs, row: int) -> tuple[Tensor, Tensor]:
+    """An image and its label, as a tensor."""
+    pair: Any = dataset[row]
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        got = f"{len(pair)} values" if isinstance(pair, tuple | list) else type(pair).__name__
+        raise InvalidValueError(f"dataset: expected pairs (image, label), got {got}")
+    try:
+        return pair[0], torch.as_tensor(pair[1])
+    except (TypeError, ValueError, RuntimeError) as error:
+        got = type(pair[1]).__name__
+        raise InvalidValueError(f"dataset: expected labels as numbers, got {got}") from error
+
+
+def _check_images(images: Sequence[Any]) -> None:
+    """Check that what a data set gives are tensors of floats, all of one shape."""
+    first = images[0]
+    if not isinstance(first, Tensor) or first.ndim != 3:
+        got: Any = tuple(getattr(first, "shape", ())) or type(first).__name__
         raise InvalidValueError(f"dataset: expected images as tensors (C, H, W), got {got}")
-    if not torch.equal(images[0], dataset[int(rows[0])][0]):
-        expected = "the same image each time that it is asked for, without augmentation"
-        raise InvalidValueError(f"dataset: expected {expected}; got two that differ")
-    return torch.stack(images)
+    if not first.is_floating_point():
+        raise InvalidValueError(f"dataset: expected images as floats, got {first.dtype}")
+    other = next((tuple(i.shape) for i in images if i.shape != first.shape), None)
+    if other is not None:
+        expected = f"images of one shape, {tuple(first.shape)} as the first"
+        raise InvalidValueError(f"dataset: expected {expected}; got {other}")
+
+
+def _first(rest: Rest, image: Tensor) -> Tensor:
+    """The first image's maps; an error names what the network does not take."""
+    try:
+        return rest.read(image)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        expected = f"images that the model takes, got {image.dtype}"
+        raise InvalidValueError(f"dataset: expected {expected}: {reason}") from error
 
 
 def _labels(path: Path, dataset: Pairs, seen: dict[int, Tensor]) -> Tensor:
@@ -163,6 +203,6 @@ def _labels(path: Path, dataset: Pairs, seen: dict[int, Tensor]) -> Tensor:
     if path.is_file():
         return read_tensors(path)[0]["labels"]
     rows = range(len(dataset))
-    labels = torch.stack([seen[r] if r in seen else torch.as_tensor(dataset[r][1]) for r in rows])
+    labels = torch.stack([seen[r] if r in seen else _pair(dataset, r)[1] for r in rows])
     write_tensors(path, {"labels": labels}, {})
     return labels

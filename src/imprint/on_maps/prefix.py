@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from imprint.errors import LayerError
+from imprint.errors import InvalidValueError, LayerError
 from imprint.outputs import first_tensor, map_tensors
 from imprint.taps import check_carries_all_data, find_layer, guest, maps_at
 
@@ -36,6 +36,7 @@ class Rest:
         frozen: the names of the parameters that the rest does not depend on.
 
     Raises:
+        InvalidValueError: where the model does not take such images.
         LayerError: where there is no such layer, data flow around it, it gives no tensor, or the
             rest does not answer as the whole network does.
 
@@ -53,8 +54,9 @@ class Rest:
         self._model, self._image_shape = model, shape
         self._target = find_layer(model, layer)
         noise = torch.rand(PROBES, *shape, generator=torch.Generator().manual_seed(0))
-        device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
-        noise = noise.to(device)
+        floats = (weight for weight in model.parameters() if weight.is_floating_point())
+        noise = noise.to(next(floats, noise))  # half-precision networks take images of their own
+        _check_takes(model, noise)
         check_carries_all_data(model, layer, noise)
         self._outputs = _outputs_before(model, self._target, noise)
         self._stubbed = list(dict.fromkeys(module for module, _ in self._outputs))
@@ -72,7 +74,7 @@ class Rest:
         Returns:
             What the network puts out for the images that they are of.
         """
-        with self._replaced(maps):
+        with self._replaced(maps.clone()):  # what follows may change them in place
             return self._model(self._stand_in(maps))
 
     def read(self, images: Tensor) -> Tensor:
@@ -187,6 +189,18 @@ _OTHER_WAY = (
     "layer {!r}: expected the modules before it to run in the same order for all images, got "
     "another order"
 )
+
+
+@torch.no_grad()
+def _check_takes(model: nn.Module, images: Tensor) -> None:
+    """Check that a network runs on such images at all."""
+    try:
+        with guest(model):
+            model(images)
+    except Exception as error:  # the network is the user's, and may raise anything
+        expected = f"a network for images {tuple(images.shape[1:])} of {images.dtype}"
+        reason = " ".join((str(error) or type(error).__name__).split())[:200]
+        raise InvalidValueError(f"model: expected {expected}, {reason}") from error
 
 
 @torch.no_grad()

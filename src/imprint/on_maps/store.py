@@ -4,6 +4,7 @@ import errno
 import hashlib
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -11,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from imprint.errors import DamagedFileError, InvalidValueError, StorageError
 from imprint.runs import read_json, write_json
 
-__all__ = ["MapStore", "StoredMaps", "hash_tensors"]
+__all__ = ["MapStore", "StoredMaps", "hash_network", "hash_tensors"]
 
 FORMAT = 1
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -35,7 +36,7 @@ class StoredMaps:
         shape: of one image's maps, `(C, H, W)`.
         dtype: `float16`, `bfloat16` or `float32`.
         channels_last: whether the rows lie in the file as `(H, W, C)`.
-        weights: a hash of the network's.
+        weights: a hash of the network.
         data: a hash of the images, and of what they are normalised with.
 
     Raises:
@@ -239,6 +240,28 @@ def hash_tensors(tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]], *
             whole = chunk.detach().cpu().reshape(-1)
             digest.update(whole.view(torch.uint8).numpy().data)
     return digest.hexdigest()[:32]
+
+
+def hash_network(model: nn.Module) -> str:
+    """Hash a network: parameters, buffers, and its modules as they print.
+
+    Another activation has the same weights and other maps.
+
+    Args:
+        model: any `nn.Module`.
+
+    Returns:
+        32 hexadecimal digits of SHA-256.
+
+    Examples:
+        >>> hash_network(nn.ReLU()) == hash_network(nn.Tanh())
+        False
+    """
+    state: dict[str, Any] = model.state_dict()
+    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    others = {name: value for name, value in state.items() if name not in tensors}  # extra state
+    printed = re.sub(r" at 0x[0-9a-f]+", "", f"{model} {others}")  # where in memory a thing lies
+    return hash_tensors(tensors, printed)
 
 
 def _opened(path: Path) -> Any:

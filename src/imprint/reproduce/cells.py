@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from imprint.errors import InvalidValueError
+from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.runs import read_json, write_json
 
 __all__ = ["Cell", "Results", "cpu_seconds", "run_cells"]
@@ -55,6 +55,7 @@ def run_cells(
 
     Raises:
         InvalidValueError: where a kept cell was called with other arguments.
+        DamagedFileError: where what is kept is no cell.
 
     Examples:
         >>> import tempfile
@@ -109,7 +110,12 @@ def _file(cell: Cell, folder: Path) -> bool:
 
 def _kept(cell: Cell, folder: Path) -> dict[str, Any]:
     """What a cell gave, as JSON has it, so that a resumed run sees what an unbroken one does."""
-    kept = read_json(folder / f"{cell.name}.json")
+    path = folder / f"{cell.name}.json"
+    kept = read_json(path)
+    missing = {"arguments", "value", "cpu_seconds"} - kept.keys()
+    if missing:
+        problem = "expected a cell that is done (removed, it is done anew)"
+        raise DamagedFileError(f"{path}: {problem}; got none of {', '.join(sorted(missing))}")
     if kept["arguments"] != dict(cell.arguments):
         expected, got = dict(cell.arguments), kept["arguments"]
         raise InvalidValueError(f"{folder}: expected {cell.name} with {expected}, it holds {got}")

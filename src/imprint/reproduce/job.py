@@ -104,9 +104,10 @@ def reproduce(
             raise InvalidValueError(f"{name}: expected at least 1, got {value}")
     if not resume:
         claim(out)
-    elif not (out / "config.json").is_file():
-        raise InvalidValueError(f"resume: expected the folder of a reproduction, got {out}")
-    write_json(out / "config.json", {"command": "reproduce", "experiments": chosen, **note})
+    else:
+        _check_own(out)
+    asked = {"experiments": chosen, "seeds": seeds}
+    write_json(out / "config.json", {"command": "reproduce", **asked, **note})
     (out / "cells").mkdir(exist_ok=True)
     experiments = {name: _experiment(name) for name in chosen}
     counts = {name: seeds or own.seeds for name, own in experiments.items()}
@@ -114,6 +115,15 @@ def reproduce(
     results = run_cells(cells, out / "cells", workers=workers, on_cell=on_cell)
     findings = [own.finding(results, counts[name]) for name, own in experiments.items()]
     return _write(out, findings, counts, cpu_seconds(cells, out / "cells"))
+
+
+def _check_own(folder: Path) -> None:
+    """Check that a folder is a reproduction's: another run's settings would be written over."""
+    told = folder / "config.json"
+    command = read_json(told).get("command") if told.is_file() else None
+    if command != "reproduce":
+        got = f"{folder}, a run of {command}" if command else folder
+        raise InvalidValueError(f"resume: expected the folder of a reproduction, got {got}")
 
 
 def _experiment(name: str) -> Experiment:

@@ -6,9 +6,10 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from imprint.errors import InvalidValueError
 from imprint.robustness.answers import right_answers
 from imprint.robustness.attacks import fgsm
-from imprint.robustness.pixels import device_of, pixels_of
+from imprint.robustness.pixels import check_labels, device_of, pixels_of
 
 __all__ = ["Attack", "accuracy_over_epsilons", "pixel_batches", "transferred"]
 
@@ -130,11 +131,19 @@ def pixel_batches(
     Yields:
         images `(B, C, H, W)`, floats, and labels `(B,)`.
 
+    Raises:
+        InvalidValueError: for no image, labels that are not one an image, or a size below 1.
+
     Examples:
         >>> batches = pixel_batches(torch.rand(3, 1, 2, 2), torch.arange(3), 2, torch.device("cpu"))
         >>> [len(pixels) for pixels, _ in batches]
         [2, 1]
     """
+    check_labels(images, labels)
+    if not len(labels):
+        raise InvalidValueError("images: expected at least one, got none")
+    if size < 1:
+        raise InvalidValueError(f"batch_size: expected at least 1, got {size}")
     for start in range(0, len(labels), size):
         rows = slice(start, start + size)
         pixels = pixels_of(images[rows].to(device))

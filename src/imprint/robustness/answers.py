@@ -54,7 +54,7 @@ def logits_of(model: nn.Module, images: Tensor) -> Tensor:
         >>> logits_of(nn.Flatten(), torch.zeros(2, 1, 2, 2)).shape
         torch.Size([2, 4])
     """
-    logits = first_tensor(model(images), "the model")
+    logits = first_tensor(model(images.clone()), "the model")  # it may change them in place
     fits = logits.ndim == 2 and len(logits) == len(images) and logits.shape[1] > 1
     if not fits or not logits.is_floating_point():
         got = f"{tuple(logits.shape)} of {logits.dtype}"

@@ -11,7 +11,7 @@ from imprint.errors import InvalidValueError
 from imprint.robustness.answers import as_deployed, logits_of
 from imprint.robustness.extra import captum_robust
 from imprint.robustness.losses import Loss, cross_entropy
-from imprint.robustness.pixels import BOUNDS, check_epsilon, check_images
+from imprint.robustness.pixels import BOUNDS, check_epsilon, check_images, check_labels
 
 __all__ = ["PGD_STEPS", "fgsm", "pgd", "sign_noise", "step_size_of"]
 
@@ -40,7 +40,7 @@ def fgsm(
         `(N, C, H, W)`, in [0, 1]; with epsilon 0 the images.
 
     Raises:
-        InvalidValueError: for images or an epsilon out of range, or a model without logits.
+        InvalidValueError: for images, labels or an epsilon out of range, or a model without logits.
         MissingExtraError: without `imprint[attack]`.
 
     Source: Goodfellow et al. (2015), "Explaining and harnessing adversarial examples", section 4.
@@ -51,15 +51,16 @@ def fgsm(
         tensor([0.2500, 0.7500])
     """
     check_images(images)
+    check_labels(images, labels)
     check_epsilon(epsilon)
     attack = captum_robust().FGSM(lambda leaf: logits_of(model, leaf), _summed(loss))
     attack.zero_thresh = 0.0  # captum's own, 1e-6, would spare what a network is sure of
-    attack.bound = _ball(images, epsilon)
     if epsilon == 0:
         return images.detach().clone()
-    with as_deployed(model):
+    with as_deployed(model):  # clones made here can be differentiated, whatever mode surrounds it
+        attack.bound = _ball(images, epsilon)
         leaf = images.detach().clone().requires_grad_()  # captum would set it, and warn
-        result: Tensor = attack.perturb(leaf, epsilon, labels)
+        result: Tensor = attack.perturb(leaf, epsilon, labels.clone())
         return result.detach()
 
 
@@ -93,8 +94,8 @@ def pgd(
         `(N, C, H, W)`, in [0, 1]; with epsilon 0 the images.
 
     Raises:
-        InvalidValueError: for images, epsilon, steps or a step size out of range, or a model
-            without logits.
+        InvalidValueError: for images, labels, epsilon, steps or a step size out of range, or a
+            model without logits.
         MissingExtraError: without `imprint[attack]`.
 
     Source: Madry et al. (2018), "Towards deep learning models resistant to adversarial attacks",
@@ -106,17 +107,18 @@ def pgd(
         tensor([0.2500, 0.7500])
     """
     check_images(images)
+    check_labels(images, labels)
     size = step_size_of(epsilon, steps, step_size)
     attack = captum_robust().PGD(lambda leaf: logits_of(model, leaf), _summed(loss))
     attack.fgsm.zero_thresh = 0.0
-    attack.bound = ball = _ball(images, epsilon)
     with as_deployed(model), warnings.catch_warnings():
+        attack.bound = ball = _ball(images, epsilon)
         warnings.filterwarnings("ignore", "Input Tensor 0 did not already require", UserWarning)
         # captum would draw the start from the global random state. So it is given one, which it
         # takes for the centre: any radius will do, as the ball around the true one is in `bound`.
         start = ball(images.detach() + epsilon * uniform_noise(images, generator))
         result: Tensor = (
-            start if epsilon == 0 else attack.perturb(start, math.inf, size, steps, labels)
+            start if epsilon == 0 else attack.perturb(start, math.inf, size, steps, labels.clone())
         )
         return result.detach()
 
@@ -202,6 +204,6 @@ def _summed(loss: Loss) -> Loss:
 
 def _ball(images: Tensor, epsilon: float) -> Callable[[Tensor], Tensor]:
     """What brings images back to those within epsilon of these, and to valid pixels."""
-    centre = images.detach()
+    centre = images.detach().clone()
     low, high = (centre - epsilon).clamp_min(BOUNDS[0]), (centre + epsilon).clamp_max(BOUNDS[1])
     return lambda moved: torch.minimum(torch.maximum(moved, low), high)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from imprint.errors import InvalidValueError
+from imprint.errors import ImprintError, InvalidValueError
 from imprint.robustness.answers import as_deployed, logits_of
 from imprint.robustness.losses import Loss, cross_entropy, log_odds
 
@@ -37,7 +37,7 @@ def input_gradients(
     """
     with as_deployed(model):
         leaf = images.detach().clone().requires_grad_()
-        total = loss(logits_of(model, leaf), labels).sum()
+        total = loss(logits_of(model, leaf), labels.clone()).sum()
         known = total.requires_grad
         found = torch.autograd.grad(total, leaf, allow_unused=True)[0] if known else None
     if found is None:
@@ -94,7 +94,9 @@ def _classes(model: nn.Module, images: Tensor) -> int:
     try:
         with as_deployed(model), torch.no_grad():
             return logits_of(model, images).shape[1]
-    except (RuntimeError, TypeError, IndexError) as error:
+    except ImprintError:
+        raise
+    except Exception as error:  # the network is the user's, and may raise anything
         reason = " ".join(str(error).split())[:200]
         expected = f"a network for images {tuple(images.shape[1:])} of {images.dtype}"
         raise InvalidValueError(f"model: expected {expected}, {reason}") from error

@@ -8,7 +8,15 @@ from torch import Tensor, nn
 from imprint.errors import InvalidValueError
 from imprint.types import Normalisation
 
-__all__ = ["BOUNDS", "check_epsilon", "check_images", "device_of", "on_pixels", "pixels_of"]
+__all__ = [
+    "BOUNDS",
+    "check_epsilon",
+    "check_images",
+    "check_labels",
+    "device_of",
+    "on_pixels",
+    "pixels_of",
+]
 
 BOUNDS = (0.0, 1.0)
 """The valid range of a pixel."""
@@ -108,6 +116,29 @@ def check_images(images: Tensor) -> None:
         )
 
 
+def check_labels(images: Tensor, labels: Tensor) -> None:
+    """Check that there is a label for each image.
+
+    Args:
+        images: `(N, …)`.
+        labels: what was given.
+
+    Raises:
+        InvalidValueError: for another number or type, or a negative one.
+
+    Examples:
+        >>> check_labels(torch.zeros(2, 1, 4, 4), torch.tensor([0]))
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: labels: expected (2,) of torch.int64, ... got (1,) ...
+    """
+    if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
+        expected = f"({len(images)},) of torch.int64, one an image"
+        got = f"{tuple(labels.shape)} of {labels.dtype}"
+        raise InvalidValueError(f"labels: expected {expected}; got {got}")
+    if len(labels) and int(labels.min()) < 0:
+        raise InvalidValueError(f"labels: expected 0 or more, got {int(labels.min())}")
+
+
 def check_epsilon(epsilon: float) -> None:
     """Check that an epsilon is a size that a perturbation of pixels can have.
 
@@ -122,6 +153,8 @@ def check_epsilon(epsilon: float) -> None:
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: epsilon: expected a size in [0, 1], in pixel units, got 8
     """
+    expected = "a size in [0, 1], in pixel units"
+    if isinstance(epsilon, str | bool):
+        raise InvalidValueError(f"epsilon: expected {expected}, got {epsilon!r}")
     if not 0 <= epsilon <= 1:
-        expected = "a size in [0, 1], in pixel units"
         raise InvalidValueError(f"epsilon: expected {expected}, got {epsilon:g}")

@@ -29,7 +29,11 @@ def guest(model: nn.Module, *, training: bool | None = False) -> Iterator[nn.Mod
         True
     """
     modes = [(module, module.training) for module in model.modules()]
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    buffers = [
+        (module, name, buffer, buffer.clone())
+        for module in model.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+    ]
     with torch.random.fork_rng(_cuda_devices(model)):
         try:
             yield model if training is None else model.train(training)
@@ -37,8 +41,9 @@ def guest(model: nn.Module, *, training: bool | None = False) -> Iterator[nn.Mod
             for module, mode in modes:
                 module.training = mode
             with torch.no_grad():
-                for buffer, before in buffers:
+                for module, name, buffer, before in buffers:
                     buffer.copy_(before)
+                    setattr(module, name, buffer)  # a forward may have put another in its place
 
 
 def _cuda_devices(model: nn.Module) -> list[torch.device]:

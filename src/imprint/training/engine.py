@@ -36,8 +36,8 @@ def find_device(name: str) -> torch.device:
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         name = next((gpu for gpu in found if found[gpu]), "cpu")
-    if not found.get(name, True):
-        there = [*(gpu for gpu in found if found[gpu]), "cpu"]
+    there = [*(gpu for gpu in found if found[gpu]), "cpu"]
+    if name not in there:
         raise DeviceError(f"device: expected one that is here ({', '.join(there)}), got {name}")
     return torch.device(name)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from imprint.data import Batches, batches_of, normalise
 from imprint.errors import InvalidValueError
-from imprint.on_maps import Extraction, MapStore, extract, hash_tensors
+from imprint.on_maps import Extraction, MapStore, extract, hash_network, hash_tensors
 from imprint.on_maps.frozen import as_maps, stored_prefix
 from imprint.training.building import TEST_BATCH
 from imprint.training.settings import TrainSettings
@@ -88,7 +88,7 @@ def store_prefix(
         32
     """
     begin = time.perf_counter()
-    weights = hash_tensors(trainer.model.state_dict())
+    weights = hash_network(trainer.model)
     train, test = (
         _stored(trainer, images, folder / part, weights, on_extract)
         for part, images in (("train", data.train), ("test", data.test))

@@ -1,7 +1,7 @@
 """Training on feature maps: a base run's maps in the place of the images."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,11 +12,13 @@ from torch import Tensor
 from imprint.data import batches_of, normalise
 from imprint.errors import InvalidValueError
 from imprint.on_maps import Extraction, MapSettings, activation_after, hash_tensors
-from imprint.runs import read_json, write_json
+from imprint.on_maps.forms import images_an_input
+from imprint.runs import check_vacant, read_json, write_json
+from imprint.training.building import build_trainer
 from imprint.training.engine import find_device
 from imprint.training.evaluation import class_hits
 from imprint.training.job import train
-from imprint.training.mapped_data import map_splits, resolved
+from imprint.training.mapped_data import first_maps, map_splits, resolved
 from imprint.training.progress import Progress
 from imprint.training.settings import TrainSettings
 from imprint.training.trained import Trained, load_trained
@@ -83,6 +85,9 @@ def train_on_maps(
     check_base(base, Path(run), data, settings)
     maps = resolved(maps, base)
     base.model.to(find_device(settings.device))
+    _check_before(data, base, settings, maps, compare=compare)
+    if out is not None and not resume:
+        check_vacant(Path(out))
     folder = _usual_folder(Path(run), maps, data) if store is None else Path(store)
     splits = map_splits(data, base, maps, folder, on_extract=on_extract)
     chosen = {name: value for name, value in asdict(maps).items() if name != "layer"}
@@ -156,6 +161,20 @@ def check_base(base: Trained, run: Path, data: DataSplits, settings: TrainSettin
             raise InvalidValueError(
                 f"{name}: expected {expected}, as the run in {run} has; got {got}"
             )
+
+
+def _check_before(
+    data: DataSplits, base: Trained, settings: TrainSettings, maps: MapSettings, *, compare: bool
+) -> None:
+    """Check before maps are taken what would be refused after: on stand-ins of one pixel."""
+    per = images_an_input(maps.form, first_maps(data.train, base, maps).shape[1])
+    labels = data.train.labels.repeat_interleave(per)
+    pixels = torch.zeros(1, 1, 1, 1, dtype=torch.float16).expand(len(labels), -1, -1, -1)
+    train_part = ImageSet(pixels, labels, data.train.class_names)
+    test = replace(data.test, normalisation=base.normalisation)
+    skips = compare and settings.skip == "none"
+    asked = replace(settings, skip="imprint") if skips else settings
+    build_trainer(DataSplits(data.name, train_part, test), asked)
 
 
 def _named(names: tuple[str, ...]) -> str:

@@ -16,6 +16,7 @@ from imprint.on_maps import (
     MapStore,
     StoredMaps,
     extract,
+    hash_network,
     hash_tensors,
     map_planes,
     stage_maps,
@@ -24,7 +25,7 @@ from imprint.on_maps.forms import images_an_input
 from imprint.training.trained import Trained
 from imprint.types import DataSplits, ImageSet
 
-__all__ = ["map_splits", "resolved"]
+__all__ = ["first_maps", "map_splits", "resolved"]
 
 BATCH = 250
 """Images whose maps are taken together."""
@@ -114,10 +115,36 @@ def resolved(maps: MapSettings, base: Trained) -> MapSettings:
         >>> resolved(MapSettings(), base).layer
         'conv1'
     """
-    layer = maps.layer or base.layer
+    layer = base.layer if maps.layer is None else maps.layer
     if layer is None:
         raise InvalidValueError("layer: expected one for a network of your own, got none")
     return replace(maps, layer=layer)
+
+
+def first_maps(images: ImageSet, base: Trained, maps: MapSettings) -> Tensor:
+    """Read the maps of the first image, which show what the others are like.
+
+    Args:
+        images: one or more.
+        base: the network.
+        maps: which maps; their layer is named.
+
+    Returns:
+        `(1, C, H, W)`.
+
+    Raises:
+        LayerError: for a layer that gives no maps, or that no activation follows.
+
+    Examples:
+        >>> from torch import nn
+        >>> from imprint.types import Normalisation
+        >>> images = ImageSet(torch.zeros(2, 1, 8, 8).byte(), torch.arange(2), ("a", "b"))
+        >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
+        >>> base = Trained(model, "0", Normalisation((0,), (1,)), (1, 8, 8), ("a", "b"))
+        >>> first_maps(images, base, MapSettings(layer="0")).shape
+        torch.Size([1, 4, 6, 6])
+    """
+    return _reader(images, base, maps)(torch.zeros(1, dtype=torch.int64))
 
 
 def _map_images(stored: Tensor, images: ImageSet, maps: MapSettings) -> ImageSet:
@@ -142,15 +169,14 @@ def _reader(images: ImageSet, base: Trained, maps: MapSettings) -> Callable[[Ten
 
 def _store_of(images: ImageSet, base: Trained, maps: MapSettings, folder: Path) -> MapStore:
     """The store of a part, empty or not; the maps of one image show their shape."""
-    first = _reader(images, base, maps)(torch.zeros(1, dtype=torch.int64))
-    channels, height, width = first.shape[1:]
+    channels, height, width = first_maps(images, base, maps).shape[1:]
     about = StoredMaps(
         maps.layer or "",
         maps.stage,
         len(images),
         (channels, height, width),
         "float16",
-        weights=hash_tensors(base.model.state_dict()),
+        weights=hash_network(base.model),
         data=hash_tensors({"images": images.images}, tuple(base.normalisation)),
     )
     return MapStore(folder, about)
