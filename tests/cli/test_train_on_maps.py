@@ -139,3 +139,12 @@ def test_mistakes_are_one_line(imprint, npz, base, options, message, tmp_path):
     assert err.count("\n") == 1
     assert message in err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_store_among_the_data_is_refused(imprint, base, tmp_path):
+    data = tmp_path / "pets"
+    (data / "cat").mkdir(parents=True)
+    code, _, err = imprint("train", str(data), "--on-maps", base, "--store", str(data / "maps"))
+    assert code == 2
+    assert f"store: expected a folder outside the data {data}, got {data / 'maps'}" in err
+    assert not (data / "maps").exists()

@@ -56,6 +56,14 @@ def test_it_goes_on_with_more_seeds_where_it_was_stopped(small, tmp_path):
     assert small.done == 5
 
 
+def test_an_experiment_that_is_added_leaves_the_others(small, tmp_path):
+    out = tmp_path / "paper"
+    reproduce(["figure-7"], out=out, seeds=1)
+    result = reproduce(["figure-2"], out=out, seeds=1, resume=True)
+    assert list(result["seeds"]) == ["figure-2", "figure-7"]
+    assert json.loads((out / "config.json").read_text())["experiments"] == ["figure-2", "figure-7"]
+
+
 def test_a_folder_that_holds_a_reproduction_is_not_taken_for_another(small, tmp_path):
     reproduce(["figure-7"], out=tmp_path / "paper", seeds=1)
     with pytest.raises(RunExistsError):

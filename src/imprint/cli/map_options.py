@@ -56,9 +56,6 @@ StartFrom = Annotated[
 _OWN = ("stage", "form", "init", "normalised")
 """What means nothing without maps of a run."""
 
-_DATA = ("test_share", "image_size", "seed")
-"""How a run's data were read and split."""
-
 
 def maps_of(given: dict[str, Any]) -> MapSettings:
     """Take out of a command's options which maps are meant.
@@ -89,10 +86,18 @@ def check_together(given: dict[str, Any], named: set[str]) -> None:
             raise InvalidValueError(f"{name}: expected --on-maps beside it, got none")
     if given["store"] is not None and not (mapped or frozen):
         raise InvalidValueError("store: expected --on-maps or --freeze-to beside it, got none")
+    _check_apart(given)
     for name in ("freeze_to", "start_from"):
         if mapped and given[name] is not None:
             shown = "from" if name == "start_from" else "freeze-to"
             raise InvalidValueError(f"{shown}: expected none beside --on-maps, got {given[name]}")
+
+
+def _check_apart(given: dict[str, Any]) -> None:
+    """Check that a store would not lie among the data, which would then be another set."""
+    data, store = Path(given["data"]), given["store"]
+    if store is not None and data.is_dir() and store.resolve().is_relative_to(data.resolve()):
+        raise InvalidValueError(f"store: expected a folder outside the data {data}, got {store}")
 
 
 def follow_base(given: dict[str, Any], run: Path, named: set[str]) -> dict[str, Any]:

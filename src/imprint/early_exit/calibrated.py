@@ -11,7 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from imprint.early_exit.calibration import TradeOff, calibrate_exits
+from imprint.early_exit.calibration import TradeOff, choose_exits, fit_heads, outcomes_of
 from imprint.early_exit.costs import exit_layers, measure_costs
 from imprint.early_exit.exits import Exit, Route, early_exits
 from imprint.early_exit.heads import HEAD_KINDS, Head, HeadKind
@@ -25,7 +25,7 @@ __all__ = ["EarlyExit"]
 
 USUAL = Promise()
 
-FIT_SAMPLES = 50_000
+FIT_SAMPLES = 20_000
 """Samples that heads are fitted to, at most; more change little."""
 
 
@@ -77,7 +77,7 @@ class EarlyExit:
                 as it was.
             fit_on: what it was trained on: an `ImageSet`, a map-style data set of `(image, label)`
                 as the model takes them, or batches of these, as of a `DataLoader`; no more than
-                50,000 samples are read.
+                20,000 samples are read.
             promise_on: samples that it was not trained on, likewise; all are read.
             max_extra_error: the most by which the error may exceed the full network's, in (0, 1).
             confidence: with which that holds over the draw of `promise_on`, in (0, 1).
@@ -110,18 +110,12 @@ class EarlyExit:
         _check_held(held, promise, tuning_share)
         fitted = read_layers(model, names, fit_pairs, kinds=kinds, most=FIT_SAMPLES)
         costs = measure_costs(model, names, example, held.logits.shape[1], kinds)
-        choice = calibrate_exits(
-            fitted,
-            held,
-            costs,
-            promise,
-            tuning_share=tuning_share,
-            seed=seed,
-        )
-        chosen = zip(choice.layers, choice.heads, choice.thresholds, strict=True)
+        heads = fit_heads(fitted)
+        outcomes = {kind: outcomes_of(held, own) for kind, own in heads.items()}
+        choice = choose_exits(outcomes, costs, promise, tuning_share=tuning_share, seed=seed)
         exits = tuple(
-            Exit(names[layer], held.shapes[layer], head, threshold)
-            for layer, head, threshold in chosen
+            Exit(names[layer], held.shapes[layer], heads[choice.kind][layer], threshold)
+            for layer, threshold in zip(choice.layers, choice.thresholds, strict=True)
         )
         return cls(exits, promise, choice.kind, _tested(held, tuning_share), choice.curve)
 

@@ -25,13 +25,14 @@ __all__ = [
     "Choice",
     "Step",
     "TradeOff",
-    "calibrate_exits",
+    "choose_exits",
+    "fit_heads",
     "outcomes_of",
     "step_through",
 ]
 
 PRICES = torch.logspace(-4, 1, 61, dtype=torch.float64)
-"""Extra error that all of a network's time is worth, from strict to loose."""
+"""Chance of a harm that all of a network's time is worth, from strict to loose."""
 
 WORTH = 0.01
 """Share of the time that a further layer must save to be taken."""
@@ -70,74 +71,92 @@ class Choice:
     """What a calibration chose.
 
     Attributes:
+        kind: who answers.
         layers: numbers of the chosen ones, ascending; none where no exit keeps the promise.
-        kind: who answers at them.
-        heads: one a chosen layer.
         thresholds: one a chosen layer.
         curve: what each step would come to on the samples that tested the promise.
     """
 
-    layers: tuple[int, ...]
     kind: HeadKind
-    heads: tuple[Head, ...]
+    layers: tuple[int, ...]
     thresholds: tuple[float, ...]
     curve: tuple[TradeOff, ...]
 
 
-def calibrate_exits(
-    fitted: Readings,
-    held: Readings,
+def fit_heads(fitted: Readings) -> dict[HeadKind, list[Head]]:
+    """Fit a head of each kind at each layer.
+
+    Args:
+        fitted: of samples that the network was trained on.
+
+    Returns:
+        For each kind, a head a layer.
+
+    Raises:
+        InvalidValueError: for a class without a sample.
+
+    Examples:
+        >>> features = {"probe": [torch.eye(2)]}
+        >>> heads = fit_heads(Readings(features, torch.eye(2), torch.tensor([0, 1]), [(1,)]))
+        >>> len(heads["probe"])
+        1
+    """
+    classes = fitted.logits.shape[1]
+    return {
+        kind: [fit_head(own, fitted.labels, classes, kind) for own in layers]
+        for kind, layers in fitted.features.items()
+    }
+
+
+def choose_exits(
+    outcomes: Mapping[HeadKind, Outcomes],
     costs: Mapping[HeadKind, Costs],
     promise: Promise,
     *,
     tuning_share: float = 1 / 3,
     seed: int = 0,
 ) -> Choice:
-    """Choose layers, heads and thresholds that save most, as far as a promise holds.
+    """Choose layers, the kind of head and thresholds that save most, as far as a promise holds.
 
-    Heads are fitted to the samples that the network knows. A part of the held-out ones, drawn by
-    the seed, chooses the kind of head, the layers, and a sequence of thresholds from strict to
-    loose; the others test these, step by step, for as long as the promise holds.
+    A part of the samples, drawn by the seed, chooses the kind of head, the layers, and a sequence
+    of thresholds from strict to loose; the others test these, step by step, for as long as the
+    promise holds.
 
     Args:
-        fitted: of samples that the network was trained on.
-        held: of samples that it was not trained on.
-        costs: of the layers with each kind of head, in seconds a sample; the best kind is taken.
+        outcomes: for each kind of head, of samples that the network was not trained on.
+        costs: of the same layers with each kind of head.
         promise: what is to hold.
-        tuning_share: of the held-out samples that choose, in (0, 1).
+        tuning_share: of the samples that choose, in (0, 1).
         seed: that draws them.
 
     Returns:
         The choice.
 
     Raises:
-        InvalidValueError: where a class has no sample to fit to.
         MissingExtraError: without `imprint[exits]`.
+
+    Examples:
+        >>> sure, right = torch.arange(3000.0)[None], torch.ones(1, 3000, dtype=torch.bool)
+        >>> costs = Costs(torch.tensor([1.0]), torch.tensor([0.1]), 4.0)
+        >>> outcomes = {"probe": Outcomes(sure, right, right[0])}
+        >>> choose_exits(outcomes, {"probe": costs}, Promise()).layers
+        (0,)
     """
-    order = torch.randperm(len(held.labels), generator=torch.Generator().manual_seed(seed))
-    tuning, testing = order.tensor_split([round(tuning_share * len(order))])
-    heads = {kind: _heads(fitted, kind) for kind in costs}
-    outcomes = {kind: outcomes_of(held, own) for kind, own in heads.items()}
+    count = len(next(iter(outcomes.values())).full_right)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    tuning, testing = order.tensor_split([round(tuning_share * count)])
     tuned = {kind: own.of(samples=tuning) for kind, own in outcomes.items()}
-    ladders = {kind: thresholds_at(tuned[kind], _savings(costs[kind]), PRICES) for kind in costs}
-    best = {kind: _layers(tuned[kind], ladders[kind], costs[kind], promise) for kind in costs}
+    ladders = {kind: thresholds_at(tuned[kind], _savings(costs[kind]), PRICES) for kind in tuned}
+    best = {kind: _layers(tuned[kind], ladders[kind], costs[kind], promise) for kind in tuned}
     kind = min(best, key=lambda own: best[own][1])
     layers = best[kind][0]
-    tested = outcomes[kind].of(layers=layers, samples=testing)
-    steps = step_through(tested, ladders[kind][:, layers], _of(costs[kind], layers))
+    tested, own_costs = outcomes[kind].of(layers=layers, samples=testing), costs[kind].of(layers)
+    steps = step_through(tested, ladders[kind][:, layers], own_costs)
     holding = steps_that_hold((step.tally for step in steps), promise)
-    curve = tuple(
-        _trade_off(step, costs[kind], number < holding) for number, step in enumerate(steps)
-    )
-    if not holding:
-        return Choice((), kind, (), (), curve)
-    return Choice(
-        tuple(layers),
-        kind,
-        tuple(heads[kind][layer] for layer in layers),
-        tuple(steps[holding - 1].thresholds.tolist()),
-        curve,
-    )
+    curve = tuple(_trade_off(step, own_costs, k < holding) for k, step in enumerate(steps))
+    if not holding or steps[holding - 1].seconds >= own_costs.whole:
+        return Choice(kind, (), (), curve)
+    return Choice(kind, tuple(layers), tuple(steps[holding - 1].thresholds.tolist()), curve)
 
 
 def _trade_off(step: Step, costs: Costs, holds: bool) -> TradeOff:  # noqa: FBT001
@@ -195,17 +214,8 @@ def step_through(outcomes: Outcomes, thresholds: Tensor, costs: Costs) -> list[S
     return steps
 
 
-def _heads(fitted: Readings, kind: HeadKind) -> list[Head]:
-    classes = fitted.logits.shape[1]
-    return [fit_head(own, fitted.labels, classes, kind) for own in fitted.features[kind]]
-
-
 def _savings(costs: Costs) -> Tensor:
     return 1 - costs.layers / costs.whole
-
-
-def _of(costs: Costs, layers: Sequence[int]) -> Costs:
-    return Costs(costs.layers[list(layers)], costs.heads[list(layers)], costs.whole)
 
 
 def _layers(
@@ -215,7 +225,7 @@ def _layers(
 
     def seconds_with(layers: list[int]) -> float:
         own = outcomes.of(layers=layers)
-        steps = step_through(own, ladder[:, layers], _of(costs, layers))
+        steps = step_through(own, ladder[:, layers], costs.of(layers))
         within = takewhile(lambda step: _lies_within(step.tally, promise), steps)
         return min((step.seconds for step in within), default=costs.whole)
 

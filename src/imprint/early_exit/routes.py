@@ -55,6 +55,17 @@ class Costs(NamedTuple):
     heads: Tensor
     whole: float
 
+    def of(self, layers: list[int]) -> "Costs":
+        """Take some layers.
+
+        Args:
+            layers: their numbers.
+
+        Returns:
+            Their costs.
+        """
+        return Costs(self.layers[layers], self.heads[layers], self.whole)
+
 
 def first_exits(margins: Tensor, thresholds: Tensor) -> Tensor:
     """Say where each sample is answered: at the first layer that is sure enough.
@@ -121,14 +132,15 @@ def expected_seconds(exits: Tensor, costs: Costs) -> float:
 def thresholds_at(outcomes: Outcomes, savings: Tensor, prices: Tensor) -> Tensor:
     """Choose each layer's threshold by what an error costs and what time an exit saves.
 
-    The extra error of an answer falls as its margin grows; it is estimated by isotonic regression.
-    A layer answers where that is at most the price times the share of time that it saves, so that
-    the last error costs as many seconds at one layer as at another.
+    The chance of a harm falls as the margin grows; it is estimated by isotonic regression. A layer
+    answers where that is at most the price times the share of time that it saves, so that the last
+    harm costs as many seconds at one layer as at another. (Gains are left out: to take them off
+    would open an exit at once wherever they are as many, and be too loose a first step.)
 
     Args:
         outcomes: of N samples.
         savings: `(L,)`, the share of the network's time that an answer at each layer saves.
-        prices: `(P,)`, the extra error for all of a network's time, each at least 0.
+        prices: `(P,)`, harms for all of a network's time, each at least 0.
 
     Returns:
         `(P, L)`, infinity where a layer is never sure enough.
@@ -142,19 +154,19 @@ def thresholds_at(outcomes: Outcomes, savings: Tensor, prices: Tensor) -> Tensor
         tensor([[4.],
                 [2.]])
     """
-    extra = outcomes.full_right.double() - outcomes.right.double()
+    harms = (outcomes.full_right & ~outcomes.right).double()
     columns = [
         _lowest(margins, own, saving * prices)
-        for margins, own, saving in zip(outcomes.margins, extra, savings, strict=True)
+        for margins, own, saving in zip(outcomes.margins, harms, savings, strict=True)
     ]
     return torch.stack(columns, dim=1)
 
 
-def _lowest(margins: Tensor, extra: Tensor, limits: Tensor) -> Tensor:
-    """The lowest margin from which the extra error is at most each limit."""
+def _lowest(margins: Tensor, harms: Tensor, limits: Tensor) -> Tensor:
+    """The lowest margin from which the chance of a harm is at most each limit."""
     known = margins.isfinite()
     order = margins[known].argsort(descending=True)
-    within = torch.searchsorted(_rising(extra[known][order]), limits.double(), right=True)
+    within = torch.searchsorted(_rising(harms[known][order]), limits.double(), right=True)
     never = margins.new_tensor([torch.inf])
     return torch.cat([never, margins[known][order]])[within]
 

@@ -83,7 +83,7 @@ def reproduce(
         out: a new or empty folder for `config.json`, `result.json`, `report.html` and the cells.
         seeds: of each experiment; None takes each one's own number, 3 or 10.
         workers: processes at once, each of one thread.
-        resume: go on in `out`: cells that are done stay so; experiments and seeds may grow.
+        resume: go on in `out`: cells that are done stay so, its experiments stay, seeds may grow.
         on_cell: called with the name of each cell that is done, how many are, and of how many.
         note: what else `config.json` is to hold.
 
@@ -105,7 +105,7 @@ def reproduce(
     if not resume:
         claim(out)
     else:
-        _check_own(out)
+        chosen = experiments_of([*_held(out), *chosen])
     asked = {"experiments": chosen, "seeds": seeds}
     write_json(out / "config.json", {"command": "reproduce", **asked, **note})
     (out / "cells").mkdir(exist_ok=True)
@@ -117,13 +117,14 @@ def reproduce(
     return _write(out, findings, counts, cpu_seconds(cells, out / "cells"))
 
 
-def _check_own(folder: Path) -> None:
-    """Check that a folder is a reproduction's: another run's settings would be written over."""
+def _held(folder: Path) -> list[str]:
+    """The experiments of a reproduction; another run's settings would be written over."""
     told = folder / "config.json"
-    command = read_json(told).get("command") if told.is_file() else None
-    if command != "reproduce":
-        got = f"{folder}, a run of {command}" if command else folder
+    config = read_json(told) if told.is_file() else {}
+    if config.get("command") != "reproduce":
+        got = f"{folder}, a run of {config['command']}" if "command" in config else folder
         raise InvalidValueError(f"resume: expected the folder of a reproduction, got {got}")
+    return list(config.get("experiments", []))
 
 
 def _experiment(name: str) -> Experiment:
