@@ -87,11 +87,12 @@ def test_the_promise_holds_over_200_draws(outcomes):
 
 def test_a_looser_promise_saves_more_time(outcomes):
     times = []
-    for limit in (0.003, 0.01, 0.03):
+    for limit in (0.001, 0.005, 0.05):
         choice = choose_exits({"probe": outcomes["probe"]}, {"probe": COSTS}, Promise(limit, 0.95))
         times.append(min((own.time for own in choice.curve if own.holds), default=1.0))
-    assert times[0] > times[1] > times[2]
-    assert times[2] < 0.8
+    assert times == sorted(times, reverse=True)
+    assert times[0] > times[2]
+    assert times[2] < 0.7
 
 
 def test_a_layer_that_knows_nothing_is_not_taken(outcomes):
