@@ -1,8 +1,12 @@
+from .answering import EarlyExitResult as EarlyExitResult
+from .answering import ExitSettings as ExitSettings
+from .answering import answer_early as answer_early
 from .attacking import AttackResult as AttackResult
 from .attacking import AttackSettings as AttackSettings
 from .attacking import attack as attack
 from .data import indexed as indexed
 from .data import load as load
+from .early_exit import EarlyExit as EarlyExit
 from .errors import ImprintError as ImprintError
 from .exploration import Exploration as Exploration
 from .exploration import ExploreSettings as ExploreSettings

@@ -101,6 +101,12 @@ def row_filter(
 
     Raises:
         LayerError: where the model has no such layer.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+        >>> with row_filter(model, "0", lambda maps: torch.tensor([0, 2])):
+        ...     model(torch.zeros(4, 3)).shape
+        torch.Size([2, 3])
     """
 
     def shrink(_module: nn.Module, _inputs: Any, output: Any) -> Any:
@@ -155,6 +161,9 @@ def check_rows(maps: Tensor, labels: Tensor, layer: str) -> None:
 
     Raises:
         InvalidValueError: where it has not.
+
+    Examples:
+        >>> check_rows(torch.zeros(2, 4), torch.tensor([0, 1]), "layer1")
     """
     if len(maps) != len(labels):
         got = f"{len(labels)} for maps {tuple(maps.shape)} at {layer!r}"
