@@ -1,0 +1,161 @@
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from imprint.answering import ExitSettings, answer_early
+from imprint.answering.speed import measure_speed
+from imprint.early_exit import HEAD_KINDS, Costs, EarlyExit, Exit, Head, calibrated
+from imprint.errors import InvalidValueError
+from imprint.types import ImageSet, Normalisation
+
+SCALE = Normalisation((0.5,), (0.25,))
+
+
+class Slow(nn.Module):
+    """Takes its time, and counts the rows that it gets."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = []
+
+    def forward(self, values):
+        self.rows.append(len(values))
+        for _ in range(30):
+            values = values + 0
+        return values
+
+
+def lights(count, seed):
+    """Bright and dark images; some are so dim that only their corner tells the class."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 2
+    bright = 100 + 100 * labels + torch.randint(-40, 40, (count,), generator=generator)
+    images = bright[:, None, None, None].expand(-1, 1, 6, 6).clone()
+    dim = torch.rand(count, generator=generator) < 0.2
+    images[dim] = 150
+    images[:, :, 0, 0] = 250 * labels[:, None]
+    images[:, :, 0, 1] = 250 - 250 * labels[:, None]  # so that mean and deviation do not tell
+    return ImageSet(images.byte(), labels, ("dark", "bright"))
+
+
+@pytest.fixture
+def model():
+    """Answers by the corner alone, which its first layer averages away."""
+    head = nn.Linear(36, 2)
+    with torch.no_grad():
+        head.weight.zero_()
+        head.weight[:, 0] = torch.tensor([-5.0, 5.0])
+        head.bias.zero_()
+    return nn.Sequential(nn.Identity(), Slow(), nn.Flatten(), head).eval()
+
+
+@pytest.fixture(autouse=True)
+def fixed_costs(monkeypatch):
+    costs = Costs(torch.tensor([0.1]), torch.tensor([0.01]), 1.0)
+    monkeypatch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, costs))
+
+
+def settings(**given):
+    return ExitSettings(
+        **{"layers": ("0",), "head": "probe", "max_extra_error": 0.02, "batch_size": 64, **given}
+    )
+
+
+def test_what_is_known_early_is_answered_early(model, tmp_path):
+    stages = []
+    found = answer_early(
+        model,
+        lights(600, 0),
+        lights(3000, 1),
+        SCALE,
+        settings=settings(measured_batches=(1, 64)),
+        on_stage=stages.append,
+    )
+    result = found.result
+    early, end = result["exits"]
+    assert (early["layer"], end["layer"]) == ("0", "end")
+    assert 0.25 < early["share"] < 0.95
+    assert early["share"] + end["share"] == pytest.approx(1)
+    assert early["accuracy"] > 0.99
+    assert end["accuracy"] == end["full_accuracy"]
+    assert result["extra_error"] == pytest.approx(
+        result["full_accuracy"] - result["early_accuracy"]
+    )
+    assert result["extra_error"] <= 0.02
+    assert result["full_accuracy"] == 1.0
+    assert (result["tested_on"], result["measured_on"]) == (1000, 1500)
+    assert list(result["time_ratio"]) == ["1", "64"]
+    assert stages == ["calibrate", "answer", "time"] == list(result["seconds"])
+    found.write(tmp_path, "imprint early-exit …")
+    assert json.loads((tmp_path / "result.json").read_text()) == result
+    page = (tmp_path / "report.html").read_text()
+    assert "at 0:" in page
+    assert "to the end:" in page
+    assert EarlyExit.load(tmp_path / "exits.safetensors").exits[0].layer == "0"
+
+
+def test_without_an_exit_that_keeps_the_promise_all_go_to_the_end(model, tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    noise = [
+        ImageSet(
+            torch.randint(0, 256, (n, 1, 6, 6), generator=generator).byte(),
+            torch.randint(0, 2, (n,), generator=generator),
+            ("a", "b"),
+        )
+        for n in (600, 3000)
+    ]
+    for part in noise:
+        part.images[:, :, 0, 0] = 250 * part.labels[:, None].byte()
+        part.images[:, :, 0, 1] = 250 - 250 * part.labels[:, None].byte()  # the mean tells nothing
+    found = answer_early(model, *noise, SCALE, settings=settings(measured_batches=(64,)))
+    assert [row["layer"] for row in found.result["exits"]] == ["end"]
+    found.to_html(tmp_path / "report.html")
+    assert "all images go to the end" in (tmp_path / "report.html").read_text()
+
+
+def test_the_seed_draws_what_calibrates(model):
+    results = [
+        answer_early(
+            model,
+            lights(600, 0),
+            lights(2400, 1),
+            SCALE,
+            settings=settings(seed=seed, measured_batches=(64,)),
+        ).result["exits"][0]["share"]
+        for seed in (0, 0, 1)
+    ]
+    assert results[0] == results[1] != results[2]
+
+
+def test_classes_that_differ_are_an_error(model):
+    other = ImageSet(*(getattr(lights(100, 0), name) for name in ("images", "labels")), ("a", "b"))
+    with pytest.raises(InvalidValueError, match="held_out: expected the classes of trained_on"):
+        answer_early(model, lights(100, 0), other, SCALE)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"head": "best"}, "head: expected auto, prototype, probe, grid, got 'best'"),
+        ({"batch_size": 0}, "batch_size: expected at least 1"),
+        ({"measured_batches": ()}, "measured_batches: expected at least 1"),
+        ({"calibration_share": 1.0}, r"calibration_share: expected one in \(0, 1\), got 1.0"),
+        ({"confidence": 1.5}, r"confidence: expected a value in \(0, 1\), got 1.5"),
+    ],
+)
+def test_settings_out_of_range(given, message):
+    with pytest.raises(InvalidValueError, match=message):
+        settings(**given)
+
+
+def test_speed_is_of_the_images_that_run(model):
+    head = Head(torch.tensor([[1.0, 0.0], [0.0, 0.0]]), torch.zeros(2))
+    everything = EarlyExit((Exit("0", (1, 6, 6), head, 0.0),))
+    rows = model[1].rows
+    speed = measure_speed(model, everything, torch.ones(40, 1, 6, 6), 8, seconds=0)
+    assert (speed.batch_size, speed.images) == (8, 40)
+    assert sum(rows) == 40 * 6  # the full network's turns only, one of them to warm up
+    assert speed.low <= speed.ratio <= speed.high
+    assert min(speed.full, speed.early) > 0
