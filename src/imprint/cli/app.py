@@ -12,6 +12,7 @@ from imprint.cli.early_exit import early_exit
 from imprint.cli.explore import explore
 from imprint.cli.lists import ListCommand
 from imprint.cli.plan_skip import plan_skip
+from imprint.cli.predict import predict
 from imprint.cli.reproduce import reproduce
 from imprint.cli.see import see
 from imprint.cli.train import train
@@ -38,6 +39,7 @@ app.command()(plan_skip)
 app.command()(explore)
 app.command()(see)
 app.command()(early_exit)
+app.command()(predict)
 app.command(cls=ListCommand)(attack)
 app.command()(reproduce)
 app.add_typer(bench)

@@ -18,6 +18,7 @@ from imprint.cli import options
 from imprint.cli.folders import new_folder
 from imprint.cli.run_data import load_as
 from imprint.early_exit.extra import special_functions
+from imprint.on_maps import hash_tensors
 from imprint.report import EXIT_COLUMNS, exit_findings, exit_lines
 from imprint.runs import check_vacant, claim, write_json
 from imprint.training import find_device, load_trained
@@ -83,6 +84,7 @@ def _early_exit(given: dict[str, Any]) -> tuple[EarlyExitResult, Path]:
     device = find_device(given["device"])
     run = str(given["run"])
     trained = load_trained(Path(run))
+    weights = hash_tensors(trained.model.state_dict())
     splits = load_as(run, trained, given["data"], given["image_size"])
     model: Any = trained.model.to(device)
     console = Console(stderr=True, highlight=False)
@@ -96,7 +98,7 @@ def _early_exit(given: dict[str, Any]) -> tuple[EarlyExitResult, Path]:
     )
     command = shlex.join(["imprint", *sys.argv[1:]])
     asked = {key: given[key] for key in ("data", "image_size", "device")}
-    config = {"command": "early-exit", "run": run, **asked, **asdict(settings)}
+    config = {"command": "early-exit", "run": run, "weights": weights, **asked, **asdict(settings)}
     write_json(claim(folder) / "config.json", {**config, "command_line": command})
     found.write(folder, command)
     return found, folder

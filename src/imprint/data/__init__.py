@@ -3,7 +3,7 @@
 from imprint.data.augmentation import AUGMENTATIONS, random_crop, random_flip
 from imprint.data.batches import Batch, Batches, TensorBatches
 from imprint.data.datasets import from_dataset, indexed
-from imprint.data.folders import FolderImages
+from imprint.data.folders import IMAGE_SUFFIXES, FolderImages
 from imprint.data.known import KNOWN
 from imprint.data.loading import LoaderBatches, batches_of
 from imprint.data.picture import read_picture
@@ -13,6 +13,7 @@ from imprint.data.splits import stratified_split
 
 __all__ = [
     "AUGMENTATIONS",
+    "IMAGE_SUFFIXES",
     "KNOWN",
     "SOURCES",
     "Batch",

@@ -25,9 +25,9 @@ from imprint.data.splits import stratified_split
 from imprint.errors import InvalidValueError
 from imprint.types import DataPart, DataSplits, ImageSet, Unreadable
 
-__all__ = ["SOURCE", "FolderImages", "read_folder", "survey_folder"]
+__all__ = ["IMAGE_SUFFIXES", "SOURCE", "FolderImages", "read_folder", "survey_folder"]
 
-SUFFIXES = frozenset(
+IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
 )
 TRAIN = ("train", "training")
@@ -209,7 +209,7 @@ def _list_images(path: Path, *, lenient: bool = False) -> tuple[list[Path], list
     for folder in folders:
         images = sorted(path for path in folder.rglob("*") if _is_image(path, folder))
         if not images and not lenient:
-            suffixes = ", ".join(sorted(SUFFIXES))
+            suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
             raise InvalidValueError(f"{folder}: expected images ({suffixes}), got none")
         files += images
         values += [folder.name] * len(images)
@@ -219,7 +219,7 @@ def _list_images(path: Path, *, lenient: bool = False) -> tuple[list[Path], list
 def _is_image(path: Path, folder: Path) -> bool:
     """Whether a path names an image; what is hidden, as thumbnails are, does not count."""
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
+    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()
 
 
 def _folders(path: Path) -> list[Path]:

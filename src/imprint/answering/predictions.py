@@ -1,0 +1,87 @@
+"""What a network answers to images, and where each answer came from."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from imprint.answering.inputs import Named
+from imprint.data import normalise
+from imprint.early_exit import EarlyExit, Route
+from imprint.outputs import first_tensor
+from imprint.taps import guest
+from imprint.types import Normalisation
+
+__all__ = ["Prediction", "predict"]
+
+END = "end"
+
+
+class Prediction(NamedTuple):
+    """An answer.
+
+    Attributes:
+        input: the image's name.
+        label: the class's name.
+        confidence: the probability that whoever answered gives it, in (0, 1].
+        exit: the layer where it was answered, or `end`.
+    """
+
+    input: str
+    label: str
+    confidence: float
+    exit: str
+
+
+def predict(
+    model: nn.Module,
+    batches: Iterable[Named],
+    class_names: tuple[str, ...],
+    normalisation: Normalisation,
+    exits: EarlyExit | None = None,
+) -> Iterator[list[Prediction]]:
+    """Answer images, a batch after the other.
+
+    Args:
+        model: takes normalised images and gives logits, one a class; between batches it is left
+            as it was.
+        batches: of images.
+        class_names: of the logits, in order.
+        normalisation: of the images that it takes.
+        exits: of the model; None answers at its end.
+
+    Yields:
+        The answers of each batch, in its order.
+
+    Raises:
+        ImprintError: where the model's maps are not of the exits' shape.
+
+    Examples:
+        >>> images = torch.tensor([[9, 0], [0, 9]], dtype=torch.uint8).view(2, 1, 2, 1)
+        >>> scale = Normalisation((0.0,), (1.0,))
+        >>> for answers in predict(nn.Flatten(), [Named(["x", "y"], images)], ("a", "b"), scale):
+        ...     [(own.input, own.label, own.exit) for own in answers]
+        [('x', 'a', 'end'), ('y', 'b', 'end')]
+    """
+    exits = exits or EarlyExit(())
+    places = [own.layer for own in exits.exits] + [END]
+    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    for names, pixels in batches:
+        images = normalise(pixels, normalisation, channels_last=True).to(device)
+        logits, taken = _answer(model, exits, images)
+        sure, labels = logits.softmax(1).max(1)
+        yield [
+            Prediction(name, class_names[label], share, places[place])
+            for name, label, share, place in zip(
+                names, labels.tolist(), sure.tolist(), taken.tolist(), strict=True
+            )
+        ]
+
+
+@torch.inference_mode()
+def _answer(model: nn.Module, exits: EarlyExit, images: Tensor) -> tuple[Tensor, Tensor]:
+    routes: list[Route] = []
+    with guest(model), exits(model, routes.append):
+        logits = first_tensor(model(images), "the model")
+    return logits.float().cpu(), routes[0].taken.cpu()
