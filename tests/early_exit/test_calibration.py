@@ -33,7 +33,11 @@ def digits():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return model.eval(), (images, labels), splits.test, scale
+    # shuffled: the first 5,000 test images were written by others than the rest, and a monitor
+    # would rightly tell
+    order = torch.randperm(10000, generator=torch.Generator().manual_seed(0))
+    test = replace(splits.test, images=splits.test.images[order], labels=splits.test.labels[order])
+    return model.eval(), (images, labels), test, scale
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +208,40 @@ def test_held_out_data_that_were_learnt_from_are_warned_of(digits):
         EarlyExit.calibrate(
             model, fit_on=first, promise_on=second, layers=LAYERS, max_extra_error=0.01
         )
+
+
+def worse(images, how):
+    """Images as a moved world gives them, in pixels of [0, 1]."""
+    generator = torch.Generator().manual_seed(1)
+    if how == "noise":
+        return (images + 0.25 * torch.randn(images.shape, generator=generator)).clamp(0, 1)
+    if how == "blur":
+        return nn.functional.avg_pool2d(images, 5, 1, 2)
+    if how == "rotation":
+        return images.rot90(1, (2, 3))
+    return 1 - images
+
+
+@pytest.mark.usefixtures("fixed_costs")
+@pytest.mark.parametrize("how", ["noise", "blur", "rotation", "inverted"])
+def test_exits_close_within_500_images_of_a_moved_world(digits, how):
+    model, _, test, scale = digits
+    exits = calibrated_on(digits)
+    monitor, routes = exits.monitor(), []
+    mean, std = scale.mean[0], scale.std[0]
+    same = test.images[3000:6000] / 255
+    moved = worse(test.images[6000:6600] / 255, how)
+    with torch.no_grad(), exits(model, routes.append, monitor):
+        for part in ((same - mean) / std).split(100):
+            model(part)
+        assert not monitor.alarmed
+        for part in ((moved[:500] - mean) / std).split(100):
+            model(part)
+        assert monitor.alarmed
+        closed = model((moved[500:] - mean) / std)
+    assert (routes[-1].taken == len(exits.exits)).all()
+    with torch.no_grad():
+        assert closed.equal(model((moved[500:] - mean) / std))
 
 
 def test_other_files_are_no_exits(tmp_path):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from imprint.answering.inputs import Named
 from imprint.data import normalise
-from imprint.early_exit import EarlyExit, Route
+from imprint.early_exit import DriftMonitor, EarlyExit, Route
 from imprint.outputs import first_tensor
 from imprint.taps import guest
 from imprint.types import Normalisation
@@ -39,7 +39,9 @@ def predict(
     batches: Iterable[Named],
     class_names: tuple[str, ...],
     normalisation: Normalisation,
+    *,
     exits: EarlyExit | None = None,
+    monitor: DriftMonitor | None = None,
 ) -> Iterator[list[Prediction]]:
     """Answer images, a batch after the other.
 
@@ -50,6 +52,7 @@ def predict(
         class_names: of the logits, in order.
         normalisation: of the images that it takes.
         exits: of the model; None answers at its end.
+        monitor: of the exits, which closes them where data have moved.
 
     Yields:
         The answers of each batch, in its order.
@@ -69,7 +72,7 @@ def predict(
     device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
     for names, pixels in batches:
         images = normalise(pixels, normalisation, channels_last=True).to(device)
-        logits, taken = _answer(model, exits, images)
+        logits, taken = _answer(model, exits, images, monitor)
         sure, labels = logits.softmax(1).max(1)
         yield [
             Prediction(name, class_names[label], share, places[place])
@@ -80,8 +83,10 @@ def predict(
 
 
 @torch.inference_mode()
-def _answer(model: nn.Module, exits: EarlyExit, images: Tensor) -> tuple[Tensor, Tensor]:
+def _answer(
+    model: nn.Module, exits: EarlyExit, images: Tensor, monitor: DriftMonitor | None
+) -> tuple[Tensor, Tensor]:
     routes: list[Route] = []
-    with guest(model), exits(model, routes.append):
+    with guest(model), exits(model, routes.append, monitor):
         logits = first_tensor(model(images), "the model")
     return logits.float().cpu(), routes[0].taken.cpu()

@@ -17,7 +17,7 @@ from imprint.answering import Named, Prediction, file_batches, image_files, part
 from imprint.answering import predict as run_prediction
 from imprint.cli.networks import check_shape
 from imprint.data import IMAGE_SUFFIXES, KNOWN, survey
-from imprint.early_exit import EarlyExit
+from imprint.early_exit import DriftMonitor, EarlyExit
 from imprint.errors import InvalidValueError, MissingFileError, StorageError
 from imprint.on_maps import hash_tensors
 from imprint.runs import read_json
@@ -59,14 +59,21 @@ def predict(
         raise InvalidValueError(f"batch_size: expected at least 1, got {batch_size}")
     trained = load_trained(run)
     opened = _exits(exits, trained, run)
+    monitor = opened.monitor() if opened is not None and opened.exits else None
     model: Any = trained.model.to(find_device(device))
     with _Watch() as watch, _lines(out, shape) as write:
         batches = _batches(source, trained, run, batch_size, watch)
         for answers in run_prediction(
-            model, batches, trained.class_names, trained.normalisation, opened
+            model,
+            batches,
+            trained.class_names,
+            trained.normalisation,
+            exits=opened,
+            monitor=monitor,
         ):
             write(answers)
             watch.answered(len(answers))
+            watch.moved(monitor)
     watch.end()
 
 
@@ -160,6 +167,7 @@ class _Watch:
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._done = self._broken = 0
+        self._told = False
         self._bar = Progress(
             TextColumn("answering"),
             BarColumn(bar_width=None),
@@ -192,6 +200,16 @@ class _Watch:
         self._broken += 1
         own = reason if path in reason else f"{path}: {reason}"
         self._console.print(f"skipped: {own}", markup=False)
+
+    def moved(self, monitor: DriftMonitor | None) -> None:
+        """Tell, once, that the exits have closed."""
+        if monitor is not None and monitor.alarmed and not self._told:
+            self._told = True
+            self._console.print(
+                f"after {self._done:,} images: these differ from those of calibration; the exits "
+                "are closed, and all further images go to the end",
+                markup=False,
+            )
 
     def end(self) -> None:
         """Tell how many were skipped; that none was answered is a mistake."""

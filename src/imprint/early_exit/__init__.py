@@ -13,6 +13,7 @@ from imprint.early_exit.heads import (
     head_logits,
     margins,
 )
+from imprint.early_exit.monitor import DriftMonitor, drift_scores
 from imprint.early_exit.promise import (
     Promise,
     Tally,
@@ -25,6 +26,7 @@ from imprint.early_exit.routes import Costs, Outcomes, first_exits, tally_of, th
 __all__ = [
     "HEAD_KINDS",
     "Costs",
+    "DriftMonitor",
     "EarlyExit",
     "Exit",
     "Head",
@@ -34,6 +36,7 @@ __all__ = [
     "Route",
     "Tally",
     "TradeOff",
+    "drift_scores",
     "early_exits",
     "error_p_value",
     "features_of",

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imprint.early_exit.calibration import TradeOff, choose_exits, fit_heads, outcomes_of
 from imprint.early_exit.costs import exit_layers, measure_costs
 from imprint.early_exit.exits import Exit, Route, early_exits
 from imprint.early_exit.heads import HEAD_KINDS, Head, HeadKind
+from imprint.early_exit.monitor import DriftMonitor, drift_scores
 from imprint.early_exit.overlap import warn_of_overlap
 from imprint.early_exit.promise import Promise, samples_needed
 from imprint.early_exit.readings import Pairs, Readings, batches_from, read_layers
@@ -39,6 +41,8 @@ class EarlyExit:
         kind: who answers: `prototype`, `probe` or `grid`.
         tested: held-out samples that the promise was tested on.
         curve: what other thresholds would come to on these; empty where the exits were loaded.
+        reference: `(2, M)`, what the first exit says of all held-out samples, for a monitor; None
+            without an exit.
 
     Examples:
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2)).eval()
@@ -54,6 +58,7 @@ class EarlyExit:
     kind: HeadKind = "probe"
     tested: int = 0
     curve: tuple[TradeOff, ...] = ()
+    reference: Tensor | None = None
 
     @classmethod
     def calibrate(
@@ -117,22 +122,49 @@ class EarlyExit:
             Exit(names[layer], held.shapes[layer], heads[choice.kind][layer], threshold)
             for layer, threshold in zip(choice.layers, choice.thresholds, strict=True)
         )
-        return cls(exits, promise, choice.kind, _tested(held, tuning_share), choice.curve)
+        return cls(
+            exits,
+            promise,
+            choice.kind,
+            _tested(held, tuning_share),
+            choice.curve,
+            _reference(held, choice.layers, heads[choice.kind]),
+        )
+
+    def monitor(self, *, false_alarms: float = 0.01) -> DriftMonitor:
+        """Make what tells whether data have moved since calibration, to open the exits with.
+
+        Args:
+            false_alarms: chance of one in 10,000 samples, at most.
+
+        Returns:
+            The monitor; one serves for one stream of data.
+
+        Raises:
+            InvalidValueError: where there is no exit to watch.
+        """
+        if self.reference is None:
+            raise InvalidValueError("exits: expected at least one exit to watch, got none")
+        return DriftMonitor(self.reference, false_alarms=false_alarms)
 
     @contextmanager
     def __call__(
-        self, model: nn.Module, on_route: Callable[[Route], None] = lambda _: None
+        self,
+        model: nn.Module,
+        on_route: Callable[[Route], None] = lambda _: None,
+        monitor: DriftMonitor | None = None,
     ) -> Iterator[None]:
         """Let rows leave the model early while the block runs.
 
         Args:
             model: that the exits were calibrated for, in eval mode; put back as it was on exit.
             on_route: called after each forward pass with where its rows were answered.
+            monitor: watches for data that have moved; then no exit answers any more.
 
         Raises:
             ImprintError: as `early_exits`.
         """
-        with early_exits(model, self.exits, on_route):
+        with early_exits(model, self.exits, on_route, monitor):
             yield
 
     def save(self, path: Path | str) -> Path:
@@ -152,6 +184,8 @@ class EarlyExit:
             for number, own in enumerate(self.exits)
             for name, part in (("weight", own.head.weight), ("bias", own.head.bias))
         }
+        if self.reference is not None:
+            tensors["reference"] = self.reference
         note = {
             "exits": [
                 {"layer": own.layer, "shape": list(own.shape), "threshold": own.threshold}
@@ -188,7 +222,8 @@ class EarlyExit:
                 )
                 for number, own in enumerate(note["exits"])
             )
-            return cls(exits, Promise(*note["promise"]), note["kind"], note["tested"])
+            promise, reference = Promise(*note["promise"]), tensors.get("reference")
+            return cls(exits, promise, note["kind"], note["tested"], reference=reference)
         except (KeyError, TypeError, ValueError) as error:
             raise DamagedFileError(f"{path}: expected early exits, {error!r}") from error
 
@@ -226,6 +261,15 @@ def _check_held(held: Readings, promise: Promise, tuning_share: float) -> None:
         raise InvalidValueError(
             f"promise_on: expected each of {classes} classes at least once, got none of {shown}"
         )
+
+
+def _reference(held: Readings, layers: Sequence[int], heads: Sequence[Head]) -> Tensor | None:
+    """What the first exit says of the held-out samples."""
+    if not layers:
+        return None
+    head = heads[layers[0]]
+    features = held.features[head.kind][layers[0]]
+    return drift_scores(F.linear(features, head.weight, head.bias))
 
 
 def _tested(held: Readings, tuning_share: float) -> int:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from imprint.early_exit.heads import Head, head_logits, margins
+from imprint.early_exit.monitor import DriftMonitor, drift_scores
 from imprint.errors import InvalidValueError, LayerError
 from imprint.outputs import first_tensor
 from imprint.taps import row_filter
@@ -108,7 +109,10 @@ _IN_USE = "imprint_exits"
 
 @contextmanager
 def early_exits(
-    model: nn.Module, exits: Exits, on_route: Callable[[Route], None] = lambda _: None
+    model: nn.Module,
+    exits: Exits,
+    on_route: Callable[[Route], None] = lambda _: None,
+    monitor: DriftMonitor | None = None,
 ) -> Iterator[None]:
     """Let rows leave a model early while the block runs.
 
@@ -121,6 +125,7 @@ def early_exits(
             after an error.
         exits: in the order in which the network runs them.
         on_route: called after each forward pass.
+        monitor: watches the first exit; once it is alarmed, no exit answers any more.
 
     Raises:
         LayerError: where a layer is missing, or the model has exits already.
@@ -141,7 +146,7 @@ def early_exits(
     forward, patched = model.forward, "forward" in model.__dict__
     with ExitStack() as stack:
         for number, own in enumerate(exits):
-            stack.enter_context(row_filter(model, own.layer, _chooser(number, own)))
+            stack.enter_context(row_filter(model, own.layer, _chooser(number, own, monitor)))
         model.__dict__[_IN_USE] = True
         model.__dict__["forward"] = _routed(model, forward, len(exits), on_route)
         try:
@@ -154,7 +159,9 @@ def early_exits(
                 del model.__dict__["forward"]
 
 
-def _chooser(number: int, own: Exit) -> Callable[[Tensor], Tensor | None]:
+def _chooser(
+    number: int, own: Exit, monitor: DriftMonitor | None
+) -> Callable[[Tensor], Tensor | None]:
     """What chooses the rows that go on."""
     head = own.head
 
@@ -168,12 +175,20 @@ def _chooser(number: int, own: Exit) -> Callable[[Tensor], Tensor | None]:
         if head.weight.device != maps.device:
             head = Head(head.weight.to(maps.device), head.bias.to(maps.device), head.kind)
         logits = head_logits(maps, head)
-        on = _ROUTE.get().answer(number, margins(logits) >= own.threshold, logits)
+        sure = margins(logits) >= own.threshold
+        if monitor is not None and _moved(number, logits, monitor):
+            sure = torch.zeros_like(sure)
+        on = _ROUTE.get().answer(number, sure, logits)
         if on is not None and not len(on):
             raise _AllAnsweredError
         return on
 
     return choose
+
+
+def _moved(number: int, logits: Tensor, monitor: DriftMonitor) -> bool:
+    """Whether data have moved; the first exit is watched, through which all rows come."""
+    return monitor.watch(drift_scores(logits)) if number == 0 else monitor.alarmed
 
 
 def _routed(
