@@ -29,7 +29,7 @@ SIBLINGS = {("types", "errors")}
 HEAVY = {
     *("lightning", "plotly", "jinja2", "PIL", "pyarrow", "pooch", "typer", "rich"),
     *("kornia", "scipy", "sklearn", "transformers", "accelerate", "captum", "matplotlib"),
-    *("faiss", "openTSNE", "cleanlab"),
+    *("faiss", "openTSNE", "cleanlab", "onnx", "onnxruntime", "onnxscript"),
 }
 """What is imported where it is used, so that `import imprint` stays quick."""
 

@@ -49,7 +49,7 @@ PUBLIC = [
 HEAVY = (
     *("lightning", "plotly", "jinja2", "PIL", "pyarrow", "pooch", "typer", "rich", "gradio"),
     *("kornia", "scipy", "sklearn", "matplotlib", "pandas", "librosa", "soundfile", "lancedb"),
-    *("transformers", "accelerate", "faiss", "openTSNE", "cleanlab", "captum"),
+    *("transformers", "accelerate", "faiss", "openTSNE", "cleanlab", "captum", "onnx"),
 )
 
 SOURCE = Path(imprint.__file__).parent

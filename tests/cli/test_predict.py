@@ -109,6 +109,31 @@ def test_with_exits_answers_say_where_they_came_from(imprint, place, tmp_path):
     )
     assert code == 0
     assert {row["exit"] for row in rows_of(out)} <= {"block1", "end"}
+    whole = rows_of(out)
+    code, shown, err = imprint(
+        "export", place / "run0", "--exits", tmp_path / "exits", "--out", tmp_path / "onnx"
+    )
+    assert code == 0, err
+    assert "segment_0.onnx" in shown
+    code, out, _ = imprint("predict", tmp_path / "onnx", place / "pictures")
+    assert code == 0
+    for own, expected in zip(rows_of(out), whole, strict=True):
+        assert own["label"] == expected["label"]
+        assert own["exit"] == expected["exit"]
+        assert float(own["confidence"]) == pytest.approx(float(expected["confidence"]), abs=1e-3)
+    code, _, err = imprint(
+        "predict", tmp_path / "onnx", place / "pictures", "--exits", tmp_path / "exits"
+    )
+    assert code == 2
+    assert "has its own" in err
+    code, _, err = imprint("predict", place / "run0", place / "pictures", "--watch")
+    assert code == 2
+    assert "watch: expected --exits" in err
+    code, out, _ = imprint(
+        "predict", place / "run0", place / "pictures", "--exits", tmp_path / "exits", "--watch"
+    )
+    assert code == 0
+    assert len(rows_of(out)) == 160
     code, _, err = imprint(
         "predict", place / "run1", place / "pictures", "--exits", tmp_path / "exits"
     )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from imprint.answering.exported import ExportedNetwork
 from imprint.answering.inputs import Named
 from imprint.data import normalise
 from imprint.early_exit import DriftMonitor, EarlyExit, Route
@@ -13,7 +14,7 @@ from imprint.outputs import first_tensor
 from imprint.taps import guest
 from imprint.types import Normalisation
 
-__all__ = ["Prediction", "predict"]
+__all__ = ["Prediction", "predict", "predict_exported"]
 
 END = "end"
 
@@ -73,13 +74,47 @@ def predict(
     for names, pixels in batches:
         images = normalise(pixels, normalisation, channels_last=True).to(device)
         logits, taken = _answer(model, exits, images, monitor)
-        sure, labels = logits.softmax(1).max(1)
-        yield [
-            Prediction(name, class_names[label], share, places[place])
-            for name, label, share, place in zip(
-                names, labels.tolist(), sure.tolist(), taken.tolist(), strict=True
-            )
-        ]
+        where = [places[number] for number in taken.tolist()]
+        yield _predictions(names, logits, where, class_names)
+
+
+def predict_exported(
+    network: ExportedNetwork, batches: Iterable[Named]
+) -> Iterator[list[Prediction]]:
+    """Answer images with an exported network, as `predict` does with the network itself.
+
+    Args:
+        network: with its exits.
+        batches: of images.
+
+    Yields:
+        The answers of each batch, in its order.
+
+    Raises:
+        InvalidValueError: for images of another shape.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> predict_exported(ExportedNetwork.load(Path("nowhere")), [])
+        Traceback (most recent call last):
+        imprint.errors.MissingFileError: expected a file nowhere/exits.json, found none
+    """
+    for names, pixels in batches:
+        logits, taken = network.answer(pixels.numpy())
+        places = [network.places[number] for number in taken]
+        yield _predictions(names, torch.from_numpy(logits), places, network.class_names)
+
+
+def _predictions(
+    names: list[str], logits: Tensor, places: list[str], class_names: tuple[str, ...]
+) -> list[Prediction]:
+    sure, labels = logits.softmax(1).max(1)
+    return [
+        Prediction(name, class_names[label], share, place)
+        for name, label, share, place in zip(
+            names, labels.tolist(), sure.tolist(), places, strict=True
+        )
+    ]
 
 
 @torch.inference_mode()

@@ -10,6 +10,7 @@ from imprint.cli.attack import attack
 from imprint.cli.bench import bench
 from imprint.cli.early_exit import early_exit
 from imprint.cli.explore import explore
+from imprint.cli.export import export
 from imprint.cli.lists import ListCommand
 from imprint.cli.plan_skip import plan_skip
 from imprint.cli.predict import predict
@@ -40,6 +41,7 @@ app.command()(explore)
 app.command()(see)
 app.command()(early_exit)
 app.command()(predict)
+app.command()(export)
 app.command(cls=ListCommand)(attack)
 app.command()(reproduce)
 app.add_typer(bench)

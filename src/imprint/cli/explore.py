@@ -106,7 +106,7 @@ def _network(name: str | None, layer: str | None, images: ImageSet) -> dict[str,
     if layer is None and trained.layer is None:
         layers = ", ".join(name for name, _ in trained.model.named_modules() if name)
         raise InvalidValueError(f"layer: expected --layer with --model, one of {layers[:300]}")
-    check_shape(trained, name, shape)
+    check_shape(trained.shape, name, shape)
     chosen = layer or trained.layer
     return {
         "model": trained.model,

@@ -4,12 +4,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from imprint.early_exit import EarlyExit
 from imprint.errors import InvalidValueError
 from imprint.models import BUILT_IN, build_model, default_layer
+from imprint.on_maps import hash_tensors
+from imprint.runs import read_json
 from imprint.training import Trained, load_trained
 from imprint.types import Normalisation
 
-__all__ = ["check_classes", "check_shape", "is_run", "network_of", "split_seed_of"]
+__all__ = [
+    "check_classes",
+    "check_shape",
+    "exits_of",
+    "is_run",
+    "network_of",
+    "split_seed_of",
+]
 
 Shape = tuple[int, int, int]
 
@@ -50,19 +60,19 @@ def network_of(
     return Trained(model, default_layer(name), scale(), shape, class_names)
 
 
-def check_shape(trained: Trained, name: str, shape: Shape) -> None:
+def check_shape(own: Shape, name: str, shape: Shape) -> None:
     """Check that images are such as a network was trained on.
 
     Args:
-        trained: the network.
+        own: channels, height and width of the network's images.
         name: what the user called it.
         shape: channels, height and width of the images.
 
     Raises:
         InvalidValueError: where they are of another shape.
     """
-    if trained.shape != shape:
-        expected = f"images {trained.shape}, which the run in {name} was trained on"
+    if own != shape:
+        expected = f"images {own}, which the run in {name} was trained on"
         raise InvalidValueError(f"data: expected {expected}; got {shape}")
 
 
@@ -96,3 +106,28 @@ def split_seed_of(config: Mapping[str, Any]) -> int:
     """
     seed: int = config.get("split_seed", config.get("seed", 0))
     return seed
+
+
+def exits_of(folder: Path | None, trained: Trained, run: Path) -> EarlyExit | None:
+    """Load the exits of an early-exit run, if they are a network's.
+
+    Args:
+        folder: of the early-exit run; None for none.
+        trained: the network.
+        run: its folder.
+
+    Returns:
+        The exits.
+
+    Raises:
+        MissingFileError: where there are none.
+        InvalidValueError: where they are another network's.
+    """
+    if folder is None:
+        return None
+    loaded = EarlyExit.load(folder / "exits.safetensors")
+    asked = read_json(folder / "config.json")
+    if asked.get("weights") != hash_tensors(trained.model.state_dict()):
+        got = f"those of {asked.get('run', 'another network')}"
+        raise InvalidValueError(f"exits: expected those of the network in {run}, got {got}")
+    return loaded

@@ -1,4 +1,4 @@
-"""`imprint predict`: what a run's network answers to files, folders or data sets."""
+"""`imprint predict`: what a network answers to files, folders or data sets."""
 
 import csv
 import json
@@ -7,21 +7,27 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Annotated, Any, Self
+from typing import IO, Annotated, Any, NamedTuple, Self
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from imprint.answering import Named, Prediction, file_batches, image_files, part_batches
+from imprint.answering import (
+    ExportedNetwork,
+    Named,
+    Prediction,
+    file_batches,
+    image_files,
+    part_batches,
+    predict_exported,
+)
 from imprint.answering import predict as run_prediction
-from imprint.cli.networks import check_shape
+from imprint.cli.networks import check_shape, exits_of
 from imprint.data import IMAGE_SUFFIXES, KNOWN, survey
-from imprint.early_exit import DriftMonitor, EarlyExit
+from imprint.early_exit import DriftMonitor
 from imprint.errors import InvalidValueError, MissingFileError, StorageError
-from imprint.on_maps import hash_tensors
-from imprint.runs import read_json
-from imprint.training import Trained, find_device, load_trained
+from imprint.training import find_device, load_trained
 
 __all__ = ["predict"]
 
@@ -34,7 +40,7 @@ _where = partial(typer.Option, rich_help_panel="Where to write")
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="The folder of a run of train.")],
+    run: Annotated[Path, typer.Argument(help="The folder of a run of train, or of export.")],
     source: Annotated[
         str,
         typer.Argument(
@@ -47,6 +53,10 @@ def predict(
         Path | None,
         _how(help="The folder of a run of early-exit.", show_default="all go to the end"),
     ] = None,
+    watch: Annotated[
+        bool,
+        _how("--watch", help="Close the exits once images are unlike those of calibration."),
+    ] = False,
     batch_size: Annotated[int, _how(help="Images that run together.")] = 32,
     device: Annotated[str, _how(help="auto, cpu, cuda or mps.")] = "auto",
     shape: Annotated[str, _where("--format", help="csv or jsonl.")] = FORMATS[0],
@@ -57,12 +67,55 @@ def predict(
         raise InvalidValueError(f"format: expected {' or '.join(FORMATS)}, got {shape!r}")
     if batch_size < 1:
         raise InvalidValueError(f"batch_size: expected at least 1, got {batch_size}")
+    with _Display() as display:
+        if is_export(run):
+            answerer = _exported(run, exits, watch=watch)
+        else:
+            answerer = _trained(run, exits, device, display, watch=watch)
+        with _lines(out, shape) as write:
+            for answers in answerer.answer(_batches(source, answerer, run, batch_size, display)):
+                write(answers)
+                display.answered(len(answers))
+    display.end()
+
+
+class _Answerer(NamedTuple):
+    """Whatever answers.
+
+    Attributes:
+        shape: channels, height and width of its images.
+        answer: from batches of images to answers.
+    """
+
+    shape: tuple[int, int, int]
+    answer: Callable[[Iterator[Named]], Iterator[list[Prediction]]]
+
+
+def is_export(folder: Path) -> bool:
+    """Tell whether a folder holds an exported network."""
+    return (folder / "exits.json").is_file()
+
+
+def _exported(folder: Path, exits: Path | None, *, watch: bool) -> _Answerer:
+    if watch:
+        raise InvalidValueError("watch: expected a run of train with --exits, got an export")
+    if exits is not None:
+        raise InvalidValueError(f"exits: expected none, {folder} has its own; got {exits}")
+    network = ExportedNetwork.load(folder)
+    return _Answerer(network.shape, partial(predict_exported, network))
+
+
+def _trained(
+    run: Path, exits: Path | None, device: str, display: "_Display", *, watch: bool
+) -> _Answerer:
     trained = load_trained(run)
-    opened = _exits(exits, trained, run)
-    monitor = opened.monitor() if opened is not None and opened.exits else None
+    opened = exits_of(exits, trained, run)
+    if watch and (opened is None or not opened.exits):
+        raise InvalidValueError("watch: expected --exits with at least one exit, got none")
+    monitor = opened.monitor() if watch and opened is not None else None
     model: Any = trained.model.to(find_device(device))
-    with _Watch() as watch, _lines(out, shape) as write:
-        batches = _batches(source, trained, run, batch_size, watch)
+
+    def answer(batches: Iterator[Named]) -> Iterator[list[Prediction]]:
         for answers in run_prediction(
             model,
             batches,
@@ -71,52 +124,40 @@ def predict(
             exits=opened,
             monitor=monitor,
         ):
-            write(answers)
-            watch.answered(len(answers))
-            watch.moved(monitor)
-    watch.end()
+            yield answers
+            display.moved(monitor)
 
-
-def _exits(folder: Path | None, trained: Trained, run: Path) -> EarlyExit | None:
-    """The exits of an early-exit run, if they are this network's."""
-    if folder is None:
-        return None
-    loaded = EarlyExit.load(folder / "exits.safetensors")
-    asked = read_json(folder / "config.json")
-    if asked.get("weights") != hash_tensors(trained.model.state_dict()):
-        got = f"those of {asked.get('run', 'another network')}"
-        raise InvalidValueError(f"exits: expected those of the network in {run}, got {got}")
-    return loaded
+    return _Answerer(trained.shape, answer)
 
 
 def _batches(
-    source: str, trained: Trained, run: Path, batch_size: int, watch: "_Watch"
+    source: str, answerer: _Answerer, run: Path, batch_size: int, display: "_Display"
 ) -> Iterator[Named]:
     """The images that are meant, some at a time."""
     path = Path(source)
     if source == STDIN:
         named = (Path(line.rstrip("\n")) for line in sys.stdin if line.strip())
-        return file_batches(named, trained.shape, batch_size, watch.broken)
+        return file_batches(named, answerer.shape, batch_size, display.broken)
     if source not in KNOWN and path.is_dir():
         paths = image_files(path)
     elif path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         paths = [path]
     else:
-        return _of_parts(source, trained, run, batch_size, watch)
-    watch.expect(len(paths))
-    return file_batches(paths, trained.shape, batch_size, watch.broken)
+        return _of_parts(source, answerer, run, batch_size, display)
+    display.expect(len(paths))
+    return file_batches(paths, answerer.shape, batch_size, display.broken)
 
 
 def _of_parts(
-    source: str, trained: Trained, run: Path, batch_size: int, watch: "_Watch"
+    source: str, answerer: _Answerer, run: Path, batch_size: int, display: "_Display"
 ) -> Iterator[Named]:
     parts = survey(source)
     for part in parts.values():
         channels, height, width = part.images.images.shape[1:]
-        check_shape(trained, str(run), (channels, height, width))
+        check_shape(answerer.shape, str(run), (channels, height, width))
         for broken in part.unreadable:
-            watch.broken(broken.path, broken.reason)
-    watch.expect(sum(len(part.images) for part in parts.values()))
+            display.broken(broken.path, broken.reason)
+    display.expect(sum(len(part.images) for part in parts.values()))
     return (named for name, part in parts.items() for named in part_batches(name, part, batch_size))
 
 
@@ -161,7 +202,7 @@ def _jsonl(file: IO[str]) -> Callable[[Iterable[Prediction]], None]:
     return write
 
 
-class _Watch:
+class _Display:
     """A live bar on a terminal, and a line for what cannot be read; all of it on stderr."""
 
     def __init__(self) -> None:

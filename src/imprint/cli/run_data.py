@@ -50,7 +50,7 @@ def check_fits(trained: Trained, name: str, part: ImageSet) -> None:
         InvalidValueError: where shape or classes differ.
     """
     channels, height, width = part.images.shape[1:]
-    check_shape(trained, name, (channels, height, width))
+    check_shape(trained.shape, name, (channels, height, width))
     check_classes(trained, name, part.class_names)
 
 

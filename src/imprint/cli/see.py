@@ -145,7 +145,7 @@ def _looked(given: dict[str, Any]) -> _Looked:
 def _of_run(run: Trained, part: DataPart | None, given: dict[str, Any]) -> _Looked:
     """A run's network, with images such as it was trained on."""
     if part is not None:
-        check_shape(run, given["model"], _shape(part.images.images))
+        check_shape(run.shape, given["model"], _shape(part.images.images))
     picture = _picture(given, run.shape)
     images = part or _alone(picture)
     return _Looked(run.model, images, picture, run.class_names, run.normalisation)

@@ -151,8 +151,8 @@ def thresholds_at(outcomes: Outcomes, savings: Tensor, prices: Tensor) -> Tensor
         >>> margins, right = torch.tensor([[1.0, 2.0, 3.0, 4.0]]), torch.tensor([[0, 1, 0, 1]])
         >>> outcomes = Outcomes(margins, right.bool(), torch.ones(4).bool())
         >>> thresholds_at(outcomes, torch.tensor([0.5]), torch.tensor([0.1, 1.0]))
-        tensor([[4.],
-                [2.]])
+        tensor([[3.5000],
+                [1.5000]])
     """
     harms = (outcomes.full_right & ~outcomes.right).double()
     columns = [
@@ -167,8 +167,10 @@ def _lowest(margins: Tensor, harms: Tensor, limits: Tensor) -> Tensor:
     known = margins.isfinite()
     order = margins[known].argsort(descending=True)
     within = torch.searchsorted(_rising(harms[known][order]), limits.double(), right=True)
-    never = margins.new_tensor([torch.inf])
-    return torch.cat([never, margins[known][order]])[within]
+    falling = margins[known][order]
+    # half-way to the next margin, so that no rounding decides about the last one
+    between = torch.cat([(falling[:-1] + falling[1:]) / 2, 0.999 * falling[-1:]])
+    return torch.cat([margins.new_tensor([torch.inf]), between])[within]
 
 
 def _rising(values: Tensor) -> Tensor:

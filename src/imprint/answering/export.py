@@ -1,0 +1,205 @@
+"""A network with its exits as ONNX files: a segment up to each exit, and one to the end."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imprint.answering.onnx_packages import onnx_package
+from imprint.early_exit import EarlyExit, Head
+from imprint.errors import InvalidValueError
+from imprint.outputs import first_tensor
+from imprint.runs import claim, write_json
+from imprint.signatures import channels_first
+from imprint.taps import Tap, guest
+from imprint.types import Normalisation
+
+__all__ = ["export_exits"]
+
+GRID = 4
+
+
+def export_exits(
+    model: nn.Module,
+    exits: EarlyExit,
+    folder: Path,
+    *,
+    shape: tuple[int, int, int],
+    class_names: tuple[str, ...],
+    normalisation: Normalisation,
+) -> Path:
+    """Write a network and its exits as files that need neither PyTorch nor Imprint to run.
+
+    Segment 0 takes normalised images `(N, C, H, W)`, float32, N of any size; each further one the
+    maps that the one before it gave. A segment up to an exit gives these maps and the exit's logits
+    `(N, K)`; the last one gives the network's.
+
+    Args:
+        model: on the CPU, in float32; it is left as it was.
+        exits: of the model; without any there is one segment.
+        folder: new or empty; gets `segment_0.onnx`, … and `exits.json`.
+        shape: channels, height and width of the images.
+        class_names: of the logits, in order.
+        normalisation: of the images that the model takes.
+
+    Returns:
+        The folder.
+
+    Raises:
+        MissingExtraError: without `imprint[onnx]`.
+        InvalidValueError: where PyTorch cannot export the network.
+        RunExistsError: where the folder holds anything.
+
+    Examples:
+        >>> import tempfile
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     folder = export_exits(
+        ...         model,
+        ...         EarlyExit(()),
+        ...         Path(place),
+        ...         shape=(1, 2, 2),
+        ...         class_names=("a", "b"),
+        ...         normalisation=Normalisation((0.0,), (1.0,)),
+        ...     )
+        ...     sorted(path.name for path in folder.iterdir())
+        ['exits.json', 'segment_0.onnx']
+    """
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        onnx_package(name)
+    whole = _whole(model, exits, torch.zeros(2, *shape))
+    claim(folder)
+    extractor = onnx_package("onnx.utils").Extractor(whole)
+    last = len(exits.exits)
+    for number in range(last + 1):
+        inputs = [_maps(number - 1)] if number else ["images"]
+        outputs = [_logits(number)] if number == last else [_maps(number), _logits(number)]
+        segment = extractor.extract_model(inputs, outputs)
+        onnx_package("onnx").save(segment, folder / f"segment_{number}.onnx")
+    write_json(folder / "exits.json", _about(exits, shape, class_names, normalisation))
+    return folder
+
+
+def _maps(number: int) -> str:
+    return f"maps_{number}"
+
+
+def _logits(number: int) -> str:
+    return f"logits_{number}"
+
+
+def _about(
+    exits: EarlyExit,
+    shape: tuple[int, int, int],
+    class_names: tuple[str, ...],
+    normalisation: Normalisation,
+) -> Mapping[str, Any]:
+    return {
+        "shape": list(shape),
+        "classes": list(class_names),
+        "mean": list(normalisation.mean),
+        "std": list(normalisation.std),
+        "layers": [own.layer for own in exits.exits],
+        "thresholds": [own.threshold for own in exits.exits],
+        "promise": exits.promise._asdict(),
+    }
+
+
+def _whole(model: nn.Module, exits: EarlyExit, images: Tensor) -> Any:
+    """The network with all maps and logits as outputs, in one ONNX model."""
+    names = [
+        name for number in range(len(exits.exits)) for name in (_maps(number), _logits(number))
+    ]
+    with guest(model), torch.no_grad(), ExitStack() as stack, _quiet():
+        taps = [stack.enter_context(Tap(model, own.layer)) for own in exits.exits]
+        try:
+            program: Any = torch.onnx.export(
+                _Outputs(model, taps, exits),
+                (images,),
+                dynamo=True,
+                input_names=["images"],
+                output_names=[*names, _logits(len(exits.exits))],
+                dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+                verbose=False,
+            )
+        except Exception as error:  # whatever a user's own code or the exporter raises
+            reason = " ".join(str(error).split())[:300]
+            raise InvalidValueError(
+                f"model: expected one that PyTorch can export, {type(error).__name__}: {reason}"
+            ) from error
+    return program.model_proto
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter warns of packages that nobody asked for."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+class _Outputs(nn.Module):
+    """Gives the maps and the logits of each exit, then the network's logits."""
+
+    def __init__(self, model: nn.Module, taps: list[Tap], exits: EarlyExit) -> None:
+        super().__init__()
+        self._model, self._taps = model, taps
+        self._heads = nn.ModuleList(_HeadModule(own.head) for own in exits.exits)
+        self.eval()
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        logits = first_tensor(self._model(images), "the model")
+        outputs: list[Tensor] = []
+        for tap, head in zip(self._taps, self._heads, strict=True):
+            outputs += [tap.maps, head(tap.maps)]
+        return (*outputs, logits)
+
+
+class _HeadModule(nn.Module):
+    """A head without anything that depends on the data's values, as an export asks for."""
+
+    def __init__(self, head: Head) -> None:
+        super().__init__()
+        self.register_buffer("weight", head.weight)
+        self.register_buffer("bias", head.bias)
+        self._features = _grid if head.kind == "grid" else _moments
+
+    def forward(self, maps: Tensor) -> Tensor:
+        weight: Any = self.weight
+        bias: Any = self.bias
+        return F.linear(self._features(maps), weight, bias)
+
+
+def _moments(maps: Tensor) -> Tensor:
+    """The signature, by two passes."""
+    magnitude = channels_first(maps).abs()
+    mean = magnitude.mean(2)
+    variance = (magnitude - mean[:, :, None]).square().mean(2)
+    return torch.stack((mean, variance.sqrt()), dim=2).flatten(1)
+
+
+def _grid(maps: Tensor) -> Tensor:
+    """The means of a grid of places, as sums over rows and columns, which every runtime knows."""
+    if maps.ndim == 2:
+        return maps
+    if maps.ndim == 3:
+        return (maps.transpose(1, 2) @ _places(maps.shape[1]).T).flatten(1)
+    rows, columns = _places(maps.shape[2]), _places(maps.shape[3])
+    return (rows @ maps @ columns.T).flatten(1)
+
+
+def _places(size: int) -> Tensor:
+    """`(4, size)`: what each place averages, as adaptive pooling has it."""
+    return F.adaptive_avg_pool1d(torch.eye(size), GRID).T.contiguous()

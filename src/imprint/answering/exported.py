@@ -1,0 +1,106 @@
+"""An exported network run by onnxruntime: rows that an exit is sure of do not go on."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imprint.answering.onnx_packages import onnx_package
+from imprint.errors import DamagedFileError, InvalidValueError
+from imprint.runs import read_json
+
+__all__ = ["ExportedNetwork"]
+
+Floats = NDArray[np.float32]
+
+
+class ExportedNetwork:
+    """A network with exits, as `export_exits` wrote it.
+
+    Attributes:
+        shape: channels, height and width of its images.
+        class_names: of its logits, in order.
+        places: the exits' layers, then `end`.
+
+    Examples:
+        >>> ExportedNetwork.load(Path("nowhere"))
+        Traceback (most recent call last):
+        imprint.errors.MissingFileError: expected a file nowhere/exits.json, found none
+    """
+
+    def __init__(self, about: dict[str, Any], segments: list[Any]) -> None:
+        self.shape: tuple[int, int, int] = tuple(about["shape"])
+        self.class_names = tuple(about["classes"])
+        self.places = (*about["layers"], "end")
+        self._thresholds = [float(own) for own in about["thresholds"]]
+        mean, std = (np.asarray(about[name], np.float32) for name in ("mean", "std"))
+        self._mean, self._std = mean[:, None, None], std[:, None, None]
+        self._segments = segments
+
+    @classmethod
+    def load(cls, folder: Path, *, threads: int = 0) -> Self:
+        """Load what `export_exits` wrote.
+
+        Args:
+            folder: of the export.
+            threads: that a segment runs on; 0 leaves it to onnxruntime.
+
+        Returns:
+            The network.
+
+        Raises:
+            MissingExtraError: without `imprint[onnx]`.
+            MissingFileError: where a file is missing.
+            DamagedFileError: where one holds something else.
+        """
+        about = read_json(folder / "exits.json")
+        runtime = onnx_package("onnxruntime")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = threads
+        try:
+            segments = [
+                runtime.InferenceSession(folder / f"segment_{number}.onnx", options)
+                for number in range(len(about["layers"]) + 1)
+            ]
+            return cls(about, segments)
+        except Exception as error:  # onnxruntime has errors of its own for each case
+            reason = " ".join(str(error).split())[:300]
+            raise DamagedFileError(f"{folder}: expected an exported network, {reason}") from error
+
+    def answer(self, pixels: NDArray[np.uint8]) -> tuple[Floats, NDArray[np.int64]]:
+        """Answer images.
+
+        Args:
+            pixels: `(N, C, H, W)`, uint8.
+
+        Returns:
+            logits `(N, K)`, and the number of each row's exit `(N,)`, that of all exits for the
+            end.
+
+        Raises:
+            InvalidValueError: for images of another shape or type.
+        """
+        if pixels.shape[1:] != self.shape or pixels.dtype != np.uint8:
+            got = f"{pixels.shape} of {pixels.dtype}"
+            raise InvalidValueError(f"pixels: expected (N, *{self.shape}) of uint8, got {got}")
+        values = (pixels.astype(np.float32) / 255 - self._mean) / self._std
+        logits = np.empty((len(pixels), len(self.class_names)), np.float32)
+        taken = np.full(len(pixels), len(self._thresholds))
+        rows = np.arange(len(pixels))
+        for number, segment in enumerate(self._segments):
+            if not len(rows):
+                break
+            *maps, own = segment.run(None, {segment.get_inputs()[0].name: values})
+            logits[rows] = own
+            if maps:
+                sure = _margins(own) >= self._thresholds[number]
+                taken[rows[sure]] = number
+                rows, values = rows[~sure], maps[0][~sure]
+        return logits, taken
+
+
+def _margins(logits: Floats) -> Floats:
+    highest = np.sort(logits, axis=1)
+    with np.errstate(invalid="ignore"):  # infinity less infinity is not sure
+        return np.asarray(highest[:, -1] - highest[:, -2])

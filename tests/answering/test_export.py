@@ -1,0 +1,116 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from imprint.answering.export import export_exits
+from imprint.answering.exported import ExportedNetwork
+from imprint.data import load, normalisation, normalise
+from imprint.early_exit import HEAD_KINDS, EarlyExit, Exit, Head, features_of, head_logits, margins
+from imprint.errors import DamagedFileError, InvalidValueError, RunExistsError
+from imprint.models import build_model
+
+NAMES = tuple("0123456789")
+
+
+@pytest.fixture(scope="module")
+def images():
+    return load("mnist").test.images[:1000]
+
+
+@pytest.fixture(scope="module")
+def scale(images):
+    return normalisation(images)
+
+
+@torch.no_grad()
+def exits_of(model, layers, images, kind):
+    """Exits with heads of chance, each sure of about a third of the images."""
+    generator = torch.Generator().manual_seed(0)
+    found, maps = [], images
+    for name, module in model.named_children():
+        maps = module(maps)
+        if name in layers:
+            width = features_of(maps[:1], kind).shape[1]
+            head = Head(torch.randn(10, width, generator=generator), torch.zeros(10), kind)
+            sure = margins(head_logits(maps, head))
+            found.append(Exit(name, tuple(maps.shape[1:]), head, float(sure.quantile(0.67))))
+    return EarlyExit(tuple(found))
+
+
+@pytest.mark.parametrize("kind", HEAD_KINDS)
+def test_onnxruntime_answers_a_thousand_images_alike(images, scale, tmp_path, kind):
+    model = build_model("paper", (1, 28, 28), 10).eval()
+    floats, routes = normalise(images, scale), []
+    exits = exits_of(model, ("pool1", "pool2", "relu3"), floats, kind)
+    with torch.no_grad(), exits(model, routes.append):
+        expected = model(floats)
+    folder = export_exits(
+        model, exits, tmp_path / "out",
+        shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
+    )  # fmt: skip
+    exported = ExportedNetwork.load(folder, threads=1)
+    logits, taken = exported.answer(images.numpy())
+    same = taken == routes[0].taken.numpy()
+    assert same.mean() > 0.998  # rounding may tip one that lies at a threshold
+    np.testing.assert_allclose(logits[same], expected.numpy()[same], rtol=1e-3, atol=1e-3)
+    assert (logits.argmax(1) == expected.argmax(1).numpy())[same].all()
+    assert set(taken.tolist()) == {0, 1, 2, 3}
+    one = np.concatenate([exported.answer(images[k : k + 1].numpy())[0] for k in range(20)])
+    np.testing.assert_allclose(one, logits[:20], rtol=1e-3, atol=1e-3)
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_without_exits_there_is_one_segment(images, scale, tmp_path):
+    model = build_model("paper", (1, 28, 28), 10).train()
+    folder = export_exits(
+        model, EarlyExit(()), tmp_path,
+        shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
+    )  # fmt: skip
+    assert sorted(path.name for path in folder.iterdir()) == ["exits.json", "segment_0.onnx"]
+    assert model.training
+    logits, taken = ExportedNetwork.load(folder, threads=1).answer(images[:5].numpy())
+    with torch.no_grad():
+        expected = model.eval()(normalise(images[:5], scale))
+    np.testing.assert_allclose(logits, expected.numpy(), rtol=1e-3, atol=1e-4)
+    assert taken.tolist() == [0] * 5
+    with pytest.raises(RunExistsError):
+        export_exits(
+            model, EarlyExit(()), tmp_path,
+            shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
+        )  # fmt: skip
+    with pytest.raises(InvalidValueError, match=r"pixels: expected \(N, \*\(1, 28, 28\)\)"):
+        ExportedNetwork.load(folder).answer(np.zeros((2, 3, 28, 28), np.uint8))
+    (folder / "segment_0.onnx").write_bytes(b"nothing")
+    with pytest.raises(DamagedFileError, match="expected an exported network"):
+        ExportedNetwork.load(folder)
+
+
+def test_a_network_that_cannot_be_exported_is_told_before_anything_is_written(scale, tmp_path):
+    class Moody(nn.Module):
+        def forward(self, images):
+            if images.sum() > 0:
+                return images.flatten(1)
+            return -images.flatten(1)
+
+    with pytest.raises(InvalidValueError, match="model: expected one that PyTorch can export"):
+        export_exits(
+            Moody(), EarlyExit(()), tmp_path / "out",
+            shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
+        )  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_told_of_it(images, scale, tmp_path):
+    model = build_model("paper", (1, 28, 28), 10).eval()
+    exits = exits_of(model, ("pool1",), normalise(images, scale), "grid")
+    folder = export_exits(
+        model, exits, tmp_path,
+        shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
+    )  # fmt: skip
+    about = json.loads((folder / "exits.json").read_text())
+    assert about["layers"] == ["pool1"]
+    assert about["classes"] == list(NAMES)
+    assert about["thresholds"] == [exits.exits[0].threshold]
