@@ -1,6 +1,7 @@
-"""The paper's experiments with their verdicts: two hours, or more, for each of the three parts.
+"""The paper's experiments with their verdicts, in four parts, which may take hours each.
 
-    python benchmarks/bench_reproduce.py           # MNIST and Fashion-MNIST
+    python benchmarks/bench_reproduce.py           # its figures, on MNIST and Fashion-MNIST
+    python benchmarks/bench_reproduce.py overfitting
     python benchmarks/bench_reproduce.py colour
     python benchmarks/bench_reproduce.py deeper
 
@@ -16,7 +17,7 @@ from record import record
 
 from imprint.reproduce import reproduce
 
-PARTS = ("all", "colour", "deeper")
+PARTS = ("all", "overfitting", "colour", "deeper")
 
 
 def main() -> None:

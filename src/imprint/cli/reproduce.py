@@ -30,7 +30,7 @@ def reproduce(
     experiments: Annotated[
         list[str] | None,
         typer.Argument(
-            help=f"Of {', '.join(EXPERIMENTS)}; or all, which leaves out colour and deeper.",
+            help=f"Of {', '.join(EXPERIMENTS)}; or all, which leaves out the last three.",
             show_default="all",
         ),
     ] = None,
