@@ -134,6 +134,13 @@ def test_with_exits_answers_say_where_they_came_from(imprint, place, tmp_path):
     )
     assert code == 0
     assert len(rows_of(out)) == 160
+    code, out, err = imprint(
+        "attack", place / "run0", place / "pictures", "--exits", tmp_path / "exits",
+        "--epsilon", 0.1, "--device", "cpu", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    names = [row["name"] for row in json.loads(out)["networks"]]
+    assert names == [str(place / "run0"), f"{place / 'run0'} with exits"]
     code, _, err = imprint(
         "predict", place / "run1", place / "pictures", "--exits", tmp_path / "exits"
     )

@@ -21,8 +21,10 @@ from imprint.attacking import AttackResult, AttackSettings
 from imprint.attacking import attack as run_attack
 from imprint.cli import options
 from imprint.cli.folders import new_folder
+from imprint.cli.networks import exits_of
 from imprint.cli.run_data import check_fits, config_of, split_of
 from imprint.data import load
+from imprint.early_exit import WithExits
 from imprint.errors import InvalidValueError
 from imprint.report import attack_findings, attack_lines
 from imprint.robustness import on_pixels
@@ -46,6 +48,13 @@ def attack(
     on: Annotated[
         list[Path] | None,
         _what(help="A further run, attacked and judged as well; several times for more."),
+    ] = None,
+    exits: Annotated[
+        Path | None,
+        _what(
+            help="The folder of a run of early-exit: RUN is attacked with its exits as well.",
+            show_default="none",
+        ),
     ] = None,
     limit: Annotated[
         int | None, _what(help="Images of the test part, at most.", show_default="all")
@@ -93,12 +102,14 @@ def _attack(given: dict[str, Any]) -> tuple[AttackResult, Path]:
     runs = _runs([given["run"], *(given["on"] or ())])
     part = _test_part(given, runs)
     networks = {name: _network(trained, device) for name, trained in runs.items()}
+    networks |= _with_exits(given, runs, device)
     with _Display() as display:
         found = run_attack(
             networks, part, settings=settings, on_batch=display.on_batch, on_row=display.on_row
         )
     command = shlex.join(["imprint", *sys.argv[1:]])
     asked = {key: given[key] for key in ("data", "limit", "image_size", "device")}
+    asked["exits"] = None if given["exits"] is None else str(given["exits"])
     config = {"command": "attack", "runs": list(runs), **asked, **asdict(settings)}
     write_json(claim(folder) / "config.json", {**config, "command_line": command})
     found.write(folder, command)
@@ -125,6 +136,18 @@ def _network(trained: Trained, device: torch.device) -> nn.Module:
     model: Any = on_pixels(trained.model, trained.normalisation).to(device)
     fast: nn.Module = model.to(memory_format=torch.channels_last)
     return fast
+
+
+def _with_exits(
+    given: Mapping[str, Any], runs: Mapping[str, Trained], device: torch.device
+) -> dict[str, nn.Module]:
+    """The first network with its early exits: an attack then follows whichever branch answers."""
+    name, trained = next(iter(runs.items()))
+    exits = exits_of(given["exits"], trained, given["run"])
+    if exits is None:
+        return {}
+    model = WithExits(trained.model, exits).eval()
+    return {f"{name} with exits": on_pixels(model, trained.normalisation).to(device)}
 
 
 def _test_part(given: Mapping[str, Any], runs: Mapping[str, Trained]) -> ImageSet:

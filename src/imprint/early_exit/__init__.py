@@ -1,6 +1,6 @@
 """Early exits: answer what a network knows before its last layer, with a promise on accuracy."""
 
-from imprint.early_exit.calibrated import EarlyExit
+from imprint.early_exit.calibrated import EarlyExit, WithExits
 from imprint.early_exit.calibration import TradeOff
 from imprint.early_exit.exits import Exit, Route, early_exits
 from imprint.early_exit.heads import (
@@ -36,6 +36,7 @@ __all__ = [
     "Route",
     "Tally",
     "TradeOff",
+    "WithExits",
     "drift_scores",
     "early_exits",
     "error_p_value",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from imprint.early_exit.calibration import TradeOff, choose_exits, fit_heads, outcomes_of
 from imprint.early_exit.costs import exit_layers, measure_costs
 from imprint.early_exit.exits import Exit, Route, early_exits
-from imprint.early_exit.heads import HEAD_KINDS, Head, HeadKind
+from imprint.early_exit.heads import HEAD_KINDS, Head, HeadKind, check_kinds
 from imprint.early_exit.monitor import DriftMonitor, drift_scores
 from imprint.early_exit.overlap import warn_of_overlap
 from imprint.early_exit.promise import Promise, samples_needed
@@ -23,7 +23,7 @@ from imprint.early_exit.readings import Pairs, Readings, batches_from, read_laye
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.runs import read_tensors, write_tensors
 
-__all__ = ["EarlyExit"]
+__all__ = ["EarlyExit", "WithExits"]
 
 USUAL = Promise()
 
@@ -81,8 +81,8 @@ class EarlyExit:
             model: a trained classifier that gives logits `(N, K)`; it is not trained, and is left
                 as it was.
             fit_on: what it was trained on: an `ImageSet`, a map-style data set of `(image, label)`
-                as the model takes them, or batches of these, as of a `DataLoader`; no more than
-                20,000 samples are read.
+                as the model takes them, of which no more than 20,000 are read, spread over it; or
+                batches of these, as of a `DataLoader`, of which the first 20,000 samples are.
             promise_on: samples that it was not trained on, likewise; all are read.
             max_extra_error: the most by which the error may exceed the full network's, in (0, 1).
             confidence: with which that holds over the draw of `promise_on`, in (0, 1).
@@ -108,6 +108,7 @@ class EarlyExit:
         promise.check()
         if not 0 < tuning_share < 1:
             raise InvalidValueError(f"tuning_share: expected one in (0, 1), got {tuning_share}")
+        check_kinds(kinds)
         warn_of_overlap(fit_on, promise_on)
         held_pairs, fit_pairs, example = _pairs(model, fit_on, promise_on, batch_size)
         names = exit_layers(model, example, layers)
@@ -228,11 +229,38 @@ class EarlyExit:
             raise DamagedFileError(f"{path}: expected early exits, {error!r}") from error
 
 
+class WithExits(nn.Module):
+    """A model that always answers early, for whatever takes a module: an attack, a server.
+
+    Args:
+        model: that the exits were calibrated for.
+        exits: of the model.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
+        >>> head = Head(torch.tensor([[1.0, 0, 0, 0], [0, 0, 1.0, 0]]), torch.zeros(2))
+        >>> exits = EarlyExit((Exit("0", (2,), head, 3.0),))
+        >>> WithExits(model, exits).eval()(torch.tensor([[9.0, 1.0]])).detach()
+        tensor([[9., 1.]])
+    """
+
+    def __init__(self, model: nn.Module, exits: EarlyExit) -> None:
+        super().__init__()
+        self.model = model
+        self.exits = exits
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Answer images: logits `(N, K)`, in the order of the rows."""
+        with self.exits(self.model):
+            answers: Tensor = self.model(images)
+            return answers
+
+
 def _pairs(
     model: nn.Module, fit_on: Any, promise_on: Any, batch_size: int
 ) -> tuple[Pairs, Pairs, Tensor]:
     """Batches of both data sets, and some images on the model's device."""
-    fit_pairs, scale = batches_from(fit_on, batch_size)
+    fit_pairs, scale = batches_from(fit_on, batch_size, most=FIT_SAMPLES)
     held_pairs, _ = batches_from(promise_on, batch_size, scale)
     held = iter(held_pairs)
     first = next(held, None)

@@ -1,6 +1,6 @@
 """What answers at an exit: a linear map from features of a layer's maps to logits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
@@ -12,9 +12,11 @@ from imprint.memory import class_sums
 from imprint.signatures import signature
 
 __all__ = [
+    "FEATURES",
     "HEAD_KINDS",
     "Head",
     "HeadKind",
+    "check_kinds",
     "features_of",
     "fit_head",
     "grid_means",
@@ -91,7 +93,35 @@ def features_of(maps: Tensor, kind: HeadKind) -> Tensor:
         >>> features_of(maps, "probe").shape, features_of(maps, "grid").shape
         (torch.Size([2, 6]), torch.Size([2, 48]))
     """
-    return grid_means(maps) if kind == "grid" else signature(maps)
+    return FEATURES[kind](maps)
+
+
+FEATURES: dict[HeadKind, Callable[[Tensor], Tensor]] = {
+    "prototype": signature,
+    "probe": signature,
+    "grid": grid_means,
+}
+"""What each kind of head looks at."""
+
+
+def check_kinds(kinds: Collection[str]) -> None:
+    """Check the names of kinds of heads.
+
+    Args:
+        kinds: the names.
+
+    Raises:
+        InvalidValueError: for one that is unknown, or none.
+
+    Examples:
+        >>> check_kinds(["best"])
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: head: expected prototype, probe, grid, got 'best'
+    """
+    unknown = [kind for kind in kinds if kind not in HEAD_KINDS]
+    if unknown or not kinds:
+        got = repr(unknown[0]) if unknown else "none"
+        raise InvalidValueError(f"head: expected {', '.join(HEAD_KINDS)}, got {got}")
 
 
 def head_logits(maps: Tensor, head: Head) -> Tensor:
@@ -157,8 +187,7 @@ def fit_head(features: Tensor, labels: Tensor, num_classes: int, kind: HeadKind)
         >>> (features @ head.weight.T + head.bias).argmax(1)
         tensor([0, 0, 1, 1])
     """
-    if kind not in HEAD_KINDS:
-        raise InvalidValueError(f"head: expected {', '.join(HEAD_KINDS)}, got {kind!r}")
+    check_kinds([kind])
     _check(features, labels, num_classes)
     mean, deviation = features.mean(0), features.std(0, correction=0)
     scale = torch.where(deviation > DEAD * mean.abs().clamp_min(DEAD), 1 / deviation, 0.0)

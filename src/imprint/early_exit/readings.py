@@ -1,15 +1,16 @@
 """What a network's layers and its end say of a data set, gathered in one pass."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from imprint.data import batches_of, normalisation
-from imprint.early_exit.heads import HEAD_KINDS, HeadKind, features_of
+from imprint.early_exit.heads import FEATURES, HEAD_KINDS, HeadKind
 from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor
 from imprint.taps import Tap, guest
@@ -69,6 +70,7 @@ def read_layers(
         (torch.Size([3, 8]), [(4,)])
     """
     device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    takers = {FEATURES[kind] for kind in kinds}  # kinds that look at the same share it
     rows: list[_Row] = []
     count = 0
     with guest(model), ExitStack() as stack:
@@ -76,35 +78,32 @@ def read_layers(
         for images, labels in batches:
             logits = _logits(model(images.to(device)), labels)
             maps = [tap.maps for tap in taps]
-            rows.append(_Row({kind: _features(maps, kind) for kind in kinds}, logits, labels.cpu()))
+            features = {take: [take(own).cpu() for own in maps] for take in takers}
+            rows.append(_Row(features, logits, labels.cpu()))
             count += len(labels)
             if most is not None and count >= most:
                 break
     if not rows:
         raise InvalidValueError("data: expected at least one sample, got none")
-    return _joined(rows, [tuple(own.shape[1:]) for own in maps])
+    return _joined(rows, kinds, [tuple(own.shape[1:]) for own in maps])
 
 
 class _Row(NamedTuple):
     """What was read of a batch."""
 
-    features: dict[HeadKind, list[Tensor]]
+    features: dict[Callable[[Tensor], Tensor], list[Tensor]]
     logits: Tensor
     labels: Tensor
 
 
-def _features(maps: list[Tensor], kind: HeadKind) -> list[Tensor]:
-    return [features_of(own, kind).cpu() for own in maps]
-
-
-def _joined(rows: list[_Row], shapes: list[tuple[int, ...]]) -> Readings:
+def _joined(rows: list[_Row], kinds: Sequence[HeadKind], shapes: list[tuple[int, ...]]) -> Readings:
     features = {
-        kind: [torch.cat([row.features[kind][k] for row in rows]) for k in range(len(shapes))]
-        for kind in rows[0].features
+        take: [torch.cat([row.features[take][k] for row in rows]) for k in range(len(shapes))]
+        for take in rows[0].features
     }
     logits = torch.cat([row.logits for row in rows])
-    labels = torch.cat([row.labels for row in rows])
-    return Readings(features, logits, labels.long(), shapes)
+    labels = torch.cat([row.labels for row in rows]).long()
+    return Readings({kind: features[FEATURES[kind]] for kind in kinds}, logits, labels, shapes)
 
 
 def _logits(output: Any, labels: Tensor) -> Tensor:
@@ -120,7 +119,11 @@ def _logits(output: Any, labels: Tensor) -> Tensor:
 
 
 def batches_from(
-    data: Any, batch_size: int, scale: Normalisation | None = None
+    data: Any,
+    batch_size: int,
+    scale: Normalisation | None = None,
+    *,
+    most: int | None = None,
 ) -> tuple[Pairs, Normalisation | None]:
     """Make batches of whatever holds samples.
 
@@ -130,6 +133,8 @@ def batches_from(
         batch_size: of those that are made here.
         scale: what an `ImageSet` without a normalisation of its own is normalised by; None
             measures it.
+        most: samples of a data set to take, spread over it; None for all. Of batches that are made
+            already, none is left out.
 
     Returns:
         The batches, and the normalisation of an `ImageSet`.
@@ -147,11 +152,19 @@ def batches_from(
         scale = data.normalisation or scale
         if scale is None and not data.floats:
             scale = normalisation(data.images)
+        if most is not None and most < len(data):
+            rows = _spread(len(data), most)
+            data = replace(data, images=data.images[rows], labels=data.labels[rows])
         made = batches_of(data, min(batch_size, len(data)), scale, shuffle=False, drop_last=False)
         return ((batch.images, batch.labels) for batch in made.epoch(0)), scale
     if hasattr(data, "__getitem__") and not isinstance(data, list | tuple):
-        dataset: Any = data
-        return DataLoader(dataset, batch_size), scale
+        return DataLoader(Subset(data, _spread(len(data), most).tolist()), batch_size), scale
     if isinstance(data, Iterable):  # of batches
         return data, scale
     raise InvalidValueError(f"data: expected a data set or batches, got {type(data).__name__}")
+
+
+def _spread(count: int, most: int | None) -> Tensor:
+    """Rows that lie evenly over a set, which may be sorted."""
+    taken = min(count, most or count)
+    return torch.linspace(0, count - 1, taken, dtype=torch.float64).round().long()

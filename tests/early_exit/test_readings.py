@@ -1,0 +1,116 @@
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Subset, TensorDataset
+
+from imprint.early_exit import costs as costs_module
+from imprint.early_exit.costs import exit_layers, measure_costs
+from imprint.early_exit.overlap import warn_of_overlap
+from imprint.early_exit.readings import batches_from, read_layers
+from imprint.errors import InvalidValueError, LayerError
+from imprint.models import build_model
+from imprint.signatures import signature
+from imprint.taps import maps_at
+from imprint.types import ImageSet, Normalisation
+
+IMAGES = torch.rand(10, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+LABELS = torch.arange(10) % 3
+
+
+@pytest.fixture
+def model():
+    return build_model("conv4", (3, 16, 16), 3).train()
+
+
+def test_readings_are_the_layers_own(model):
+    pairs = [(IMAGES[:4], LABELS[:4]), (IMAGES[4:], LABELS[4:])]
+    read = read_layers(model, ["block1", "block3"], pairs)
+    assert model.training
+    for k, layer in enumerate(("block1", "block3")):
+        expected = signature(maps_at(model, layer, IMAGES))
+        torch.testing.assert_close(read.features["probe"][k], expected, rtol=1e-4, atol=1e-4)
+        assert read.features["probe"][k] is read.features["prototype"][k]
+        assert read.shapes[k] == tuple(maps_at(model, layer, IMAGES).shape[1:])
+    with torch.no_grad():
+        torch.testing.assert_close(read.logits, model.eval()(IMAGES), rtol=1e-4, atol=1e-4)
+    assert read.labels.equal(LABELS)
+
+
+def test_enough_is_enough(model):
+    pairs = ((IMAGES[k : k + 2], LABELS[k : k + 2]) for k in range(0, 10, 2))
+    assert len(read_layers(model, ["block1"], pairs, most=3).labels) == 4
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([], "data: expected at least one sample, got none"),
+        ([(IMAGES, LABELS + 1)], r"labels: expected values in 0 … K-1.* got 1 … 3 for 3 logits"),
+        ([(IMAGES, LABELS[:4])], r"model: expected logits \(4, K\), got \(10, 3\)"),
+    ],
+)
+def test_mistakes_are_told(model, pairs, message):
+    with pytest.raises(InvalidValueError, match=message):
+        read_layers(model, ["block1"], pairs)
+
+
+def test_whatever_holds_samples_gives_batches():
+    dataset = TensorDataset(IMAGES, LABELS)
+    loader = DataLoader(dataset, 4)
+    pixels = ImageSet((IMAGES * 255).byte(), LABELS, ("a", "b", "c"))
+    for data in (dataset, loader, [(IMAGES, LABELS)], pixels):
+        batches, _ = batches_from(data, 4)
+        images, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        assert labels.equal(LABELS)
+        assert images.shape == IMAGES.shape
+    with pytest.raises(InvalidValueError, match="data: expected a data set or batches, got int"):
+        batches_from(3, 4)
+
+
+def test_some_of_a_sorted_set_are_spread_over_it():
+    dataset = TensorDataset(torch.arange(100.0), torch.arange(100))
+    batches, _ = batches_from(dataset, 8, most=10)
+    taken = torch.cat([labels for _, labels in batches])
+    assert taken.tolist() == [0, 11, 22, 33, 44, 55, 66, 77, 88, 99]
+    pixels = ImageSet(torch.zeros(100, 1, 2, 2).byte(), torch.arange(100) // 50, ("a", "b"))
+    batches, _ = batches_from(pixels, 8, Normalisation((0.0,), (1.0,)), most=10)
+    assert torch.cat([labels for _, labels in batches]).bincount().tolist() == [5, 5]
+
+
+def test_overlap_is_told_by_indices_alone(recwarn):
+    dataset = TensorDataset(torch.arange(10.0))
+    inner = Subset(dataset, range(5, 10))
+    warn_of_overlap(Subset(dataset, range(5)), inner)
+    warn_of_overlap(dataset, TensorDataset(torch.arange(10.0)))
+    warn_of_overlap(iter([]), [1, 2])
+    assert not recwarn
+    with pytest.warns(UserWarning, match="1 of 2 are in fit_on"):
+        warn_of_overlap(DataLoader(Subset(dataset, [6, 7])), Subset(inner, [1, 4]))
+
+
+def test_layers_are_found_in_their_order_and_end_before_the_last(model):
+    found = exit_layers(model, IMAGES)
+    assert 2 <= len(found) <= 8
+    assert "linear" not in found
+    order = [name for name, _ in model.named_modules()]
+    assert found == sorted(found, key=order.index)
+    assert exit_layers(model, IMAGES, ["block3", "block1"]) == ["block1", "block3"]
+
+
+def test_a_layer_that_data_pass_around_is_refused_with_those_that_would_do():
+    residual = build_model("resnet8", (3, 16, 16), 3)
+    with pytest.raises(LayerError, match=r"'layer1.0.conv1': .*would do: stem"):
+        exit_layers(residual, IMAGES, ["layer1.0.conv1"])
+
+
+def test_without_a_layer_that_comes_early_enough_there_is_none(monkeypatch):
+    monkeypatch.setattr(costs_module, "LATE", 0.0)
+    with pytest.raises(LayerError, match="expected some through which all data flow, found none"):
+        exit_layers(nn.Sequential(nn.Flatten()), IMAGES)
+
+
+def test_costs_grow_with_depth(model):
+    costs = measure_costs(model, ["block1", "block3"], IMAGES, 3)["grid"]
+    assert 0 < costs.layers[0] < costs.layers[1] < costs.whole
+    assert (costs.heads > 0).all()
+    assert model.training
