@@ -88,6 +88,11 @@ def test_where_none_is_left_the_rest_does_not_run(model):
     assert calls == []
 
 
+def test_an_empty_batch_has_empty_answers(model):
+    with torch.no_grad(), early_exits(model, exits_of(model)):
+        assert model(IMAGES[:0]).shape == (0, 10)
+
+
 def test_closed_exits_change_no_bit(model):
     closed = [Exit(own.layer, own.shape, own.head, torch.inf) for own in exits_of(model)]
     routes = []
@@ -206,3 +211,35 @@ def test_outputs_that_are_no_logits_are_an_error():
         early_exits(model, []),
     ):
         model(IMAGES)
+
+
+def test_a_compiled_model_answers_early_too(model):
+    exits = exits_of(model)
+    expected, taken = answers_by_hand(model, exits, IMAGES)
+    torch.compiler.reset()
+    compiled = torch.compile(model, backend="eager")
+    own = [Exit(f"_orig_mod.{e.layer}", e.shape, e.head, e.threshold) for e in exits]
+    routes = []
+    with torch.no_grad():
+        with early_exits(compiled, own, routes.append):
+            logits = compiled(IMAGES)
+            everything = compiled(IMAGES[taken == 0])
+        torch.testing.assert_close(compiled(IMAGES), model(IMAGES))
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(everything, expected[taken == 0], rtol=1e-4, atol=1e-4)
+    assert routes[0].taken.equal(taken)
+    torch.compiler.reset()
+
+
+def test_a_model_that_was_compiled_without_its_exits_says_what_to_do(model):
+    torch.compiler.reset()
+    compiled = torch.compile(model, backend="eager")
+    own = [Exit(f"_orig_mod.{e.layer}", e.shape, e.head, e.threshold) for e in exits_of(model)]
+    with torch.no_grad():
+        compiled(IMAGES)
+        with (
+            pytest.raises(LayerError, match=r"'_orig_mod.layer1': .*torch.compiler.reset\(\)"),
+            early_exits(compiled, own),
+        ):
+            compiled(IMAGES)
+    torch.compiler.reset()  # as it says

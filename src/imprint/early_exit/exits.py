@@ -49,6 +49,7 @@ class Route:
 
     ends: int
     taken: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    met: bool = False  # whether an exit ran
     _rows: Tensor | None = None  # of those that go on; None for all
     _answers: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
@@ -63,6 +64,7 @@ class Route:
         Returns:
             `(R,)`, int64, the places among the M of those that go on; None for all.
         """
+        self.met = True
         if self._rows is None:
             self.taken = torch.full((len(sure),), self.ends, device=sure.device)
         if not bool(sure.any()):
@@ -128,7 +130,7 @@ def early_exits(
         monitor: watches the first exit; once it is alarmed, no exit answers any more.
 
     Raises:
-        LayerError: where a layer is missing, or the model has exits already.
+        LayerError: where a layer is missing or does not run, or the model has exits already.
         InvalidValueError: where the model is in train mode, its maps are of another shape than the
             exits were fitted to, or it gives no logits.
 
@@ -148,7 +150,7 @@ def early_exits(
         for number, own in enumerate(exits):
             stack.enter_context(row_filter(model, own.layer, _chooser(number, own, monitor)))
         model.__dict__[_IN_USE] = True
-        model.__dict__["forward"] = _routed(model, forward, len(exits), on_route)
+        model.__dict__["forward"] = _routed(model, forward, exits, on_route)
         try:
             yield
         finally:
@@ -194,7 +196,7 @@ def _moved(number: int, logits: Tensor, monitor: DriftMonitor) -> bool:
 def _routed(
     model: nn.Module,
     forward: Callable[..., Any],
-    ends: int,
+    exits: Exits,
     on_route: Callable[[Route], None],
 ) -> Callable[..., Tensor]:
     """The model's forward pass with exits."""
@@ -202,7 +204,7 @@ def _routed(
     def routed(*args: Any, **kwargs: Any) -> Tensor:
         if model.training:
             raise InvalidValueError("model: expected one in eval mode, got one in train mode")
-        route = Route(ends)
+        route = Route(len(exits))
         token = _ROUTE.set(route)
         try:
             logits = _checked(forward(*args, **kwargs))
@@ -210,6 +212,11 @@ def _routed(
             logits = None
         finally:
             _ROUTE.reset(token)
+        if exits and not route.met:
+            raise LayerError(
+                f"layer {exits[0].layer!r}: expected it to run with its exit; a compiled model "
+                "must run so first, before it runs without: torch.compiler.reset()"
+            )
         answers = route.joined(logits)
         on_route(route)
         return answers
