@@ -445,7 +445,7 @@ def _markdown(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def _anchor(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    return re.sub(r"\s+", "-", re.sub(r"[^a-z0-9\s-]", "", title.lower()))
 
 
 def _stamp(figures: dict[str, Any]) -> str:
