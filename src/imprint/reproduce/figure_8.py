@@ -113,7 +113,7 @@ def _table(courses: dict[int, dict[str, list[dict[str, Any]]]]) -> Table:
             1 - sum(run["images_trained"]) / sum(run["images_seen"]) for run in own["cached"]
         )
         shown = [f"{table[f'{name}_{part}'][k]:.2f}" for name in _BOTH for part in _PARTS]
-        lines.append([f"{size:,}", *shown, *train, *ends, f"{skipped:.0%}"])
+        lines.append([f"{size:,}", *shown, *train, *ends, f"{100 * skipped:.0f} %"])
     columns = (
         "batch",
         *(f"{name} {part}, printed" for name in _BOTH for part in _PARTS),

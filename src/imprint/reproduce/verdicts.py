@@ -58,9 +58,8 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
         >>> spread([1.0, 2.0])
         '1.50 ± 0.71'
     """
-    if len(values) < 2:
-        return f"{mean(values):.{digits}f}"
-    return f"{mean(values):.{digits}f} ± {stdev(values):.{digits}f}"
+    middle = f"{mean(values):z.{digits}f}"  # no minus before what rounds to 0
+    return f"{middle} ± {stdev(values):.{digits}f}" if len(values) > 1 else middle
 
 
 def judge_gain(
@@ -165,7 +164,7 @@ def judge_match(
     distance = mean(abs(a - b) / abs(b) for a, b in pairs)
     grades: tuple[tuple[float, Verdict], ...] = ((CLOSE, "holds"), (NEAR, "holds in part"))
     verdict: Verdict = next((name for most, name in grades if distance <= most), "does not hold")
-    because = f"our means lie {distance:.0%} from the printed figures on average"
+    because = f"our means lie {100 * distance:.0f} % from the printed figures on average"
     return Claim(says, _range(printed, digits), _range(means, digits), "", verdict, because)
 
 
