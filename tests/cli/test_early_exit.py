@@ -87,6 +87,26 @@ def test_mistakes_are_one_line(imprint, place, tmp_path, options, message):
     assert not out.exists()
 
 
+def test_methods_side_by_side(imprint, place, tmp_path):
+    code, shown, _ = imprint(
+        "bench", "exits", place / "run", place / "lights.npz", "--methods", "imprint-probe,e2cm",
+        "--layer", "block1", "--batch-size", 32, "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert code == 0
+    assert "full network:" in shown
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert [row["method"] for row in result["methods"]] == ["imprint-probe", "e2cm"]
+    assert "Accuracy against time" in (tmp_path / "out" / "report.html").read_text()
+    for options, message in (
+        (["--methods", "hope"], "methods: expected imprint-grid"),
+        (["--max-extra-error", 2], "max_extra_error: expected a value in (0, 1), got 2.0"),
+        (["--limit", 1], "limit: expected at least 2, got 1"),
+    ):
+        code, _, err = imprint("bench", "exits", place / "run", place / "lights.npz", *options)
+        assert code == 2
+        assert message in err
+
+
 def test_a_folder_that_is_no_run(imprint, place, tmp_path):
     code, _, err = imprint("early-exit", tmp_path, place / "lights.npz")
     assert code == 2

@@ -1,4 +1,4 @@
-"""`imprint bench skip`: skipping methods side by side, with their controls."""
+"""`imprint bench`: methods side by side; here the skipping methods, with their controls."""
 
 import shlex
 import sys
@@ -14,6 +14,7 @@ from rich.table import Table
 
 from imprint.benchmarking import METHODS, BenchSettings, bench_skip
 from imprint.cli import options
+from imprint.cli.bench_exits import exits
 from imprint.cli.folders import new_folder
 from imprint.cli.options import DEFAULTS, settings_of, shares_of
 from imprint.data import load
@@ -31,6 +32,9 @@ _methods = partial(typer.Option, rich_help_panel="What to set side by side")
 @bench.callback()
 def _bench() -> None:
     """Set methods side by side."""
+
+
+bench.command("exits")(exits)
 
 
 @bench.command("skip")

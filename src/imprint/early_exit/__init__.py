@@ -21,7 +21,14 @@ from imprint.early_exit.promise import (
     samples_needed,
     steps_that_hold,
 )
-from imprint.early_exit.routes import Costs, Outcomes, first_exits, tally_of, thresholds_at
+from imprint.early_exit.routes import (
+    Costs,
+    Outcomes,
+    expected_seconds,
+    first_exits,
+    tally_of,
+    thresholds_at,
+)
 
 __all__ = [
     "HEAD_KINDS",
@@ -40,6 +47,7 @@ __all__ = [
     "drift_scores",
     "early_exits",
     "error_p_value",
+    "expected_seconds",
     "features_of",
     "first_exits",
     "fit_head",

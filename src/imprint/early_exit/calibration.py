@@ -22,10 +22,12 @@ from imprint.early_exit.routes import (
 )
 
 __all__ = [
+    "PRICES",
     "Choice",
     "Step",
     "TradeOff",
     "choose_exits",
+    "choose_layers",
     "fit_heads",
     "outcomes_of",
     "step_through",
@@ -146,8 +148,9 @@ def choose_exits(
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     tuning, testing = order.tensor_split([round(tuning_share * count)])
     tuned = {kind: own.of(samples=tuning) for kind, own in outcomes.items()}
-    ladders = {kind: thresholds_at(tuned[kind], _savings(costs[kind]), PRICES) for kind in tuned}
-    best = {kind: _layers(tuned[kind], ladders[kind], costs[kind], promise) for kind in tuned}
+    ladders = {kind: thresholds_at(tuned[kind], costs[kind].savings, PRICES) for kind in tuned}
+    limit = promise.max_extra_error
+    best = {kind: choose_layers(tuned[kind], ladders[kind], costs[kind], limit) for kind in tuned}
     kind = min(best, key=lambda own: best[own][1])
     layers = best[kind][0]
     tested, own_costs = outcomes[kind].of(layers=layers, samples=testing), costs[kind].of(layers)
@@ -214,19 +217,32 @@ def step_through(outcomes: Outcomes, thresholds: Tensor, costs: Costs) -> list[S
     return steps
 
 
-def _savings(costs: Costs) -> Tensor:
-    return 1 - costs.layers / costs.whole
-
-
-def _layers(
-    outcomes: Outcomes, ladder: Tensor, costs: Costs, promise: Promise
+def choose_layers(
+    outcomes: Outcomes, ladder: Tensor, costs: Costs, max_extra_error: float
 ) -> tuple[list[int], float]:
-    """Take layer after layer, each time the one that saves most, and say what that comes to."""
+    """Take layer after layer, each time the one that saves most, while that is 1 % or more.
+
+    Args:
+        outcomes: of samples that the promise is then not tested on.
+        ladder: `(P, L)`, thresholds from strict to loose.
+        costs: of the layers.
+        max_extra_error: what the loosest thresholds may cost on these samples.
+
+    Returns:
+        The layers' numbers, ascending, and the seconds that a sample is predicted to take.
+
+    Examples:
+        >>> margins, right = torch.tensor([[1.0, 2.0]]), torch.tensor([[True, True]])
+        >>> costs = Costs(torch.tensor([1.0]), torch.tensor([0.5]), 4.0)
+        >>> ladder = torch.tensor([[2.0], [1.0]])
+        >>> choose_layers(Outcomes(margins, right, right[0]), ladder, costs, 0.0)
+        ([0], 1.5)
+    """
 
     def seconds_with(layers: list[int]) -> float:
         own = outcomes.of(layers=layers)
         steps = step_through(own, ladder[:, layers], costs.of(layers))
-        within = takewhile(lambda step: _lies_within(step.tally, promise), steps)
+        within = takewhile(lambda step: _lies_within(step.tally, max_extra_error), steps)
         return min((step.seconds for step in within), default=costs.whole)
 
     chosen: list[int] = []
@@ -241,5 +257,5 @@ def _layers(
     return chosen, seconds
 
 
-def _lies_within(tally: Tally, promise: Promise) -> bool:
-    return tally.harms - tally.gains <= promise.max_extra_error * tally.samples
+def _lies_within(tally: Tally, max_extra_error: float) -> bool:
+    return tally.harms - tally.gains <= max_extra_error * tally.samples

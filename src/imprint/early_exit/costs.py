@@ -28,7 +28,7 @@ from imprint.taps import (
     take_turns,
 )
 
-__all__ = ["exit_layers", "measure_costs"]
+__all__ = ["exit_layers", "layer_seconds", "measure_costs"]
 
 MOST = 8
 """Layers that are tried, where none are given."""
@@ -64,13 +64,13 @@ def exit_layers(model: nn.Module, images: Tensor, layers: Sequence[str] | None =
         raise LayerError(f"layers: expected one or more, each once; got {', '.join(layers)}")
     for layer in layers:
         check_carries_all_data(model, layer, images[:2])
-    seconds = _stamps(model, images[:2], layers, clock_of(images.device))
+    seconds = layer_seconds(model, images[:2], layers, clock_of(images.device))
     return sorted(layers, key=dict(zip(layers, seconds[:-1], strict=True)).__getitem__)
 
 
 def _found(model: nn.Module, images: Tensor) -> list[str]:
     names = candidate_layers(model, images)
-    *seconds, whole = _stamps(model, images, names, clock_of(images.device))
+    *seconds, whole = layer_seconds(model, images, names, clock_of(images.device))
     early = [(name, own) for name, own in zip(names, seconds, strict=True) if own <= LATE * whole]
     if not early:
         raise LayerError("layers: expected some through which all data flow, found none")
@@ -78,10 +78,28 @@ def _found(model: nn.Module, images: Tensor) -> list[str]:
     return chosen
 
 
-def _stamps(
+def layer_seconds(
     model: nn.Module, images: Tensor, layers: Sequence[str], clock: Clock
 ) -> tuple[float, ...]:
-    """The fastest of a few forward passes, to each layer and in all."""
+    """Measure a few forward passes: the fastest to each layer, and in all.
+
+    Args:
+        model: any `nn.Module`; it runs in eval mode and is left as it was.
+        images: `(N, C, H, W)`, a batch.
+        layers: names out of `model.named_modules()`.
+        clock: gives the time in seconds.
+
+    Returns:
+        The seconds to each layer, then those of the whole pass.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> first, whole = layer_seconds(
+        ...     model, torch.zeros(2, 1, 2, 2), ["0"], clock_of(torch.device("cpu"))
+        ... )
+        >>> 0 < first < whole
+        True
+    """
     with guest(model), torch.inference_mode():
         turns = take_turns(
             {"model": partial(forward_stamps, model, images, layers, clock=clock)},
@@ -120,7 +138,7 @@ def measure_costs(
         tensor(True)
     """
     clock = clock_of(images.device)
-    *seconds, whole = _stamps(model, images, layers, clock)
+    *seconds, whole = layer_seconds(model, images, layers, clock)
     maps = [maps_at(model, layer, images) for layer in layers]
     count, to_layers = len(images), torch.tensor(seconds) / len(images)
     return {

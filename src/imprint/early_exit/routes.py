@@ -55,6 +55,11 @@ class Costs(NamedTuple):
     heads: Tensor
     whole: float
 
+    @property
+    def savings(self) -> Tensor:
+        """`(L,)`: the share of the network's time that an answer at each layer saves."""
+        return 1 - self.layers / self.whole
+
     def of(self, layers: list[int]) -> "Costs":
         """Take some layers.
 

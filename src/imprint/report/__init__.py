@@ -3,6 +3,11 @@
 from imprint.report.attack_pictures import ExampleLook, ShotLook
 from imprint.report.attacking import attack_findings, attack_lines, attack_report
 from imprint.report.bench import BENCH_COLUMNS, bench_lines, bench_report
+from imprint.report.bench_exits import (
+    BENCH_EXIT_COLUMNS,
+    bench_exit_lines,
+    bench_exits_report,
+)
 from imprint.report.charts import similarity_by_class
 from imprint.report.data_pictures import ClassLook, DataPictures, PointMap
 from imprint.report.early_exits import (
@@ -41,6 +46,7 @@ from imprint.report.training_on_maps import OnMaps, accuracies_on_maps
 
 __all__ = [
     "BENCH_COLUMNS",
+    "BENCH_EXIT_COLUMNS",
     "CLAIM_COLUMNS",
     "EXIT_COLUMNS",
     "HEALTH_COLUMNS",
@@ -66,6 +72,8 @@ __all__ = [
     "attack_findings",
     "attack_lines",
     "attack_report",
+    "bench_exit_lines",
+    "bench_exits_report",
     "bench_lines",
     "bench_report",
     "claim_lines",

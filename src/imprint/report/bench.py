@@ -19,6 +19,14 @@ BENCH_COLUMNS = (
 )
 """What the table shows of each method and keep ratio."""
 
+NOTE = (
+    "Differences are to plain training of the same seed, in points, with their 95 % interval over"
+    " seeds. Seconds are of training alone; the runs of a seed took turns, an epoch each. “matched”"
+    " is plain training with fewer epochs and its schedule compressed to fit; “random” leaves out"
+    " the same share by chance. A method that decides by itself how much it keeps has no control of"
+    " its own."
+)
+
 COLOURS = {
     "plain": "#4a86c5",
     "matched": "#5b616b",
@@ -77,6 +85,7 @@ def bench_report(result: Mapping[str, Any], command: str = "") -> str:
         ],
         columns=columns,
         lines=lines,
+        note=NOTE,
         command=command,
     )
 

@@ -17,8 +17,8 @@ __all__ = ["EXPERIMENT"]
 
 QUESTION = (
     f"Outliers are the images farthest from their class's centroid: here, the farthest"
-    f" {100 * FARTHEST:.0f} % of each class. Are they the ones that a network finds hard? And does a"
-    " network that is right on those it was trained on overfit, as the paper holds? Then it would"
+    f" {100 * FARTHEST:.0f} % of each class. Are they the ones that a network finds hard? And does"
+    " a network that is right on those it was trained on overfit, as the paper holds? Then it would"
     " be wrong on outliers that it never saw, so it is asked these, too."
 )
 

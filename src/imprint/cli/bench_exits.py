@@ -1,0 +1,123 @@
+"""`imprint bench exits`: ways to answer early side by side."""
+
+import shlex
+import sys
+from contextlib import redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from imprint.benchmarking import EXIT_METHODS, bench_exits
+from imprint.cli import options
+from imprint.cli.folders import new_folder
+from imprint.cli.run_data import load_as
+from imprint.data import normalise
+from imprint.errors import InvalidValueError
+from imprint.report import BENCH_EXIT_COLUMNS, bench_exit_lines, bench_exits_report
+from imprint.runs import check_vacant, claim, write_json, write_text
+from imprint.training import Trained, load_trained
+from imprint.types import ImageSet
+
+__all__ = ["exits"]
+
+_methods = partial(typer.Option, rich_help_panel="What to set side by side")
+
+Pairs = list[tuple[torch.Tensor, torch.Tensor]]
+
+
+def exits(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="The folder of a run of train.")],
+    data: options.Data,
+    *,
+    methods: Annotated[str, _methods(help=f"Of {', '.join(EXIT_METHODS)}; or all.")] = "all",
+    layer: Annotated[
+        list[str] | None,
+        _methods(
+            help="Where rows may leave; several times for more.",
+            show_default="looks for layers",
+        ),
+    ] = None,
+    max_extra_error: Annotated[
+        float, _methods(help="Most by which the error may grow, on images that tune.")
+    ] = 0.005,
+    batch_size: Annotated[int, _methods(help="Images that run together.")] = 256,
+    limit: Annotated[
+        int, _methods(help="Training images that methods learn from, at most.")
+    ] = 20_000,
+    seed: Annotated[int, _methods(help="Of how the held-out images are shared out.")] = 0,
+    out: options.Out = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Set ways to answer early side by side: accuracy against time."""
+    with redirect_stdout(sys.stderr):  # whatever a network of the user's own prints
+        result, folder = _run(context.params)
+    if as_json:
+        typer.echo((folder / "result.json").read_text(), nl=False)
+    else:
+        _show(result, folder)
+
+
+def _run(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
+    """Read run and data, set the methods side by side, write all files."""
+    names = given["methods"].replace(",", " ").split()
+    for name, least in (("batch_size", 2), ("limit", 2)):
+        if given[name] < least:
+            raise InvalidValueError(f"{name}: expected at least {least}, got {given[name]}")
+    if not 0 < given["max_extra_error"] < 1:
+        got = given["max_extra_error"]
+        raise InvalidValueError(f"max_extra_error: expected a value in (0, 1), got {got}")
+    folder = given["out"] or new_folder("bench-exits")
+    check_vacant(folder)
+    trained = load_trained(given["run"])
+    splits = load_as(str(given["run"]), trained, given["data"])
+    order = torch.randperm(len(splits.test), generator=torch.Generator().manual_seed(given["seed"]))
+    tuning, measuring = order.tensor_split(2)
+    fitting = torch.linspace(0, len(splits.train) - 1, min(given["limit"], len(splits.train)))
+    model: Any = trained.model
+    console = Console(stderr=True, highlight=False)
+    result = bench_exits(
+        model.to(memory_format=torch.channels_last),
+        _batches(splits.train, fitting.round().long(), trained, given["batch_size"]),
+        _batches(splits.test, tuning, trained, given["batch_size"]),
+        _batches(splits.test, measuring, trained, given["batch_size"]),
+        methods=tuple(EXIT_METHODS) if names == ["all"] else tuple(names),
+        layers=given["layer"],
+        max_extra_error=given["max_extra_error"],
+        on_stage=console.print,
+    )
+    command = shlex.join(["imprint", *sys.argv[1:]])
+    asked = {key: given[key] for key in ("data", "batch_size", "limit", "seed")}
+    told = {"command": "bench exits", "run": str(given["run"]), **asked}
+    write_json(claim(folder) / "config.json", {**told, "command_line": command})
+    result = {**told, **result}
+    write_json(folder / "result.json", result)
+    write_text(folder / "report.html", bench_exits_report(result, command))
+    return result, folder
+
+
+def _batches(part: ImageSet, rows: torch.Tensor, trained: Trained, batch_size: int) -> Pairs:
+    """Images of these rows, as the network takes them."""
+    return [
+        (normalise(part.images[some], trained.normalisation, channels_last=True), part.labels[some])
+        for some in torch.split(rows, batch_size)
+    ]
+
+
+def _show(result: dict[str, Any], folder: Path) -> None:
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.print(f"full network: {100 * result['full_accuracy']:.2f} %")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in BENCH_EXIT_COLUMNS:
+        right = name in ("time", "accuracy", "extra error")
+        table.add_column(name, justify="right" if right else "left")
+    for line in bench_exit_lines(result):
+        table.add_row(*(cell.replace("[", r"\[") for cell in line))
+    console.print(table)
+    for name in ("report.html", "result.json"):
+        console.print(str(folder / name), soft_wrap=True, markup=False)

@@ -1,0 +1,16 @@
+"""Published ways to answer early, a file each, to be set beside Imprint's."""
+
+from imprint.early_exit.published.answers import Answers, ExitMethod
+from imprint.early_exit.published.class_means import ClassMeans
+from imprint.early_exit.published.linear_heads import LinearHeads
+from imprint.early_exit.published.signature_cache import SignatureCache
+from imprint.early_exit.published.trained_exits import TrainedExit
+
+__all__ = [
+    "Answers",
+    "ClassMeans",
+    "ExitMethod",
+    "LinearHeads",
+    "SignatureCache",
+    "TrainedExit",
+]

@@ -1,0 +1,126 @@
+"""The report of `imprint bench exits`, and its table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from imprint.report.page import Chart, Figure, render
+from imprint.report.palette import class_colours
+
+__all__ = ["BENCH_EXIT_COLUMNS", "bench_exit_lines", "bench_exits_report"]
+
+BENCH_EXIT_COLUMNS = ("method", "time", "accuracy", "extra error", "layers")
+
+Result = Mapping[str, Any]
+
+
+def bench_exits_report(result: Result, command: str = "") -> str:
+    """Make the report: accuracy against time, and the table.
+
+    Args:
+        result: what `result.json` holds, of `imprint bench exits`.
+        command: how to repeat it.
+
+    Returns:
+        One HTML page with all that it needs inside.
+
+    Examples:
+        >>> row = {"method": "e2cm", "layers": [], "at_limit": None, "curve": []}
+        >>> result = {"methods": [row], "layers": {}, "full_accuracy": 0.9}
+        >>> "e2cm" in bench_exits_report(result | {"max_extra_error": 0.005})
+        True
+    """
+    limit = 100 * result["max_extra_error"]
+    return render(
+        "bench.html",
+        title="Ways to answer early",
+        summary=(
+            f"The same network and images for all; the full network is right on "
+            f"{100 * result['full_accuracy']:.2f} %."
+        ),
+        charts=[_chart(result)],
+        columns=BENCH_EXIT_COLUMNS,
+        lines=bench_exit_lines(result),
+        note=(
+            f"Layers and thresholds of each method are the fastest whose extra error is at most "
+            f"{limit:g} points on the images that tune; time and accuracy are of other images. Time"
+            " is predicted from the seconds measured to each layer and those that the method takes"
+            " to answer there; 100 % is the full network. No promise is asked of anyone here."
+        ),
+        command=command,
+    )
+
+
+def bench_exit_lines(result: Result) -> list[list[str]]:
+    """Put the methods into lines of a table, a text for each of `BENCH_EXIT_COLUMNS`.
+
+    Args:
+        result: what `result.json` holds.
+
+    Returns:
+        A line a method, the fastest first; one that saves nothing within the limit says so.
+
+    Examples:
+        >>> point = {"time": 0.4, "accuracy": 0.9, "extra_error": 0.002}
+        >>> row = {"method": "e2cm", "layers": [0], "at_limit": point}
+        >>> bench_exit_lines({"methods": [row], "layers": {"layer1": 0.3}})
+        [['e2cm', '40.0 %', '90.00 %', '+0.20', 'layer1']]
+    """
+    names = list(result["layers"])
+    rows = sorted(
+        result["methods"], key=lambda row: row["at_limit"]["time"] if row["at_limit"] else 2.0
+    )
+    return [
+        [
+            row["method"],
+            f"{100 * row['at_limit']['time']:.1f} %",
+            f"{100 * row['at_limit']['accuracy']:.2f} %",
+            f"{100 * row['at_limit']['extra_error']:+.2f}",
+            ", ".join(names[layer] for layer in row["layers"]),
+        ]
+        if row["at_limit"]
+        else [row["method"], "none within the limit", "", "", ""]
+        for row in rows
+    ]
+
+
+def _chart(result: Result) -> Chart:
+    colours = class_colours(len(result["methods"]))
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": row["method"],
+            "x": [100 * point["time"] for point in row["curve"]],
+            "y": [100 * point["accuracy"] for point in row["curve"]],
+            "line": {"color": colour, "width": 1.5},
+            "marker": {"size": 5},
+            "hovertemplate": f"{row['method']}: time %{{x:.1f}} %, accuracy %{{y:.2f}} %"
+            "<extra></extra>",
+        }
+        for row, colour in zip(result["methods"], colours, strict=True)
+    ]
+    full = 100 * result["full_accuracy"]
+    line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": full, "y1": full}
+    figure: Figure = {
+        "data": traces,
+        "layout": {
+            "height": 460,
+            "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "shapes": [line | {"line": {"color": "#8a8f98", "dash": "dot", "width": 1.5}}],
+            "xaxis": {
+                "title": {"text": "time (% of the full network's)", "standoff": 10},
+                "automargin": True,
+            },
+            "yaxis": {
+                "title": {"text": "accuracy (%)", "standoff": 10},
+                "range": [full - 4, full + 1],
+                "automargin": True,
+            },
+        },
+    }
+    return Chart(
+        "Accuracy against time",
+        figure,
+        "Each point, other thresholds. Up and to the left is better; dotted, the full network.",
+    )
