@@ -1,0 +1,172 @@
+"""Early exits of a ResNet-20: seconds and accuracy, beside the full network and other ways.
+
+    python benchmarks/bench_exits.py cifar10       # trains it first, where runs/ has none
+    python benchmarks/bench_exits.py mnist --epochs 3
+    python benchmarks/bench_exits.py fashion-mnist --epochs 8
+
+One run of each data set; half of the test images calibrate, the other half measure.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from record import record
+from torch import Tensor, nn
+
+from imprint.answering import ExitSettings, ExportedNetwork, answer_early, export_exits
+from imprint.answering.speed import measure_speed
+from imprint.benchmarking import bench_exits
+from imprint.data import load, normalise
+from imprint.early_exit import EarlyExit
+from imprint.taps import clock_of, take_turns
+from imprint.training import Trained, TrainSettings, load_trained, train
+from imprint.types import ImageSet
+
+SIZES = (1, 32, 256)
+TO_REACH = {
+    "cifar10": {"time_256": 0.5, "latency_1": 0.6},
+    "mnist": {"time_256": 0.3},
+    "fashion-mnist": {"time_256": 0.45},
+}
+
+
+def network(data: str, epochs: int) -> Trained:
+    """The network of a run, trained where there is none yet."""
+    folder = Path("runs") / f"exits-{data}-{epochs}"
+    if not (folder / "result.json").is_file():
+        settings = TrainSettings(model="resnet20", epochs=epochs, precision="bf16")
+        train(load(data), settings, out=folder, resume=folder.is_dir())
+    return load_trained(folder)
+
+
+def overhead(model: nn.Module, exits: EarlyExit, images: Tensor) -> dict[str, float]:
+    """What exits cost where none is ever taken, as a share of the full network's time."""
+    closed = replace(exits, exits=tuple(replace(own, threshold=torch.inf) for own in exits.exits))
+    return {str(n): measure_speed(model, closed, images, n).ratio - 1 for n in SIZES}
+
+
+def exported(trained: Trained, exits: EarlyExit, part: ImageSet, threads: int) -> dict[str, Any]:
+    """Seconds of onnxruntime with exits to those without, and how often the answers agree."""
+    pixels = part.images.numpy()
+    with tempfile.TemporaryDirectory() as place:
+        networks = {}
+        for name, own in (("full", EarlyExit(())), ("early", exits)):
+            folder = export_exits(
+                trained.model,
+                own,
+                Path(place) / name,
+                shape=trained.shape,
+                class_names=trained.class_names,
+                normalisation=trained.normalisation,
+            )
+            networks[name] = ExportedNetwork.load(folder, threads=threads)
+        ratios = {}
+        for size, count in ((1, 400), (32, 2048), (256, 2048)):
+            turns = take_turns(
+                {name: _answering(own, pixels[:count], size) for name, own in networks.items()},
+                seconds=20,
+                clock=clock_of(torch.device("cpu")),
+            )
+            pairs = zip(turns["early"], turns["full"], strict=True)
+            ratios[str(size)] = median(early / full for early, full in pairs)
+        onnx_answers, taken = networks["early"].answer(pixels[:1000])
+    return {"time_ratio": ratios} | _agreement(trained, exits, part, onnx_answers, taken)
+
+
+def _answering(own: ExportedNetwork, pixels: Any, size: int) -> Callable[[], float]:
+    clock = clock_of(torch.device("cpu"))
+
+    def answer() -> float:
+        start = clock()
+        for first in range(0, len(pixels), size):
+            own.answer(pixels[first : first + size])
+        return clock() - start
+
+    return answer
+
+
+@torch.inference_mode()
+def _agreement(
+    trained: Trained, exits: EarlyExit, part: ImageSet, answers: Any, taken: Any
+) -> dict[str, float]:
+    routes: list[Any] = []
+    images = normalise(part.images[:1000], trained.normalisation)
+    with exits(trained.model, routes.append):
+        own = trained.model(images)
+    return {
+        "same_labels": float((own.argmax(1).numpy() == answers.argmax(1)).mean()),
+        "same_exits": float((routes[0].taken.numpy() == taken).mean()),
+    }
+
+
+def side_by_side(trained: Trained, splits: Any) -> dict[str, Any]:
+    """The published ways on the same network."""
+
+    def batches(part: ImageSet, rows: Tensor) -> list[tuple[Tensor, Tensor]]:
+        return [
+            (
+                normalise(part.images[own], trained.normalisation, channels_last=True),
+                part.labels[own],
+            )
+            for own in torch.split(rows, 256)
+        ]
+
+    order = torch.randperm(len(splits.test), generator=torch.Generator().manual_seed(0))
+    fitting = torch.linspace(0, len(splits.train) - 1, 20_000).round().long()
+    tuning, measuring = order.tensor_split(2)
+    model: Any = trained.model
+    return bench_exits(
+        model.to(memory_format=torch.channels_last),
+        batches(splits.train, fitting),
+        batches(splits.test, tuning),
+        batches(splits.test, measuring),
+    )
+
+
+def main() -> None:
+    """Measure a data set, and write `results/exits_<data>.json`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", nargs="?", choices=TO_REACH, default="cifar10")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    trained, splits = network(options.data, options.epochs), load(options.data)
+    model: Any = trained.model
+    model.to(memory_format=torch.channels_last)
+    found = answer_early(
+        model, splits.train, splits.test, trained.normalisation, settings=ExitSettings(),
+        on_stage=print,
+    )  # fmt: skip
+    at_one = answer_early(
+        model, splits.train, splits.test, trained.normalisation,
+        settings=ExitSettings(batch_size=1, measured_batches=(1,)),
+        on_stage=print,
+    )  # fmt: skip
+    images = normalise(splits.test.images[:2048], trained.normalisation, channels_last=True)
+    figures = {
+        "data": options.data,
+        "epochs": options.epochs,
+        "to_reach": TO_REACH[options.data],
+        "early_exit": _short(found.result),
+        "early_exit_for_batches_of_1": _short(at_one.result),
+        "overhead": overhead(model, found.exits, images) if found.exits.exits else {},
+        "onnx": exported(trained, found.exits, splits.test, options.threads),
+        "side_by_side": side_by_side(trained, splits),
+    }
+    print(record(f"exits_{options.data}", figures))
+
+
+def _short(result: dict[str, Any]) -> dict[str, Any]:
+    left = ("settings", "versions", "class_names", "curve")
+    return {key: value for key, value in result.items() if key not in left}
+
+
+if __name__ == "__main__":
+    main()
