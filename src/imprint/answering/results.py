@@ -80,7 +80,10 @@ def result_of(
         "latency_ratio": {size: speed.latency_ratio for size, speed in speeds.items()},
         "speed": [speed._asdict() for speed in answered.speeds],
         "curve": [point._asdict() for point in answered.exits.curve],
-        "settings": asdict(settings),
+        "settings": {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(settings).items()
+        },
         "image_shape": list(answered.part.images.shape[1:]),
         "class_names": list(answered.part.class_names),
         "seconds": dict(seconds),
