@@ -38,6 +38,7 @@ def tables() -> dict[str, str]:
         "batch-norm": _batch_norm(_read("batch_norm")),
         "occlusion": _occlusion(_read("occlusion")),
         "maps": _maps(_read("maps")),
+        "robust-maps": _robust(_read("robust_maps")),
         "freeze": _freeze(_read("freeze")),
         "undefined": _undefined(_read("nan")),
         "explore-jobs": _explore_jobs(_read("explore")),
@@ -392,6 +393,21 @@ def _points(row: dict[str, Any], name: str) -> str:
     if middle is None:
         return ""
     return f"{100 * middle:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
+
+
+def _robust(figures: dict[str, Any]) -> str:
+    """What withstands FGSM on itself, way by way."""
+    lines = [
+        "| trained on | clean | FGSM, cross entropy | FGSM, log odds |",
+        "|---|---|---|---|",
+        *(
+            f"| {row['way']} | {row['clean'][0]:.1f} % | {row['fgsm'][0]:.1f} % "
+            f"| {row['fgsm_log_odds'][0]:.1f} % |"
+            for row in figures["ways"]
+        ),
+    ]
+    seeds = "one seed" if figures["seeds"] == 1 else f"means of {figures['seeds']} seeds"
+    return "\n".join([*lines, "", f"{_stamp(figures)[:-1]} {seeds.capitalize()}.\n"])
 
 
 def _paper() -> list[dict[str, Any]]:
