@@ -5,13 +5,12 @@ from typing import Any
 
 from imprint.answering.pictures import pictures_of
 from imprint.answering.results import Answered
-from imprint.report import early_exit_report
-from imprint.runs import write_json, write_text
+from imprint.report import Reported, early_exit_report
 
 __all__ = ["EarlyExitResult"]
 
 
-class EarlyExitResult:
+class EarlyExitResult(Reported):
     """What `answer_early` came to.
 
     Attributes:
@@ -20,25 +19,13 @@ class EarlyExitResult:
     """
 
     def __init__(self, answered: Answered, result: dict[str, Any]) -> None:
-        self.result = result
+        super().__init__(result)
         self.exits = answered.exits
         self._answered = answered
 
-    def to_html(self, path: Path | str, command: str = "") -> Path:
-        """Write the report, one page that opens with no network.
-
-        Args:
-            path: where to.
-            command: how to repeat it.
-
-        Returns:
-            The path.
-
-        Raises:
-            StorageError: where it cannot be written.
-        """
-        page = early_exit_report(self.result, pictures_of(self._answered), command)
-        return write_text(Path(path), page)
+    def page(self, command: str = "") -> str:
+        """Make the report; see `Reported`."""
+        return early_exit_report(self.result, pictures_of(self._answered), command)
 
     def write(self, folder: Path, command: str = "") -> None:
         """Write `exits.safetensors`, `report.html` and `result.json` into a folder.
@@ -51,5 +38,4 @@ class EarlyExitResult:
             StorageError: where they cannot be written.
         """
         self.exits.save(folder / "exits.safetensors")
-        self.to_html(folder / "report.html", command)
-        write_json(folder / "result.json", self.result)
+        super().write(folder, command)

@@ -1,17 +1,15 @@
 """What an attack came to: the result, its report, and the images behind it."""
 
-from pathlib import Path
 from typing import Any
 
 from imprint.attacking.pictures import pictures_of
 from imprint.attacking.results import Attacked
-from imprint.report import attack_report
-from imprint.runs import write_json, write_text
+from imprint.report import Reported, attack_report
 
 __all__ = ["AttackResult"]
 
 
-class AttackResult:
+class AttackResult(Reported):
     """What `attack` came to.
 
     Attributes:
@@ -31,35 +29,10 @@ class AttackResult:
     """
 
     def __init__(self, attacked: Attacked, result: dict[str, Any]) -> None:
-        self.result = result
+        super().__init__(result)
         self.examples = tuple(attacked.examples)
         self._attacked = attacked
 
-    def to_html(self, path: Path | str, command: str = "") -> Path:
-        """Write the report, one page that opens with no network.
-
-        Args:
-            path: where to.
-            command: how to repeat it.
-
-        Returns:
-            The path.
-
-        Raises:
-            StorageError: where it cannot be written.
-        """
-        looks = pictures_of(self._attacked)
-        return write_text(Path(path), attack_report(self.result, looks, command))
-
-    def write(self, folder: Path, command: str = "") -> None:
-        """Write `report.html` and `result.json` into a folder.
-
-        Args:
-            folder: that exists.
-            command: how to repeat it.
-
-        Raises:
-            StorageError: where they cannot be written.
-        """
-        self.to_html(folder / "report.html", command)
-        write_json(folder / "result.json", self.result)
+    def page(self, command: str = "") -> str:
+        """Make the report; see `Reported`."""
+        return attack_report(self.result, pictures_of(self._attacked), command)

@@ -12,8 +12,8 @@ from torch import Tensor
 from imprint.errors import InvalidValueError
 from imprint.exploration.pictures import pictures_of
 from imprint.exploration.results import Findings
-from imprint.report import explore_report
-from imprint.runs import write_json, write_text
+from imprint.report import Reported, explore_report
+from imprint.runs import write_text
 
 __all__ = ["COLUMNS", "Exploration"]
 
@@ -35,7 +35,7 @@ COLUMNS = (
 """Of `samples.csv`."""
 
 
-class Exploration:
+class Exploration(Reported):
     """A data set as `explore` found it.
 
     Attributes:
@@ -60,7 +60,8 @@ class Exploration:
         self, found: Findings, result: dict[str, Any], *, embedding: Tensor | None = None
     ) -> None:
         self.parts, self.rows, self.samples = found.parts, found.rows, found.samples
-        self.result, self.embedding = result, embedding
+        super().__init__(result)
+        self.embedding = embedding
         self.found = found
 
     @property
@@ -143,21 +144,9 @@ class Exploration:
         shape = (-1, *self.found.seen.view)
         return moments.means.view(shape) / 255, moments.stds.view(shape) / 255
 
-    def to_html(self, path: Path | str, command: str = "") -> Path:
-        """Write the report, one page that opens with no network.
-
-        Args:
-            path: where to.
-            command: how to repeat it.
-
-        Returns:
-            The path.
-
-        Raises:
-            StorageError: where it cannot be written.
-        """
-        page = explore_report(self.result, pictures_of(self.found, self.embedding), command)
-        return write_text(Path(path), page)
+    def page(self, command: str = "") -> str:
+        """Make the report; see `Reported`."""
+        return explore_report(self.result, pictures_of(self.found, self.embedding), command)
 
     def to_csv(self, path: Path | str) -> Path:
         """Write a row a sample, see `COLUMNS`.
@@ -188,8 +177,7 @@ class Exploration:
             StorageError: where they cannot be written.
         """
         self.to_csv(folder / "samples.csv")
-        self.to_html(folder / "report.html", command)
-        write_json(folder / "result.json", self.result)
+        super().write(folder, command)
 
     def _lines(self) -> Iterator[Sequence[Any]]:
         scores = self.samples.outlier_score.tolist()

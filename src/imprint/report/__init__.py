@@ -31,6 +31,7 @@ from imprint.report.network_words import HEALTH_COLUMNS, health_line, see_findin
 from imprint.report.page import Chart
 from imprint.report.pictures import Shown, picture, sprite_sheets
 from imprint.report.point_chart import point_chart
+from imprint.report.reported import Reported
 from imprint.report.reproduction import (
     CLAIM_COLUMNS,
     Look,
@@ -64,6 +65,7 @@ __all__ = [
     "PatchesLook",
     "PictureRow",
     "PointMap",
+    "Reported",
     "SeePictures",
     "ShotLook",
     "Shown",

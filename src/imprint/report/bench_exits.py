@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from imprint.report.axes import named_axes
 from imprint.report.page import Chart, Figure, render
 from imprint.report.palette import class_colours
 
@@ -101,24 +102,10 @@ def _chart(result: Result) -> Chart:
     ]
     full = 100 * result["full_accuracy"]
     line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": full, "y1": full}
-    figure: Figure = {
-        "data": traces,
-        "layout": {
-            "height": 460,
-            "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-            "shapes": [line | {"line": {"color": "#8a8f98", "dash": "dot", "width": 1.5}}],
-            "xaxis": {
-                "title": {"text": "time (% of the full network's)", "standoff": 10},
-                "automargin": True,
-            },
-            "yaxis": {
-                "title": {"text": "accuracy (%)", "standoff": 10},
-                "range": [full - 4, full + 1],
-                "automargin": True,
-            },
-        },
-    }
+    layout = named_axes("time (% of the full network's)", "accuracy (%)", height=460)
+    layout["shapes"] = [line | {"line": {"color": "#8a8f98", "dash": "dot", "width": 1.5}}]
+    layout["yaxis"]["range"] = [full - 4, full + 1]
+    figure: Figure = {"data": traces, "layout": layout}
     return Chart(
         "Accuracy against time",
         figure,

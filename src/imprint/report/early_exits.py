@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from imprint.report.axes import named_axes
 from imprint.report.page import Chart, Figure, render
 from imprint.report.reproduction import PictureRow
 
@@ -172,23 +173,11 @@ def trade_off_chart(result: Result) -> Chart:
         )
     ]
     shape = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": limit, "y1": limit}
-    figure: Figure = {
-        "data": traces,
-        "layout": {
-            "height": 380,
-            "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-            "shapes": [shape | {"line": {"color": LINE, "dash": "dot", "width": 1.5}}],
-            "xaxis": {
-                "title": {"text": "time, predicted (% of the full network's)", "standoff": 10},
-                "automargin": True,
-            },
-            "yaxis": {
-                "title": {"text": "extra error (points)", "standoff": 10},
-                "automargin": True,
-            },
-        },
-    }
+    layout = named_axes(
+        "time, predicted (% of the full network's)", "extra error (points)", height=380
+    )
+    shapes = [shape | {"line": {"color": LINE, "dash": "dot", "width": 1.5}}]
+    figure: Figure = {"data": traces, "layout": layout | {"shapes": shapes}}
     return Chart(
         "What time costs in accuracy",
         figure,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
+from imprint.report.axes import named_axes
 from imprint.report.page import Figure
 from imprint.report.palette import class_colours
 
@@ -151,11 +152,4 @@ def _band(values: Seeds, x: Sequence[float], colour: str) -> dict[str, Any]:
 
 
 def _layout(x: str, y: str) -> dict[str, Any]:
-    return {
-        "height": 360,
-        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "hovermode": "x unified",
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        "xaxis": {"title": {"text": x, "standoff": 10}, "automargin": True},
-        "yaxis": {"title": {"text": y, "standoff": 10}, "automargin": True},
-    }
+    return named_axes(x, y) | {"hovermode": "x unified"}
