@@ -102,7 +102,7 @@ def _chart(result: Result) -> Chart:
     ]
     full = 100 * result["full_accuracy"]
     line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": full, "y1": full}
-    layout = named_axes("time (% of the full network's)", "accuracy (%)", height=460)
+    layout = named_axes("predicted time (% of all)", "accuracy (%)", height=460)
     layout["shapes"] = [line | {"line": {"color": "#8a8f98", "dash": "dot", "width": 1.5}}]
     layout["yaxis"]["range"] = [full - 4, full + 1]
     figure: Figure = {"data": traces, "layout": layout}

@@ -173,9 +173,7 @@ def trade_off_chart(result: Result) -> Chart:
         )
     ]
     shape = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": limit, "y1": limit}
-    layout = named_axes(
-        "time, predicted (% of the full network's)", "extra error (points)", height=380
-    )
+    layout = named_axes("predicted time (% of all)", "extra error (points)", height=380)
     shapes = [shape | {"line": {"color": LINE, "dash": "dot", "width": 1.5}}]
     figure: Figure = {"data": traces, "layout": layout | {"shapes": shapes}}
     return Chart(
