@@ -209,8 +209,8 @@ def test_answers_are_matched_by_the_names_of_the_classes():
             self.conv(images)
             return nn.functional.one_hot((images.mean((1, 2, 3)) > 0).long() + 1, 3).float()
 
-    dark, light = (torch.randint(low, low + 90, (20, 1, 12, 12)) for low in (0, 160))
-    images = ImageSet(torch.cat((dark, light)).byte(), torch.arange(40) // 20, ("dark", "light"))
+    dark, light = (low + blocks(20) // 3 for low in (0, 160))
+    images = ImageSet(torch.cat((dark, light)), torch.arange(40) // 20, ("dark", "light"))
     asked = {"model": Answers(), "layer": "conv", "settings": UNJUDGED}
     right = explore(images, answers=("apple", "dark", "light"), **asked).result
     assert right["outlier_accuracy"]["all"]["rest_accuracy"] == 1
