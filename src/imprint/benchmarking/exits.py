@@ -17,7 +17,7 @@ from imprint.early_exit import (
     thresholds_at,
 )
 from imprint.early_exit.calibration import PRICES, Step, choose_layers, step_through
-from imprint.early_exit.costs import exit_layers, layer_seconds
+from imprint.early_exit.costs import answer_seconds, exit_layers, network_costs
 from imprint.early_exit.published import (
     ClassMeans,
     ExitMethod,
@@ -28,7 +28,7 @@ from imprint.early_exit.published import (
 from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor
 from imprint.stages import Stages
-from imprint.taps import Tap, clock_of, guest, maps_at, take_turns
+from imprint.taps import Tap, clock_of, guest, maps_at
 from imprint.training.results import versions
 
 __all__ = ["EXIT_METHODS", "Batches", "bench_exits"]
@@ -189,25 +189,16 @@ def _costs(
     model: nn.Module, names: Sequence[str], learnt: Learnt, images: Tensor
 ) -> dict[str, Costs]:
     """Seconds of a sample to each layer and to the end, and of each method's answer there."""
-    clock = clock_of(images.device)
-    *seconds, whole = layer_seconds(model, images, names, clock)
+    clock, network = clock_of(images.device), network_costs(model, names, images)
     maps = [maps_at(model, name, images) for name in names]
 
-    def answer(method: ExitMethod, own: Tensor) -> float:
-        start = clock()
-        bool((method.answer(own).confidence >= 1).any())
-        return clock() - start
+    def seconds(method: ExitMethod, own: Tensor) -> float:
+        return answer_seconds(own, lambda rows: method.answer(rows).confidence, clock)
 
-    def fastest(method: ExitMethod, own: Tensor) -> float:
-        turns = take_turns({"": partial(answer, method, own)}, seconds=0, clock=clock)
-        return min(turns[""])
-
-    count, to_layers = len(images), torch.tensor(seconds) / len(images)
     return {
-        name: Costs(
-            to_layers,
-            torch.tensor([fastest(m, own) for m, own in zip(methods, maps, strict=True)]) / count,
-            whole / count,
+        name: network._replace(
+            heads=torch.tensor([seconds(m, own) for m, own in zip(methods, maps, strict=True)])
+            / len(images)
         )
         for name, methods in learnt.items()
     }

@@ -33,7 +33,7 @@ __all__ = [
     "step_through",
 ]
 
-PRICES = torch.logspace(-4, 1, 61, dtype=torch.float64)
+PRICES = torch.logspace(-4, 1, 201, dtype=torch.float64)
 """Chance of a harm that all of a network's time is worth, from strict to loose."""
 
 WORTH = 0.01

@@ -43,17 +43,27 @@ class Outcomes(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """Seconds of one sample.
+    """Seconds of one sample in a full batch, and which of them do not shrink with the batch.
 
     Attributes:
         layers: `(L,)`, to each layer's maps.
-        heads: `(L,)`, to answer at each.
+        heads: `(L,)`, to answer at each, and to let some of the rows go on.
         whole: of the whole network.
+        fixed: `(L + 1,)`, those to each layer and to the end that a batch takes however few its
+            rows, a share of `layers` and `whole`; None for none.
+        batch_size: rows that run together.
     """
 
     layers: Tensor
     heads: Tensor
     whole: float
+    fixed: Tensor | None = None
+    batch_size: int = 1
+
+    @property
+    def ends(self) -> Tensor:
+        """`(L + 1,)`: the seconds to each layer and to the end."""
+        return torch.cat([self.layers, self.layers.new_tensor([self.whole])])
 
     @property
     def savings(self) -> Tensor:
@@ -69,7 +79,8 @@ class Costs(NamedTuple):
         Returns:
             Their costs.
         """
-        return Costs(self.layers[layers], self.heads[layers], self.whole)
+        fixed = None if self.fixed is None else self.fixed[[*layers, -1]]
+        return self._replace(layers=self.layers[layers], heads=self.heads[layers], fixed=fixed)
 
 
 def first_exits(margins: Tensor, thresholds: Tensor) -> Tensor:
@@ -122,16 +133,26 @@ def expected_seconds(exits: Tensor, costs: Costs) -> float:
         costs: of each layer and head.
 
     Returns:
-        The mean: each sample pays for the network up to its exit, and for all heads up to there.
+        The mean: each sample pays for the network up to its exit and for all heads up to there,
+        and what a stretch of the network costs however few the rows is paid by the batch, where
+        one of its samples comes so far.
 
     Examples:
         >>> costs = Costs(torch.tensor([1.0]), torch.tensor([0.5]), 4.0)
         >>> expected_seconds(torch.tensor([0, 1]), costs)  # 1.5 and 4.5
         3.0
+        >>> halves = costs._replace(fixed=torch.tensor([0.5, 2.0]), batch_size=100)
+        >>> expected_seconds(torch.tensor([0, 1]), halves)  # the last 1.5 fixed ones are paid
+        3.75
     """
-    ends = torch.cat([costs.layers, costs.layers.new_tensor([costs.whole])])
-    heads = torch.cat([costs.heads.cumsum(0), costs.heads.sum()[None]])
-    return float((ends + heads)[exits.cpu()].mean())
+    count = len(costs.layers)
+    coming = (exits.cpu()[None] >= torch.arange(count + 1)[:, None]).double().mean(1)
+    any_comes = 1 - (1 - coming) ** costs.batch_size
+    stretches = costs.ends.diff(prepend=torch.zeros(1))
+    fixed = torch.zeros(count + 1) if costs.fixed is None else costs.fixed
+    fixed = fixed.diff(prepend=torch.zeros(1))
+    seconds = fixed * any_comes + (stretches - fixed) * coming
+    return float(seconds.sum() + (costs.heads * coming[:count]).sum())
 
 
 def thresholds_at(outcomes: Outcomes, savings: Tensor, prices: Tensor) -> Tensor:
