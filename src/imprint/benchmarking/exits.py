@@ -2,62 +2,31 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from imprint.early_exit import (
-    Costs,
-    Outcomes,
-    expected_seconds,
-    first_exits,
-    tally_of,
-    thresholds_at,
-)
-from imprint.early_exit.calibration import PRICES, Step, choose_layers, step_through
+from imprint.benchmarking.exit_choice import EXIT_METHODS, Chosen, choose_fastest
+from imprint.benchmarking.exit_speed import MethodExit, measured_ratios
+from imprint.early_exit import Costs, Outcomes, expected_seconds, first_exits, tally_of
+from imprint.early_exit.calibration import step_through
 from imprint.early_exit.costs import answer_seconds, exit_layers, network_costs
-from imprint.early_exit.published import (
-    ClassMeans,
-    ExitMethod,
-    LinearHeads,
-    SignatureCache,
-    TrainedExit,
-)
+from imprint.early_exit.published import ExitMethod
 from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor
 from imprint.stages import Stages
 from imprint.taps import Tap, clock_of, guest, maps_at
 from imprint.training.results import versions
 
-__all__ = ["EXIT_METHODS", "Batches", "bench_exits"]
+__all__ = ["Batches", "bench_exits"]
 
 Batches = Sequence[tuple[Tensor, Tensor]]
 """Images as the model takes them, with their labels."""
 
 
-class Way(NamedTuple):
-    """A method and how its thresholds are chosen.
-
-    Attributes:
-        build: for a number of classes.
-        priced: a threshold a layer, as Imprint's calibration has it; else one for all layers.
-    """
-
-    build: Callable[[int], ExitMethod]
-    priced: bool
-
-
-EXIT_METHODS: dict[str, Way] = {
-    "imprint-grid": Way(partial(LinearHeads, kind="grid"), priced=True),
-    "imprint-probe": Way(partial(LinearHeads, kind="probe"), priced=True),
-    "imprint-prototype": Way(partial(LinearHeads, kind="prototype"), priced=True),
-    "branchynet": Way(TrainedExit, priced=False),
-    "e2cm": Way(ClassMeans, priced=False),
-    "park-kim": Way(SignatureCache, priced=False),
-}
-"""By the names that users give; a further one is one more line."""
+FIRST = 8
+"""Batches whose seconds are measured."""
 
 
 def bench_exits(
@@ -68,14 +37,16 @@ def bench_exits(
     *,
     methods: Sequence[str] = tuple(EXIT_METHODS),
     layers: Sequence[str] | None = None,
+    smaller: Mapping[str, nn.Module] | None = None,
     max_extra_error: float = 0.005,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Set ways to answer early side by side.
+    """Set ways to answer early side by side, and smaller networks beside them.
 
     All see the same maps. Each chooses its layers and its thresholds on `tune_on`: the fastest
     whose extra error is at most the limit there (no promise is asked of anyone). What they come to
-    is measured on `measure_on`; seconds are predicted from those measured to each layer and those
+    is measured on `measure_on`: answers on all of it, seconds at the limit on its first batches,
+    each method in turn. Along the curves seconds are predicted from those to each layer and those
     that each method takes to answer there.
 
     Args:
@@ -85,13 +56,14 @@ def bench_exits(
         measure_on: likewise, other samples.
         methods: of `EXIT_METHODS`.
         layers: where rows may leave; None looks for some.
+        smaller: trained networks of less compute that take the same images, by a name each.
         max_extra_error: in (0, 1).
         on_stage: called with the name of each stage as it begins.
 
     Returns:
         `full_accuracy`, `layers` with the share of time to each, and `methods`, a row each: time
-        and accuracy where the limit is kept, and the curve of all thresholds tried; `seconds` of
-        each stage; `versions`.
+        and accuracy where the limit is kept, and the curve of all thresholds tried; `smaller`, a
+        row a network: time and accuracy; `seconds` of each stage; `versions`.
 
     Raises:
         InvalidValueError: for an unknown method.
@@ -117,21 +89,68 @@ def bench_exits(
         measured = _outcomes(model, names, learnt, measure_on)
     with stages("time"):
         costs = _costs(model, names, learnt, example)
-    rows = [
-        _row(name, tuned[name], measured[name], costs[name], max_extra_error) for name in methods
-    ]
-    any_costs = costs[methods[0]]
+    chosen = {
+        name: choose_fastest(name, tuned[name], costs[name], max_extra_error) for name in methods
+    }
+    rows = [_row(name, chosen[name], measured[name], costs[name]) for name in methods]
+    networks = smaller or {}
+    with stages("measure"):
+        ways = {
+            name: _exits(model, names, learnt[name], own, (example, classes))
+            for name, own in chosen.items()
+            if own.step is not None
+        }
+        ratios = measured_ratios(
+            model, ways, networks, [images for images, _ in measure_on[:FIRST]]
+        )
+    for row in rows:
+        if row["at_limit"]:
+            row["at_limit"] |= ratios[row["method"]]
+    full, any_costs = measured[methods[0]].full_right, costs[methods[0]]
     return {
-        "full_accuracy": float(measured[methods[0]].full_right.double().mean()),
+        "full_accuracy": float(full.double().mean()),
         "layers": {
             name: float(own / any_costs.whole)
             for name, own in zip(names, any_costs.layers, strict=True)
         },
         "max_extra_error": max_extra_error,
         "methods": rows,
+        "smaller": [
+            {"network": name, "accuracy": _accuracy(own, measure_on)} | ratios[name]
+            for name, own in networks.items()
+        ],
         "seconds": stages.seconds,
         "versions": versions(),
     }
+
+
+def _exits(
+    model: nn.Module,
+    names: Sequence[str],
+    methods: Sequence[ExitMethod],
+    chosen: Chosen,
+    seen: tuple[Tensor, int],
+) -> list[MethodExit]:
+    """A method's exits, to be opened on the network; `seen` are images and the classes."""
+    images, classes = seen
+    assert chosen.step is not None  # noqa: S101 - within the limit
+    return [
+        MethodExit(
+            names[layer],
+            tuple(maps_at(model, names[layer], images[:1]).shape[1:]),
+            methods[layer],
+            classes,
+            float(threshold),
+        )
+        for layer, threshold in zip(chosen.layers, chosen.step.thresholds, strict=True)
+    ]
+
+
+@torch.no_grad()
+def _accuracy(model: nn.Module, batches: Batches) -> float:
+    with guest(model):
+        right = [first_tensor(model(images), "smaller").argmax(1) == own for images, own in batches]
+    return float(torch.cat(right).double().mean())
 
 
 @torch.no_grad()
@@ -204,38 +223,21 @@ def _costs(
     }
 
 
-def _row(
-    name: str, tuned: Outcomes, measured: Outcomes, costs: Costs, limit: float
-) -> dict[str, Any]:
+def _row(name: str, chosen: Chosen, measured: Outcomes, costs: Costs) -> dict[str, Any]:
     """What a method comes to: at the limit, and along its curve."""
-    ladder = _ladder(name, tuned, costs)
-    layers, _ = choose_layers(tuned, ladder, costs, limit)
-    own = costs.of(layers)
-    steps = step_through(tuned.of(layers=layers), ladder[:, layers], own)
-    within = [step for step in steps if _extra(step) <= limit]
-    chosen = min(within, key=lambda step: step.seconds, default=None)
-    part = measured.of(layers=layers)
-    curve = [_point(part, step, own) for step in steps]
-    at_limit = None if chosen is None else _point(part, chosen, own)
-    return {"method": name, "layers": layers, "at_limit": at_limit, "curve": curve}
+    part, own = measured.of(layers=chosen.layers), costs.of(chosen.layers)
+    steps = step_through(part, chosen.ladder, own)
+    return {
+        "method": name,
+        "layers": chosen.layers,
+        "at_limit": None if chosen.step is None else _point(part, chosen.step.thresholds, own),
+        "curve": [_point(part, step.thresholds, own) for step in steps],
+    }
 
 
-def _ladder(name: str, tuned: Outcomes, costs: Costs) -> Tensor:
-    """Thresholds from strict to loose, `(P, L)`."""
-    if EXIT_METHODS[name].priced:
-        return thresholds_at(tuned, costs.savings, PRICES)
-    sure = tuned.margins[tuned.margins.isfinite()]
-    common = sure.float().quantile(torch.linspace(1, 0, len(PRICES)))
-    return common[:, None].expand(-1, len(tuned.margins))
-
-
-def _extra(step: Step) -> float:
-    return (step.tally.harms - step.tally.gains) / step.tally.samples
-
-
-def _point(part: Outcomes, step: Step, costs: Costs) -> dict[str, float]:
+def _point(part: Outcomes, thresholds: Tensor, costs: Costs) -> dict[str, float]:
     """Time, accuracy and extra error on the images that measure."""
-    exits = first_exits(part.margins, step.thresholds)
+    exits = first_exits(part.margins, thresholds)
     tally = tally_of(part, exits)
     extra = (tally.harms - tally.gains) / tally.samples
     return {

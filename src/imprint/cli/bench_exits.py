@@ -43,6 +43,10 @@ def exits(
             show_default="looks for layers",
         ),
     ] = None,
+    smaller: Annotated[
+        list[Path] | None,
+        _methods(help="Runs of smaller networks on the same data; several times for more."),
+    ] = None,
     max_extra_error: Annotated[
         float, _methods(help="Most by which the error may grow, on images that tune.")
     ] = 0.005,
@@ -75,6 +79,7 @@ def _run(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     folder = given["out"] or new_folder("bench-exits")
     check_vacant(folder)
     trained = load_trained(given["run"])
+    smaller = {path.name: _beside(path, trained) for path in given["smaller"] or []}
     splits = load_as(str(given["run"]), trained, given["data"])
     order = torch.randperm(len(splits.test), generator=torch.Generator().manual_seed(given["seed"]))
     tuning, measuring = order.tensor_split(2)
@@ -88,6 +93,7 @@ def _run(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
         _batches(splits.test, measuring, trained, given["batch_size"]),
         methods=tuple(EXIT_METHODS) if names == ["all"] else tuple(names),
         layers=given["layer"],
+        smaller=smaller,
         max_extra_error=given["max_extra_error"],
         on_stage=console.print,
     )
@@ -99,6 +105,18 @@ def _run(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     write_json(folder / "result.json", result)
     write_text(folder / "report.html", bench_exits_report(result, command))
     return result, folder
+
+
+def _beside(run: Path, trained: Trained) -> torch.nn.Module:
+    """A smaller network, checked to take the same images."""
+    own = load_trained(run)
+    for name in ("shape", "class_names", "normalisation"):
+        expected, got = getattr(trained, name), getattr(own, name)
+        if expected != got:
+            raise InvalidValueError(f"smaller: expected {name} {expected}, got {got} of {run}")
+    model: Any = own.model
+    network: torch.nn.Module = model.to(memory_format=torch.channels_last)
+    return network
 
 
 def _batches(part: ImageSet, rows: torch.Tensor, trained: Trained, batch_size: int) -> Pairs:
@@ -114,7 +132,7 @@ def _show(result: dict[str, Any], folder: Path) -> None:
     console.print(f"full network: {100 * result['full_accuracy']:.2f} %")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in BENCH_EXIT_COLUMNS:
-        right = name in ("time", "accuracy", "extra error")
+        right = name in ("time", "predicted", "accuracy", "extra error")
         table.add_column(name, justify="right" if right else "left")
     for line in bench_exit_lines(result):
         table.add_row(*(cell.replace("[", r"\[") for cell in line))

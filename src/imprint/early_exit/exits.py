@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from imprint.errors import InvalidValueError, LayerError
 from imprint.outputs import first_tensor
 from imprint.taps import row_filter
 
-__all__ = ["Exit", "Exits", "Route", "early_exits"]
+__all__ = ["AnyExit", "Exit", "Exits", "Route", "early_exits"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +34,60 @@ class Exit:
     head: Head
     threshold: float
 
+    def answer(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Answer maps.
 
-Exits = Sequence[Exit]
+        Args:
+            maps: `(N, ...)`, of the layer.
+
+        Returns:
+            Logits `(N, K)`, and how sure each is, `(N,)`.
+        """
+        logits = head_logits(maps, self.head)
+        return logits, margins(logits)
+
+    def to(self, device: torch.device) -> "Exit":
+        """Move the head to where maps are.
+
+        Args:
+            device: of the maps.
+
+        Returns:
+            The exit there.
+        """
+        return (
+            self if self.head.weight.device == device else replace(self, head=self.head.to(device))
+        )
+
+
+class AnyExit(Protocol):
+    """Whatever answers at a layer, as an `Exit` does."""
+
+    @property
+    def layer(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of its maps, without the batch."""
+        ...
+
+    @property
+    def threshold(self) -> float:
+        """How sure an answer must be at least."""
+        ...
+
+    def answer(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Give logits and how sure they are."""
+        ...
+
+    def to(self, device: torch.device) -> Self:
+        """Move to a device."""
+        ...
+
+
+Exits = Sequence[AnyExit]
 """In the order in which the network runs them."""
 
 
@@ -162,22 +214,20 @@ def early_exits(
 
 
 def _chooser(
-    number: int, own: Exit, monitor: DriftMonitor | None
+    number: int, own: AnyExit, monitor: DriftMonitor | None
 ) -> Callable[[Tensor], Tensor | None]:
     """What chooses the rows that go on."""
-    head = own.head
 
     def choose(maps: Tensor) -> Tensor | None:
-        nonlocal head
+        nonlocal own
         if tuple(maps.shape[1:]) != own.shape:
             expected, got = own.shape, tuple(maps.shape[1:])
             raise InvalidValueError(
                 f"images: expected maps {expected} at {own.layer!r}, as in calibration; got {got}"
             )
-        if head.weight.device != maps.device:
-            head = Head(head.weight.to(maps.device), head.bias.to(maps.device), head.kind)
-        logits = head_logits(maps, head)
-        sure = margins(logits) >= own.threshold
+        own = own.to(maps.device)
+        logits, sureness = own.answer(maps)
+        sure = sureness >= own.threshold
         if monitor is not None and _moved(number, logits, monitor):
             sure = torch.zeros_like(sure)
         on = _ROUTE.get().answer(number, sure, logits)

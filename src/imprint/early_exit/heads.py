@@ -57,6 +57,17 @@ class Head(NamedTuple):
     bias: Tensor
     kind: HeadKind = "probe"
 
+    def to(self, device: torch.device) -> "Head":
+        """Move it to a device.
+
+        Args:
+            device: where the maps are.
+
+        Returns:
+            The head there.
+        """
+        return self._replace(weight=self.weight.to(device), bias=self.bias.to(device))
+
 
 def grid_means(maps: Tensor) -> Tensor:
     """Average each channel over a grid of 4 by 4 places.
