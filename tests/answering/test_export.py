@@ -105,7 +105,7 @@ def test_a_network_that_cannot_be_exported_is_told_before_anything_is_written(sc
 
 def test_what_is_told_of_it(images, scale, tmp_path):
     model = build_model("paper", (1, 28, 28), 10).eval()
-    exits = exits_of(model, ("pool1",), normalise(images, scale), "grid")
+    exits = exits_of(model, ("pool1",), normalise(images, scale), "mlp")
     folder = export_exits(
         model, exits, tmp_path,
         shape=(1, 28, 28), class_names=NAMES, normalisation=scale,

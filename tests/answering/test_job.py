@@ -138,7 +138,7 @@ def test_classes_that_differ_are_an_error(model):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"head": "best"}, "head: expected auto, prototype, probe, grid, got 'best'"),
+        ({"head": "best"}, "head: expected auto, prototype, probe, mlp, got 'best'"),
         ({"batch_size": 0}, "batch_size: expected at least 1"),
         ({"measured_batches": ()}, "measured_batches: expected at least 1"),
         ({"calibration_share": 1.0}, r"calibration_share: expected one in \(0, 1\), got 1.0"),

@@ -67,7 +67,7 @@ def test_json_is_alone_on_stdout(imprint, place, tmp_path):
         (["--max-extra-error", 0], "max_extra_error: expected a value in (0, 1), got 0.0"),
         (["--layer", "block9"], "layer: expected one of the model's, such as"),
         (["--layer", "block1.0"], None),
-        (["--head", "mine"], "head: expected auto, prototype, probe, grid, got 'mine'"),
+        (["--head", "mine"], "head: expected auto, prototype, probe, mlp, got 'mine'"),
         (["--max-extra-error", 0.001], "promise_on: expected at least"),
         (["--image-size", 16], "data: expected images (1, 12, 12)"),
         (["--device", "tpu"], "device: expected"),
@@ -98,7 +98,7 @@ def test_methods_side_by_side(imprint, place, tmp_path):
     assert [row["method"] for row in result["methods"]] == ["imprint-probe", "e2cm"]
     assert "Accuracy against time" in (tmp_path / "out" / "report.html").read_text()
     for options, message in (
-        (["--methods", "hope"], "methods: expected imprint-grid"),
+        (["--methods", "hope"], "methods: expected imprint-mlp"),
         (["--max-extra-error", 2], "max_extra_error: expected a value in (0, 1), got 2.0"),
         (["--limit", 1], "limit: expected at least 2, got 1"),
     ):

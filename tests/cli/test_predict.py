@@ -101,7 +101,7 @@ def test_with_exits_answers_say_where_they_came_from(imprint, place, tmp_path):
     loose = ["--max-extra-error", 0.2, "--confidence", 0.7, "--calibration-share", 0.8]
     code, _, err = imprint(
         "early-exit", place / "run0", place / "pictures", *loose, "--layer", "block1",
-        "--head", "grid", "--device", "cpu", "--out", tmp_path / "exits",
+        "--head", "mlp", "--device", "cpu", "--out", tmp_path / "exits",
     )  # fmt: skip
     assert code == 0, err
     code, out, _ = imprint(

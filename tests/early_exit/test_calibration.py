@@ -7,8 +7,9 @@ from torch import nn
 
 from imprint.data import load, normalisation, normalise
 from imprint.early_exit import EarlyExit, Outcomes, Promise, calibrated
-from imprint.early_exit.calibration import choose_exits, fit_heads, outcomes_of, step_through
+from imprint.early_exit.calibration import choose_exits, fit_heads, step_through
 from imprint.early_exit.heads import HEAD_KINDS
+from imprint.early_exit.held_out import answer_held_out
 from imprint.early_exit.readings import read_layers
 from imprint.early_exit.routes import Costs, first_exits, tally_of
 from imprint.errors import DamagedFileError, InvalidValueError, LayerError
@@ -41,25 +42,22 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def readings(digits):
+def outcomes(digits):
     model, (images, labels), test, scale = digits
-    fitted = read_layers(model, LAYERS, [(images, labels)])
-    held = read_layers(model, LAYERS, [(normalise(test.images, scale), test.labels)])
-    return fitted, held
-
-
-@pytest.fixture(scope="module")
-def outcomes(readings):
-    fitted, held = readings
-    return {kind: outcomes_of(held, own) for kind, own in fit_heads(fitted).items()}
+    heads = fit_heads(read_layers(model, LAYERS, [(images[:6000], labels[:6000])]))
+    held = [
+        (normalise(test.images[k : k + 999], scale), test.labels[k : k + 999])
+        for k in range(0, 10000, 999)
+    ]
+    return answer_held_out(model, LAYERS, heads, held).outcomes
 
 
 def test_deeper_layers_and_probes_know_more(outcomes):
     right = {kind: own.right.double().mean(1).tolist() for kind, own in outcomes.items()}
     for kind in HEAD_KINDS:
         assert right[kind][0] < right[kind][1]
-    assert right["prototype"][0] < right["probe"][0] < right["grid"][0]
-    assert right["grid"][1] > 0.95
+    assert right["prototype"][0] < right["probe"][0] < right["mlp"][0]
+    assert right["mlp"][1] > 0.95
 
 
 def test_surer_answers_are_right_more_often(outcomes):
@@ -71,13 +69,13 @@ def test_surer_answers_are_right_more_often(outcomes):
 
 def test_the_promise_holds_over_200_draws(outcomes):
     """The extra error on all images exceeds the limit as seldom as was promised."""
-    promise, own = Promise(0.01, 0.9), outcomes["grid"]
+    promise, own = Promise(0.01, 0.9), outcomes["mlp"]
     generator = torch.Generator().manual_seed(0)
     broken = opened = 0
     for seed in range(200):
         rows = torch.randint(0, 10000, (1500,), generator=generator)
         drawn = own.of(samples=rows)
-        choice = choose_exits({"grid": drawn}, {"grid": COSTS}, promise, seed=seed)
+        choice = choose_exits({"mlp": drawn}, {"mlp": COSTS}, promise, seed=seed)
         if not choice.layers:
             continue
         opened += 1
@@ -100,14 +98,14 @@ def test_a_looser_promise_saves_more_time(outcomes):
 
 
 def test_a_layer_that_knows_nothing_is_not_taken(outcomes):
-    own = outcomes["grid"]
+    own = outcomes["mlp"]
     blind = Outcomes(
         torch.cat([torch.rand(1, 10000), own.margins[1:2]]),
         torch.cat([torch.rand(1, 10000) < 0.1, own.right[1:2]]),
         own.full_right,
     )
     costs = Costs(torch.tensor([0.1, 0.5]), torch.tensor([0.05, 0.05]), 1.0)
-    assert choose_exits({"grid": blind}, {"grid": costs}, Promise()).layers == (1,)
+    assert choose_exits({"mlp": blind}, {"mlp": costs}, Promise()).layers == (1,)
 
 
 def test_steps_go_from_strict_to_loose(outcomes):
@@ -134,10 +132,17 @@ def fixed_costs(monkeypatch):
     monkeypatch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, COSTS))
 
 
+@pytest.fixture(scope="module")
+def calibrated_exits(digits):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, COSTS))
+        return calibrated_on(digits)
+
+
 @pytest.mark.usefixtures("fixed_costs")
-def test_exits_of_a_real_network_are_kept_and_loaded(digits, tmp_path):
+def test_exits_of_a_real_network_are_kept_and_loaded(digits, calibrated_exits, tmp_path):
     model, _, test, scale = digits
-    exits = calibrated_on(digits)
+    exits = calibrated_exits
     assert exits.exits
     assert exits.tested == 2000
     images, labels = normalise(test.images[3000:], scale), test.labels[3000:]
@@ -181,7 +186,7 @@ def test_the_model_and_the_random_state_are_left_as_they_were(digits):
         ({"layers": ["nowhere"]}, LayerError, "'nowhere'"),
         ({"layers": ["pool1", "pool1"]}, LayerError, "each once; got pool1, pool1"),
         ({"layers": []}, LayerError, "expected one or more"),
-        ({"kinds": ["best"]}, InvalidValueError, "expected prototype, probe, grid, got 'best'"),
+        ({"kinds": ["best"]}, InvalidValueError, "expected prototype, probe, mlp, got 'best'"),
     ],
 )
 def test_mistakes_are_told(digits, options, error, message):
@@ -224,9 +229,9 @@ def worse(images, how):
 
 @pytest.mark.usefixtures("fixed_costs")
 @pytest.mark.parametrize("how", ["noise", "blur", "rotation", "inverted"])
-def test_exits_close_within_500_images_of_a_moved_world(digits, how):
+def test_exits_close_within_500_images_of_a_moved_world(digits, calibrated_exits, how):
     model, _, test, scale = digits
-    exits = calibrated_on(digits)
+    exits = calibrated_exits
     monitor, routes = exits.monitor(), []
     mean, std = scale.mean[0], scale.std[0]
     same = test.images[3000:6000] / 255

@@ -3,10 +3,11 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
+from imprint.early_exit import Head
 from imprint.early_exit import costs as costs_module
-from imprint.early_exit.costs import exit_layers, measure_costs
+from imprint.early_exit.costs import exit_layers, measure_costs, network_costs
 from imprint.early_exit.overlap import warn_of_overlap
-from imprint.early_exit.readings import batches_from, read_layers
+from imprint.early_exit.readings import batches_from, known_labels, read_layers
 from imprint.errors import InvalidValueError, LayerError
 from imprint.models import build_model
 from imprint.signatures import signature
@@ -30,7 +31,7 @@ def test_readings_are_the_layers_own(model):
         expected = signature(maps_at(model, layer, IMAGES))
         torch.testing.assert_close(read.features["probe"][k], expected, rtol=1e-4, atol=1e-4)
         assert read.features["probe"][k] is read.features["prototype"][k]
-        assert read.shapes[k] == tuple(maps_at(model, layer, IMAGES).shape[1:])
+        assert read.features["mlp"][k].dtype == torch.bfloat16
     with torch.no_grad():
         torch.testing.assert_close(read.logits, model.eval()(IMAGES), rtol=1e-4, atol=1e-4)
     assert read.labels.equal(LABELS)
@@ -92,8 +93,11 @@ def test_layers_are_found_in_their_order_and_end_before_the_last(model):
     found = exit_layers(model, IMAGES)
     assert 2 <= len(found) <= 8
     assert "linear" not in found
-    order = [name for name, _ in model.named_modules()]
-    assert found == sorted(found, key=order.index)
+    finished = []
+    for name, module in model.named_modules():
+        module.register_forward_hook(lambda *_, name=name: finished.append(name))
+    model(IMAGES)
+    assert found == sorted(found, key=finished.index)
     assert exit_layers(model, IMAGES, ["block3", "block1"]) == ["block1", "block3"]
 
 
@@ -110,7 +114,22 @@ def test_without_a_layer_that_comes_early_enough_there_is_none(monkeypatch):
 
 
 def test_costs_grow_with_depth(model):
-    costs = measure_costs(model, ["block1", "block3"], IMAGES, 3)["grid"]
+    heads = {"probe": [Head(torch.zeros(3, 2 * width), torch.zeros(3)) for width in (16, 64)]}
+    costs = measure_costs(model, ["block1", "block3"], IMAGES, heads)["probe"]
     assert 0 < costs.layers[0] < costs.layers[1] < costs.whole
     assert (costs.heads > 0).all()
     assert model.training
+
+
+def test_what_a_batch_costs_however_few_its_rows_lies_between_nothing_and_all(model):
+    costs = network_costs(model, ["block1", "block3"], IMAGES)
+    assert costs.batch_size == 10
+    stretches = costs.fixed.diff(prepend=torch.zeros(1))
+    assert (stretches >= 0).all()
+    assert (stretches <= costs.ends.diff(prepend=torch.zeros(1)) + 1e-9).all()
+
+
+def test_known_labels_are_told_without_reading():
+    assert known_labels(ImageSet((IMAGES * 255).byte(), LABELS, ("a", "b", "c"))).equal(LABELS)
+    assert known_labels([(IMAGES[:4], LABELS[:4]), (IMAGES[4:], LABELS[4:])]).equal(LABELS)
+    assert known_labels(TensorDataset(IMAGES, LABELS)) is None

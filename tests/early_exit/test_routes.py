@@ -46,6 +46,26 @@ def test_seconds_as_a_loop_would_have_them():
     assert expected_seconds(exits, costs) == pytest.approx(np.mean(paid))
 
 
+def test_seconds_of_batches_as_a_loop_would_have_them():
+    """A stretch's fixed seconds are paid by every batch of which a sample comes so far."""
+    fixed, rows = np.array([0.5, 0.25, 2.0]), np.array([0.5, 0.75, 1.0])
+    ends = torch.from_numpy((fixed + rows).cumsum()).float()
+    costs = Costs(
+        ends[:2], torch.tensor([0.25, 0.5]), float(ends[2]),
+        torch.from_numpy(fixed.cumsum()).float(), 4,
+    )  # fmt: skip
+    generator = np.random.default_rng(0)
+    exits = generator.choice(3, 40_000, p=[0.6, 0.3, 0.1])
+    paid = 0.0
+    for batch in exits.reshape(-1, 4):
+        for stretch in range(3):
+            coming = (batch >= stretch).sum()
+            paid += 4 * fixed[stretch] * (coming > 0) + rows[stretch] * coming
+        paid += 0.25 * 4 + 0.5 * (batch >= 1).sum()
+    predicted = expected_seconds(torch.from_numpy(exits), costs)
+    assert predicted == pytest.approx(paid / len(exits), rel=0.01)
+
+
 @given(st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=1, max_size=60))
 def test_isotonic_regression_agrees_with_scikit_learn(values):
     expected = IsotonicRegression().fit_transform(np.arange(len(values)), values)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from imprint.answering.onnx_packages import onnx_package
 from imprint.early_exit import EarlyExit, Head
+from imprint.early_exit.heads import grid_places
 from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor
 from imprint.runs import claim, write_json
@@ -21,8 +22,6 @@ from imprint.taps import Tap, guest
 from imprint.types import Normalisation
 
 __all__ = ["export_exits"]
-
-GRID = 4
 
 
 def export_exits(
@@ -172,14 +171,20 @@ class _HeadModule(nn.Module):
 
     def __init__(self, head: Head) -> None:
         super().__init__()
-        self.register_buffer("weight", head.weight)
-        self.register_buffer("bias", head.bias)
-        self._features = _grid if head.kind == "grid" else _moments
+        layers = [head.hidden, (head.weight, head.bias)] if head.hidden else [head[:2]]
+        for number, (weight, bias) in enumerate(layers):
+            self.register_buffer(f"weight_{number}", weight)
+            self.register_buffer(f"bias_{number}", bias)
+        self._count = len(layers)
+        self._features = _grid if head.kind == "mlp" else _moments
 
     def forward(self, maps: Tensor) -> Tensor:
-        weight: Any = self.weight
-        bias: Any = self.bias
-        return F.linear(self._features(maps), weight, bias)
+        rows = self._features(maps)
+        for number in range(self._count):
+            rows = rows.relu() if number else rows
+            weight: Any = getattr(self, f"weight_{number}")
+            rows = F.linear(rows, weight, getattr(self, f"bias_{number}"))
+        return rows
 
 
 def _moments(maps: Tensor) -> Tensor:
@@ -195,11 +200,13 @@ def _grid(maps: Tensor) -> Tensor:
     if maps.ndim == 2:
         return maps
     if maps.ndim == 3:
-        return (maps.transpose(1, 2) @ _places(maps.shape[1]).T).flatten(1)
-    rows, columns = _places(maps.shape[2]), _places(maps.shape[3])
+        places = _places(maps.shape[1], grid_places(maps.shape[2]))
+        return (maps.transpose(1, 2) @ places.T).flatten(1)
+    count = grid_places(maps.shape[1])
+    rows, columns = _places(maps.shape[2], count), _places(maps.shape[3], count)
     return (rows @ maps @ columns.T).flatten(1)
 
 
-def _places(size: int) -> Tensor:
-    """`(4, size)`: what each place averages, as adaptive pooling has it."""
-    return F.adaptive_avg_pool1d(torch.eye(size), GRID).T.contiguous()
+def _places(size: int, count: int) -> Tensor:
+    """`(count, size)`: what each place averages, as adaptive pooling has it."""
+    return F.adaptive_avg_pool1d(torch.eye(size), count).T.contiguous()

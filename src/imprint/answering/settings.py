@@ -16,7 +16,7 @@ class ExitSettings:
         max_extra_error: the most by which the error may exceed the full network's, in (0, 1).
         confidence: with which that holds, in (0, 1).
         layers: where rows may leave; none looks for layers.
-        head: who answers there: `auto`, `prototype`, `probe` or `grid`.
+        head: who answers there: `auto`, `prototype`, `probe` or `mlp`.
         batch_size: images that run together, for which time is saved.
         measured_batches: the batch sizes at which time is measured.
         calibration_share: of the held-out images, which calibrate; the others measure, in (0, 1).
@@ -28,7 +28,7 @@ class ExitSettings:
     Examples:
         >>> ExitSettings(head="best")
         Traceback (most recent call last):
-        imprint.errors.InvalidValueError: head: expected auto, prototype, probe, grid, got 'best'
+        imprint.errors.InvalidValueError: head: expected auto, prototype, probe, mlp, got 'best'
     """
 
     max_extra_error: float = 0.005

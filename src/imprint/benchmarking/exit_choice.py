@@ -12,7 +12,7 @@ from imprint.early_exit.calibration import PRICES, Step, choose_layers, step_thr
 from imprint.early_exit.published import (
     ClassMeans,
     ExitMethod,
-    LinearHeads,
+    FittedHead,
     SignatureCache,
     TrainedExit,
 )
@@ -34,9 +34,9 @@ class Way(NamedTuple):
 
 
 EXIT_METHODS: dict[str, Way] = {
-    "imprint-grid": Way(partial(LinearHeads, kind="grid"), priced=True),
-    "imprint-probe": Way(partial(LinearHeads, kind="probe"), priced=True),
-    "imprint-prototype": Way(partial(LinearHeads, kind="prototype"), priced=True),
+    "imprint-mlp": Way(partial(FittedHead, kind="mlp"), priced=True),
+    "imprint-probe": Way(partial(FittedHead, kind="probe"), priced=True),
+    "imprint-prototype": Way(partial(FittedHead, kind="prototype"), priced=True),
     "branchynet": Way(TrainedExit, priced=False),
     "e2cm": Way(ClassMeans, priced=False),
     "park-kim": Way(SignatureCache, priced=False),

@@ -72,7 +72,7 @@ def bench_exits(
     Examples:
         >>> bench_exits(nn.Flatten(), [], [], [], methods=["hope"])
         Traceback (most recent call last):
-        imprint.errors.InvalidValueError: methods: expected imprint-grid, ... got 'hope'
+        imprint.errors.InvalidValueError: methods: expected imprint-mlp, ... got 'hope'
     """
     for name in methods:
         if name not in EXIT_METHODS:

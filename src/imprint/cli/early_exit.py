@@ -47,7 +47,7 @@ def early_exit(
             show_default="looks for layers that pay",
         ),
     ] = None,
-    head: Annotated[str, _how(help="auto, prototype, probe or grid.")] = USUAL.head,
+    head: Annotated[str, _how(help="auto, prototype, probe or mlp.")] = USUAL.head,
     batch_size: Annotated[
         int, _how(help="Images that run together, for which time is saved.")
     ] = USUAL.batch_size,

@@ -3,12 +3,13 @@
 from imprint.early_exit.calibrated import EarlyExit, WithExits
 from imprint.early_exit.calibration import TradeOff
 from imprint.early_exit.exits import Exit, Route, early_exits
+from imprint.early_exit.fitting import fit_head
 from imprint.early_exit.heads import (
     HEAD_KINDS,
     Head,
     HeadKind,
+    Hidden,
     features_of,
-    fit_head,
     grid_means,
     head_logits,
     margins,
@@ -38,6 +39,7 @@ __all__ = [
     "Exit",
     "Head",
     "HeadKind",
+    "Hidden",
     "Outcomes",
     "Promise",
     "Route",

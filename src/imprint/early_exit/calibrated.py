@@ -1,7 +1,7 @@
 """`EarlyExit`: what a calibration leaves, to open on its model, to keep and to load."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -9,25 +9,27 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imprint.early_exit.calibration import TradeOff, choose_exits, fit_heads, outcomes_of
+from imprint.early_exit.calibration import TradeOff, choose_exits, fit_heads
 from imprint.early_exit.costs import exit_layers, measure_costs
 from imprint.early_exit.exits import Exit, Route, early_exits
-from imprint.early_exit.heads import HEAD_KINDS, Head, HeadKind, check_kinds
-from imprint.early_exit.monitor import DriftMonitor, drift_scores
+from imprint.early_exit.heads import HEAD_KINDS, Head, HeadKind, Hidden, check_kinds
+from imprint.early_exit.held_out import answer_held_out
+from imprint.early_exit.monitor import DriftMonitor
 from imprint.early_exit.overlap import warn_of_overlap
 from imprint.early_exit.promise import Promise, samples_needed
-from imprint.early_exit.readings import Pairs, Readings, batches_from, read_layers
+from imprint.early_exit.readings import Pairs, batches_from, known_labels, read_layers
 from imprint.errors import DamagedFileError, InvalidValueError
+from imprint.outputs import first_tensor
 from imprint.runs import read_tensors, write_tensors
+from imprint.taps import guest
 
 __all__ = ["EarlyExit", "WithExits"]
 
 USUAL = Promise()
 
-FIT_SAMPLES = 20_000
+FIT_SAMPLES = 50_000
 """Samples that heads are fitted to, at most; more change little."""
 
 
@@ -38,7 +40,7 @@ class EarlyExit:
     Attributes:
         exits: in the order in which the network runs them; none where the promise allows none.
         promise: what holds, on data like the held-out ones.
-        kind: who answers: `prototype`, `probe` or `grid`.
+        kind: who answers: `prototype`, `probe` or `mlp`.
         tested: held-out samples that the promise was tested on.
         curve: what other thresholds would come to on these; empty where the exits were loaded.
         reference: `(2, M)`, what the first exit says of all held-out samples, for a monitor; None
@@ -81,8 +83,8 @@ class EarlyExit:
             model: a trained classifier that gives logits `(N, K)`; it is not trained, and is left
                 as it was.
             fit_on: what it was trained on: an `ImageSet`, a map-style data set of `(image, label)`
-                as the model takes them, of which no more than 20,000 are read, spread over it; or
-                batches of these, as of a `DataLoader`, of which the first 20,000 samples are.
+                as the model takes them, of which no more than 50,000 are read, spread over it; or
+                batches of these, as of a `DataLoader`, of which the first 50,000 samples are.
             promise_on: samples that it was not trained on, likewise; all are read.
             max_extra_error: the most by which the error may exceed the full network's, in (0, 1).
             confidence: with which that holds over the draw of `promise_on`, in (0, 1).
@@ -112,13 +114,15 @@ class EarlyExit:
         warn_of_overlap(fit_on, promise_on)
         held_pairs, fit_pairs, example = _pairs(model, fit_on, promise_on, batch_size)
         names = exit_layers(model, example, layers)
-        held = read_layers(model, names, held_pairs, kinds=kinds)
-        _check_held(held, promise, tuning_share)
+        classes = _classes(model, example)
+        if (known := known_labels(promise_on)) is not None:
+            _check_held(known, classes, promise, tuning_share)
         fitted = read_layers(model, names, fit_pairs, kinds=kinds, most=FIT_SAMPLES)
-        costs = measure_costs(model, names, example, held.logits.shape[1], kinds)
-        heads = fit_heads(fitted)
-        outcomes = {kind: outcomes_of(held, own) for kind, own in heads.items()}
-        choice = choose_exits(outcomes, costs, promise, tuning_share=tuning_share, seed=seed)
+        heads = fit_heads(fitted, seed=seed)
+        held = answer_held_out(model, names, heads, held_pairs)
+        _check_held(held.labels, classes, promise, tuning_share)
+        costs = measure_costs(model, names, example, heads)
+        choice = choose_exits(held.outcomes, costs, promise, tuning_share=tuning_share, seed=seed)
         exits = tuple(
             Exit(names[layer], held.shapes[layer], heads[choice.kind][layer], threshold)
             for layer, threshold in zip(choice.layers, choice.thresholds, strict=True)
@@ -127,9 +131,9 @@ class EarlyExit:
             exits,
             promise,
             choice.kind,
-            _tested(held, tuning_share),
+            _tested(held.labels, tuning_share),
             choice.curve,
-            _reference(held, choice.layers, heads[choice.kind]),
+            held.drift[choice.kind][choice.layers[0]] if choice.layers else None,
         )
 
     def monitor(self, *, false_alarms: float = 0.01) -> DriftMonitor:
@@ -183,7 +187,7 @@ class EarlyExit:
         tensors = {
             f"{number}.{name}": part
             for number, own in enumerate(self.exits)
-            for name, part in (("weight", own.head.weight), ("bias", own.head.bias))
+            for name, part in _parts(own.head).items()
         }
         if self.reference is not None:
             tensors["reference"] = self.reference
@@ -218,7 +222,7 @@ class EarlyExit:
                 Exit(
                     str(own["layer"]),
                     tuple(own["shape"]),
-                    Head(tensors[f"{number}.weight"], tensors[f"{number}.bias"], note["kind"]),
+                    _head(tensors, f"{number}.", note["kind"]),
                     float(own["threshold"]),
                 )
                 for number, own in enumerate(note["exits"])
@@ -256,6 +260,24 @@ class WithExits(nn.Module):
             return answers
 
 
+def _parts(head: Head) -> dict[str, Tensor]:
+    """What a file keeps of a head."""
+    hidden = head.hidden._asdict() if head.hidden else {}
+    return {
+        "weight": head.weight,
+        "bias": head.bias,
+        **{f"hidden_{name}": part for name, part in hidden.items()},
+    }
+
+
+def _head(tensors: Mapping[str, Tensor], prefix: str, kind: HeadKind) -> Head:
+    """A head of a file."""
+    hidden = None
+    if f"{prefix}hidden_weight" in tensors:
+        hidden = Hidden(*(tensors[f"{prefix}hidden_{name}"] for name in Hidden._fields))
+    return Head(tensors[f"{prefix}weight"], tensors[f"{prefix}bias"], kind, hidden)
+
+
 def _pairs(
     model: nn.Module, fit_on: Any, promise_on: Any, batch_size: int
 ) -> tuple[Pairs, Pairs, Tensor]:
@@ -271,18 +293,23 @@ def _pairs(
     return rest, fit_pairs, first[0].to(device)
 
 
-def _check_held(held: Readings, promise: Promise, tuning_share: float) -> None:
+@torch.no_grad()
+def _classes(model: nn.Module, images: Tensor) -> int:
+    with guest(model):
+        return int(first_tensor(model(images[:2]), "the model").shape[-1])
+
+
+def _check_held(labels: Tensor, classes: int, promise: Promise, tuning_share: float) -> None:
     """Check that held-out samples suffice for the promise, and have each class."""
-    tested, needed = _tested(held, tuning_share), samples_needed(promise)
-    if tested < needed:
+    needed = samples_needed(promise)
+    if _tested(labels, tuning_share) < needed:
         least = math.ceil(needed / (1 - tuning_share))
         raise InvalidValueError(
             f"promise_on: expected at least {least} held-out samples for an extra error of at most "
             f"{promise.max_extra_error:g} with confidence {promise.confidence:g}, "
-            f"got {len(held.labels)}"
+            f"got {len(labels)}"
         )
-    classes = held.logits.shape[1]
-    counts = held.labels.bincount(minlength=classes)
+    counts = labels[labels >= 0].bincount(minlength=classes)
     missing = (counts == 0).nonzero()[:, 0].tolist()
     if missing:
         shown = ", ".join(map(str, missing[:12]))
@@ -291,14 +318,5 @@ def _check_held(held: Readings, promise: Promise, tuning_share: float) -> None:
         )
 
 
-def _reference(held: Readings, layers: Sequence[int], heads: Sequence[Head]) -> Tensor | None:
-    """What the first exit says of the held-out samples."""
-    if not layers:
-        return None
-    head = heads[layers[0]]
-    features = held.features[head.kind][layers[0]]
-    return drift_scores(F.linear(features, head.weight, head.bias))
-
-
-def _tested(held: Readings, tuning_share: float) -> int:
-    return len(held.labels) - round(tuning_share * len(held.labels))
+def _tested(labels: Tensor, tuning_share: float) -> int:
+    return len(labels) - round(tuning_share * len(labels))

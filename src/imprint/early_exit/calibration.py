@@ -1,15 +1,15 @@
 """Early exits for a trained network: heads fitted, layers and thresholds chosen, a promise kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from imprint.early_exit.heads import Head, HeadKind, fit_head, margins
+from imprint.early_exit.fitting import fit_head
+from imprint.early_exit.heads import Head, HeadKind
 from imprint.early_exit.promise import Promise, Tally, steps_that_hold
 from imprint.early_exit.readings import Readings
 from imprint.early_exit.routes import (
@@ -29,7 +29,6 @@ __all__ = [
     "choose_exits",
     "choose_layers",
     "fit_heads",
-    "outcomes_of",
     "step_through",
 ]
 
@@ -85,11 +84,12 @@ class Choice:
     curve: tuple[TradeOff, ...]
 
 
-def fit_heads(fitted: Readings) -> dict[HeadKind, list[Head]]:
+def fit_heads(fitted: Readings, *, seed: int = 0) -> dict[HeadKind, list[Head]]:
     """Fit a head of each kind at each layer.
 
     Args:
         fitted: of samples that the network was trained on.
+        seed: of what is drawn in that.
 
     Returns:
         For each kind, a head a layer.
@@ -99,13 +99,16 @@ def fit_heads(fitted: Readings) -> dict[HeadKind, list[Head]]:
 
     Examples:
         >>> features = {"probe": [torch.eye(2)]}
-        >>> heads = fit_heads(Readings(features, torch.eye(2), torch.tensor([0, 1]), [(1,)]))
+        >>> heads = fit_heads(Readings(features, torch.eye(2), torch.tensor([0, 1])))
         >>> len(heads["probe"])
         1
     """
     classes = fitted.logits.shape[1]
     return {
-        kind: [fit_head(own, fitted.labels, classes, kind) for own in layers]
+        kind: [
+            fit_head(own, fitted.labels, classes, kind, teacher=fitted.logits, seed=seed)
+            for own in layers
+        ]
         for kind, layers in fitted.features.items()
     }
 
@@ -165,30 +168,6 @@ def choose_exits(
 def _trade_off(step: Step, costs: Costs, holds: bool) -> TradeOff:  # noqa: FBT001
     harms, gains, samples = step.tally
     return TradeOff(step.seconds / costs.whole, (harms - gains) / samples, holds)
-
-
-def outcomes_of(held: Readings, heads: Sequence[Head]) -> Outcomes:
-    """Say how the heads' answers come out.
-
-    Args:
-        held: of N samples at L layers.
-        heads: L.
-
-    Returns:
-        The outcomes.
-
-    Examples:
-        >>> head = Head(torch.eye(2), torch.zeros(2))
-        >>> features = {"probe": [torch.eye(2)]}
-        >>> read = Readings(features, torch.eye(2), torch.tensor([0, 0]), [(1,)])
-        >>> outcomes_of(read, [head]).right
-        tensor([[ True, False]])
-    """
-    pairs = [(held.features[head.kind][k], head) for k, head in enumerate(heads)]
-    logits = [F.linear(own, head.weight, head.bias) for own, head in pairs]
-    right = [own.argmax(1) == held.labels for own in logits]
-    full_right = held.logits.argmax(1) == held.labels
-    return Outcomes(torch.stack([margins(own) for own in logits]), torch.stack(right), full_right)
 
 
 def step_through(outcomes: Outcomes, thresholds: Tensor, costs: Costs) -> list[Step]:

@@ -1,19 +1,12 @@
 """Where a network could answer early, and the seconds to get there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from imprint.early_exit.heads import (
-    HEAD_KINDS,
-    Head,
-    HeadKind,
-    features_of,
-    head_logits,
-    margins,
-)
+from imprint.early_exit.heads import Head, HeadKind, head_logits, margins
 from imprint.early_exit.routes import Costs
 from imprint.errors import LayerError
 from imprint.taps import (
@@ -116,8 +109,7 @@ def measure_costs(
     model: nn.Module,
     layers: Sequence[str],
     images: Tensor,
-    classes: int,
-    kinds: Sequence[HeadKind] = HEAD_KINDS,
+    heads: Mapping[HeadKind, Sequence[Head]],
 ) -> dict[HeadKind, Costs]:
     """Measure the seconds of a sample, in batches such as these.
 
@@ -125,8 +117,7 @@ def measure_costs(
         model: any `nn.Module`; it is left as it was.
         layers: names out of `model.named_modules()`.
         images: `(N, C, H, W)`, a batch.
-        classes: K, of the heads.
-        kinds: of heads.
+        heads: for each kind one a layer.
 
     Returns:
         For each kind the seconds to each layer and to the end, and those of an exit at each.
@@ -136,18 +127,26 @@ def measure_costs(
 
     Examples:
         >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
-        >>> costs = measure_costs(model, ["0", "1"], torch.zeros(2, 1, 8, 8), 2)["probe"]
+        >>> heads = {"probe": [Head(torch.zeros(2, 8), torch.zeros(2))] * 2}
+        >>> costs = measure_costs(model, ["0", "1"], torch.zeros(2, 1, 8, 8), heads)["probe"]
         >>> 0 < costs.layers[0] < costs.layers[1] < costs.whole
         tensor(True)
     """
     clock = clock_of(images.device)
     maps = [maps_at(model, layer, images) for layer in layers]
-    heads = {
-        kind: torch.tensor([_head_seconds(own, classes, kind, clock) for own in maps])
-        for kind in kinds
-    }
     network = network_costs(model, layers, images)
-    return {kind: network._replace(heads=own / len(images)) for kind, own in heads.items()}
+
+    def seconds(own: Tensor, head: Head) -> float:
+        there = head.to(own.device)
+        return answer_seconds(own, lambda rows: margins(head_logits(rows, there)), clock)
+
+    return {
+        kind: network._replace(
+            heads=torch.tensor([seconds(*pair) for pair in zip(maps, of_kind, strict=True)])
+            / len(images)
+        )
+        for kind, of_kind in heads.items()
+    }
 
 
 def network_costs(model: nn.Module, layers: Sequence[str], images: Tensor) -> Costs:
@@ -183,14 +182,6 @@ def _fixed(ends: Tensor, of_few: Tensor, share: float) -> Tensor:
     full, few = (own.diff(prepend=torch.zeros(1)).clamp_min(0) for own in (ends, of_few))
     fixed = ((few - share * full) / (1 - share)).clamp_min(0)
     return torch.minimum(fixed, full).cumsum(0)
-
-
-@torch.inference_mode()
-def _head_seconds(maps: Tensor, classes: int, kind: HeadKind, clock: Clock) -> float:
-    width = features_of(maps[:1], kind).shape[1]
-    weight = torch.zeros(classes, width, device=maps.device)
-    head = Head(weight, torch.zeros(classes, device=maps.device), kind)
-    return answer_seconds(maps, lambda own: margins(head_logits(own, head)), clock)
 
 
 @torch.inference_mode()

@@ -1,7 +1,7 @@
 """What a network's layers and its end say of a data set, gathered in one pass."""
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from imprint.data import batches_of, normalisation
-from imprint.early_exit.heads import FEATURES, HEAD_KINDS, HeadKind
+from imprint.early_exit.heads import FEATURES, HEAD_KINDS, HeadKind, grid_means
 from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor
 from imprint.taps import Tap, guest
 from imprint.types import ImageSet, Normalisation
 
-__all__ = ["Pairs", "Readings", "batches_from", "read_layers"]
+__all__ = ["Pairs", "Passed", "Readings", "batches_from", "known_labels", "passes", "read_layers"]
 
 Pairs = Iterable[tuple[Tensor, Tensor]]
 """Batches `(images, labels)`, such as a `DataLoader` gives."""
@@ -26,19 +26,31 @@ class Readings(NamedTuple):
     """What was read of N samples at L layers.
 
     Attributes:
-        features: for each kind of head L of `(N, D)`, float32; kinds may share them.
-        logits: `(N, K)`, of the network's end.
+        features: for each kind of head L of `(N, D)`; kinds may share them. Those of a grid are
+            in bfloat16, of which there are many.
+        logits: `(N, K)`, float32, of the network's end.
         labels: `(N,)`, int64.
-        shapes: L, of a sample's maps.
     """
 
     features: dict[HeadKind, list[Tensor]]
     logits: Tensor
     labels: Tensor
-    shapes: list[tuple[int, ...]]
 
 
-@torch.no_grad()  # no inference mode: heads are fitted to what is read
+class Passed(NamedTuple):
+    """A batch that has passed the network.
+
+    Attributes:
+        maps: L of `(N, ...)`, on the network's device.
+        logits: `(N, K)`, float32, on the CPU.
+        labels: `(N,)`, int64, on the CPU.
+    """
+
+    maps: list[Tensor]
+    logits: Tensor
+    labels: Tensor
+
+
 def read_layers(
     model: nn.Module,
     layers: Sequence[str],
@@ -66,44 +78,67 @@ def read_layers(
     Examples:
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
         >>> read = read_layers(model, ["0"], [(torch.rand(3, 1, 2, 2), torch.tensor([0, 1, 1]))])
-        >>> read.features["probe"][0].shape, read.shapes
-        (torch.Size([3, 8]), [(4,)])
+        >>> read.features["probe"][0].shape
+        torch.Size([3, 8])
+    """
+    takers = {FEATURES[kind] for kind in kinds}  # kinds that look at the same share it
+    rows: dict[Any, list[list[Tensor]]] = {take: [[] for _ in layers] for take in takers}
+    logits, labels = [], []
+    with closing(passes(model, layers, batches, most=most)) as passed:
+        for own in passed:
+            logits.append(own.logits)
+            labels.append(own.labels)
+            for take in takers:
+                for kept, maps in zip(rows[take], own.maps, strict=True):
+                    kept.append(_compact(take(maps), take))
+    features = {take: [torch.cat(kept) for kept in rows.pop(take)] for take in takers}
+    return Readings(
+        {kind: features[FEATURES[kind]] for kind in kinds}, torch.cat(logits), torch.cat(labels)
+    )
+
+
+def _compact(features: Tensor, take: Callable[[Tensor], Tensor]) -> Tensor:
+    return features.to("cpu", torch.bfloat16 if take is grid_means else torch.float32)
+
+
+def passes(
+    model: nn.Module, layers: Sequence[str], batches: Pairs, *, most: int | None = None
+) -> Generator[Passed]:
+    """Run batches through a network, and see what some layers make of them.
+
+    Args:
+        model: gives logits `(N, K)`; it runs in eval mode and is left as it was when the iterator
+            ends or is closed.
+        layers: names out of `model.named_modules()`.
+        batches: of images as the model takes them, with labels in `0 … K-1`.
+        most: samples after which no further batch is read.
+
+    Yields:
+        Each batch.
+
+    Raises:
+        InvalidValueError: for no batch, labels out of range, or outputs that are not logits.
+        LayerError: where a layer is missing or does not run.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> batches = [(torch.rand(3, 1, 2, 2), torch.tensor([0, 1, 1]))]
+        >>> [own.maps[0].shape for own in passes(model, ["0"], batches)]
+        [torch.Size([3, 4])]
     """
     device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
-    takers = {FEATURES[kind] for kind in kinds}  # kinds that look at the same share it
-    rows: list[_Row] = []
     count = 0
     with guest(model), ExitStack() as stack:
         taps = [stack.enter_context(Tap(model, layer)) for layer in layers]
         for images, labels in batches:
-            logits = _logits(model(images.to(device)), labels)
-            maps = [tap.maps for tap in taps]
-            features = {take: [take(own).cpu() for own in maps] for take in takers}
-            rows.append(_Row(features, logits, labels.cpu()))
+            with torch.no_grad():  # no inference mode: heads are fitted to what is read
+                logits = _logits(model(images.to(device)), labels)
+            yield Passed([tap.maps for tap in taps], logits, labels.cpu().long())
             count += len(labels)
             if most is not None and count >= most:
                 break
-    if not rows:
+    if not count:
         raise InvalidValueError("data: expected at least one sample, got none")
-    return _joined(rows, kinds, [tuple(own.shape[1:]) for own in maps])
-
-
-class _Row(NamedTuple):
-    """What was read of a batch."""
-
-    features: dict[Callable[[Tensor], Tensor], list[Tensor]]
-    logits: Tensor
-    labels: Tensor
-
-
-def _joined(rows: list[_Row], kinds: Sequence[HeadKind], shapes: list[tuple[int, ...]]) -> Readings:
-    features = {
-        take: [torch.cat([row.features[take][k] for row in rows]) for k in range(len(shapes))]
-        for take in rows[0].features
-    }
-    logits = torch.cat([row.logits for row in rows])
-    labels = torch.cat([row.labels for row in rows]).long()
-    return Readings({kind: features[FEATURES[kind]] for kind in kinds}, logits, labels, shapes)
 
 
 def _logits(output: Any, labels: Tensor) -> Tensor:
@@ -162,6 +197,26 @@ def batches_from(
     if isinstance(data, Iterable):  # of batches
         return data, scale
     raise InvalidValueError(f"data: expected a data set or batches, got {type(data).__name__}")
+
+
+def known_labels(data: Any) -> Tensor | None:
+    """Say the labels of samples where that takes no reading of them.
+
+    Args:
+        data: whatever `batches_from` takes.
+
+    Returns:
+        `(N,)`, int64; None where they are not known yet.
+
+    Examples:
+        >>> known_labels([(torch.zeros(2, 1, 2, 2), torch.tensor([1, 0]))])
+        tensor([1, 0])
+    """
+    if isinstance(data, ImageSet):
+        return data.labels
+    if isinstance(data, list | tuple) and data:
+        return torch.cat([labels.cpu() for _, labels in data])
+    return None
 
 
 def _spread(count: int, most: int | None) -> Tensor:

@@ -2,7 +2,7 @@
 
 from imprint.early_exit.published.answers import Answers, ExitMethod
 from imprint.early_exit.published.class_means import ClassMeans
-from imprint.early_exit.published.linear_heads import LinearHeads
+from imprint.early_exit.published.fitted_head import FittedHead
 from imprint.early_exit.published.signature_cache import SignatureCache
 from imprint.early_exit.published.trained_exits import TrainedExit
 
@@ -10,7 +10,7 @@ __all__ = [
     "Answers",
     "ClassMeans",
     "ExitMethod",
-    "LinearHeads",
+    "FittedHead",
     "SignatureCache",
     "TrainedExit",
 ]

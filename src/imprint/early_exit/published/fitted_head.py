@@ -3,28 +3,22 @@
 import torch
 from torch import Tensor
 
-from imprint.early_exit.heads import (
-    Head,
-    HeadKind,
-    features_of,
-    fit_head,
-    head_logits,
-    margins,
-)
+from imprint.early_exit.fitting import fit_head
+from imprint.early_exit.heads import Head, HeadKind, features_of, head_logits, margins
 from imprint.early_exit.published.answers import Answers
 
-__all__ = ["LinearHeads"]
+__all__ = ["FittedHead"]
 
 
-class LinearHeads:
-    """Answer by a linear map of features, sure by its margin.
+class FittedHead:
+    """Answer by one of our heads, sure by its margin.
 
     Args:
         num_classes: K.
         kind: of head.
 
     Examples:
-        >>> method = LinearHeads(2, kind="grid")
+        >>> method = FittedHead(2, kind="mlp")
         >>> maps = torch.rand(8, 3, 6, 6)
         >>> method.learn(maps, torch.arange(8) % 2)
         >>> method.answer(maps).labels.shape
@@ -33,7 +27,7 @@ class LinearHeads:
 
     passes = 1
 
-    def __init__(self, num_classes: int, *, kind: HeadKind = "grid") -> None:
+    def __init__(self, num_classes: int, *, kind: HeadKind = "mlp") -> None:
         self._classes, self._kind = num_classes, kind
         self._seen: list[tuple[Tensor, Tensor]] = []
         self._head: Head | None = None

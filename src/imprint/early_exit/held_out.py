@@ -1,0 +1,97 @@
+"""What heads make of samples that the network was not trained on."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from imprint.early_exit.heads import FEATURES, Head, HeadKind, logits_of, margins
+from imprint.early_exit.monitor import drift_scores
+from imprint.early_exit.readings import Pairs, Passed, passes
+from imprint.early_exit.routes import Outcomes
+
+__all__ = ["HeldOut", "answer_held_out"]
+
+Heads = Mapping[HeadKind, Sequence[Head]]
+"""For each kind a head a layer."""
+
+
+class HeldOut(NamedTuple):
+    """How the answers of N held-out samples come out.
+
+    Attributes:
+        outcomes: for each kind of head.
+        drift: for each kind `(L, 2, N)`, what a monitor watches, were the layer the first exit.
+        labels: `(N,)`, int64.
+        shapes: L, of a sample's maps.
+    """
+
+    outcomes: dict[HeadKind, Outcomes]
+    drift: dict[HeadKind, Tensor]
+    labels: Tensor
+    shapes: list[tuple[int, ...]]
+
+
+@torch.no_grad()
+def answer_held_out(
+    model: nn.Module, layers: Sequence[str], heads: Heads, batches: Pairs
+) -> HeldOut:
+    """Answer held-out samples at every layer, in one pass; memory holds the outcomes alone.
+
+    Args:
+        model: gives logits `(N, K)`; it runs in eval mode and is left as it was.
+        layers: names out of `model.named_modules()`.
+        heads: for each kind one a layer.
+        batches: of images as the model takes them, with labels in `0 … K-1`.
+
+    Returns:
+        The outcomes, on the CPU.
+
+    Raises:
+        InvalidValueError: for no batch, labels out of range, or outputs that are not logits.
+        LayerError: where a layer is missing or does not run.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
+        >>> head = Head(torch.tensor([[1.0, 0, 0, 0], [0, 0, 1.0, 0]]), torch.zeros(2))
+        >>> batches = [(torch.tensor([[3.0, 1.0], [1.0, 3.0]]), torch.tensor([0, 0]))]
+        >>> answer_held_out(model, ["0"], {"probe": [head]}, batches).outcomes["probe"].right
+        tensor([[ True, False]])
+    """
+    parts: dict[HeadKind, list[tuple[Outcomes, Tensor]]] = {kind: [] for kind in heads}
+    labels, shapes = [], []
+    with closing(passes(model, layers, batches)) as passed:
+        for own in passed:
+            labels.append(own.labels)
+            shapes = [tuple(maps.shape[1:]) for maps in own.maps]
+            for kind, row in _answers(own, heads).items():
+                parts[kind].append(row)
+    outcomes = {kind: _joined([own for own, _ in rows]) for kind, rows in parts.items()}
+    drift = {kind: torch.cat([own for _, own in rows], dim=2) for kind, rows in parts.items()}
+    return HeldOut(outcomes, drift, torch.cat(labels), shapes)
+
+
+def _answers(batch: Passed, heads: Heads) -> dict[HeadKind, tuple[Outcomes, Tensor]]:
+    """What each kind of head makes of a batch: outcomes, and what a monitor watches."""
+    takers = {FEATURES[kind] for kind in heads}
+    features = {take: [take(maps) for maps in batch.maps] for take in takers}
+    full_right = batch.logits.argmax(1) == batch.labels
+    found: dict[HeadKind, tuple[Outcomes, Tensor]] = {}
+    for kind, own in heads.items():
+        pairs = zip(features[FEATURES[kind]], own, strict=True)
+        logits = [logits_of(rows, head.to(rows.device)).cpu() for rows, head in pairs]
+        right = torch.stack([each.argmax(1) == batch.labels for each in logits])
+        sureness = torch.stack([margins(each) for each in logits])
+        drift = torch.stack([drift_scores(each) for each in logits])
+        found[kind] = Outcomes(sureness, right, full_right), drift
+    return found
+
+
+def _joined(parts: Sequence[Outcomes]) -> Outcomes:
+    return Outcomes(
+        torch.cat([own.margins for own in parts], dim=1),
+        torch.cat([own.right for own in parts], dim=1),
+        torch.cat([own.full_right for own in parts]),
+    )
