@@ -4,7 +4,8 @@
     python benchmarks/bench_exits.py mnist --epochs 3
     python benchmarks/bench_exits.py fashion-mnist --epochs 8
 
-One run of each data set; half of the test images calibrate, the other half measure.
+One run of each data set; half of the test images calibrate, the other half measure. A ResNet-8,
+trained for as many epochs, stands beside.
 """
 
 import argparse
@@ -21,14 +22,18 @@ from torch import Tensor, nn
 
 from imprint.answering import ExitSettings, ExportedNetwork, answer_early, export_exits
 from imprint.answering.speed import measure_speed
+from imprint.attacking import AttackSettings, attack
 from imprint.benchmarking import bench_exits
 from imprint.data import load, normalise
-from imprint.early_exit import EarlyExit
+from imprint.early_exit import EarlyExit, WithExits
+from imprint.robustness import on_pixels
 from imprint.taps import clock_of, take_turns
 from imprint.training import Trained, TrainSettings, load_trained, train
 from imprint.types import ImageSet
 
 SIZES = (1, 32, 256)
+EPSILONS = (0.0, 1 / 255, 2 / 255, 4 / 255, 8 / 255)
+ATTACKED = 1000
 TO_REACH = {
     "cifar10": {"time_256": 0.5, "latency_1": 0.6},
     "mnist": {"time_256": 0.3},
@@ -36,11 +41,12 @@ TO_REACH = {
 }
 
 
-def network(data: str, epochs: int) -> Trained:
+def network(data: str, epochs: int, model: str = "resnet20") -> Trained:
     """The network of a run, trained where there is none yet."""
-    folder = Path("runs") / f"exits-{data}-{epochs}"
+    own = "exits" if model == "resnet20" else f"exits-{model}"
+    folder = Path("runs") / f"{own}-{data}-{epochs}"
     if not (folder / "result.json").is_file():
-        settings = TrainSettings(model="resnet20", epochs=epochs, precision="bf16")
+        settings = TrainSettings(model=model, epochs=epochs, precision="bf16")
         train(load(data), settings, out=folder, resume=folder.is_dir())
     return load_trained(folder)
 
@@ -105,8 +111,8 @@ def _agreement(
     }
 
 
-def side_by_side(trained: Trained, splits: Any) -> dict[str, Any]:
-    """The published ways on the same network."""
+def side_by_side(trained: Trained, splits: Any, smaller: Trained) -> dict[str, Any]:
+    """The published ways on the same network, and a smaller network."""
 
     def batches(part: ImageSet, rows: Tensor) -> list[tuple[Tensor, Tensor]]:
         return [
@@ -120,13 +126,34 @@ def side_by_side(trained: Trained, splits: Any) -> dict[str, Any]:
     order = torch.randperm(len(splits.test), generator=torch.Generator().manual_seed(0))
     fitting = torch.linspace(0, len(splits.train) - 1, 20_000).round().long()
     tuning, measuring = order.tensor_split(2)
-    model: Any = trained.model
     return bench_exits(
-        model.to(memory_format=torch.channels_last),
+        fast(trained.model),
         batches(splits.train, fitting),
         batches(splits.test, tuning),
         batches(splits.test, measuring),
+        smaller={"resnet8": fast(smaller.model)},
     )
+
+
+def fast(model: Any) -> nn.Module:
+    """The layout in which convolutions are fastest."""
+    made: nn.Module = model.to(memory_format=torch.channels_last)
+    return made
+
+
+def attacked(trained: Trained, exits: EarlyExit, part: ImageSet) -> list[dict[str, Any]]:
+    """Accuracy of both, on images made on the full network and on the exits as they are."""
+    few = replace(part, images=part.images[:ATTACKED], labels=part.labels[:ATTACKED])
+    networks = {
+        "full": on_pixels(trained.model, trained.normalisation),
+        "early": on_pixels(WithExits(trained.model, exits).eval(), trained.normalisation),
+    }
+    rows: list[dict[str, Any]] = []
+    for name, loss in (("fgsm", "cross-entropy"), ("fgsm", "log-odds"), ("pgd", "log-odds")):
+        settings = AttackSettings(attack=name, epsilons=EPSILONS, loss=loss)
+        found = attack(networks, few, settings=settings)
+        rows += [{"attack": name, "loss": loss} | row for row in found.result["accuracy"]]
+    return rows
 
 
 def main() -> None:
@@ -137,9 +164,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    smaller = network(options.data, options.epochs, "resnet8")
     trained, splits = network(options.data, options.epochs), load(options.data)
-    model: Any = trained.model
-    model.to(memory_format=torch.channels_last)
+    model = fast(trained.model)
     found = answer_early(
         model, splits.train, splits.test, trained.normalisation, settings=ExitSettings(),
         on_stage=print,
@@ -158,7 +185,8 @@ def main() -> None:
         "early_exit_for_batches_of_1": _short(at_one.result),
         "overhead": overhead(model, found.exits, images) if found.exits.exits else {},
         "onnx": exported(trained, found.exits, splits.test, options.threads),
-        "side_by_side": side_by_side(trained, splits),
+        "side_by_side": side_by_side(trained, splits, smaller),
+        "attacked": attacked(trained, found.exits, splits.test) if found.exits.exits else [],
     }
     print(record(f"exits_{options.data}", figures))
 
