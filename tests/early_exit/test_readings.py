@@ -101,6 +101,24 @@ def test_layers_are_found_in_their_order_and_end_before_the_last(model):
     assert exit_layers(model, IMAGES, ["block3", "block1"]) == ["block1", "block3"]
 
 
+def test_layers_that_the_next_one_changes_in_place_are_read_before_it_does():
+    layers = (nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(784, 5), nn.Linear(5, 2))
+    plain, changed = (
+        nn.Sequential(
+            layers[0], nn.ReLU(inplace=inplace), *layers[1:3], nn.ReLU(inplace=inplace), layers[3]
+        ).eval()
+        for inplace in (False, True)
+    )
+    found = exit_layers(changed, IMAGES)
+    assert "0" in found  # a search finds such layers
+    expected, read = (
+        read_layers(own, ["0", "3"], [(IMAGES, LABELS % 2)]) for own in (plain, changed)
+    )
+    for kind, features in read.features.items():
+        for k, own in enumerate(features):
+            torch.testing.assert_close(own, expected.features[kind][k])
+
+
 def test_a_layer_that_data_pass_around_is_refused_with_those_that_would_do():
     residual = build_model("resnet8", (3, 16, 16), 3)
     with pytest.raises(LayerError, match=r"'layer1.0.conv1': .*would do: stem"):

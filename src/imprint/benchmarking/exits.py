@@ -1,7 +1,6 @@
 """Ways to answer early side by side: accuracy against time, on the same network and images."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,10 +12,12 @@ from imprint.early_exit import Costs, Outcomes, expected_seconds, first_exits, t
 from imprint.early_exit.calibration import step_through
 from imprint.early_exit.costs import answer_seconds, exit_layers, network_costs
 from imprint.early_exit.published import ExitMethod
+from imprint.early_exit.readings import passes
+from imprint.early_exit.routes import join_outcomes
 from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor
 from imprint.stages import Stages
-from imprint.taps import Tap, clock_of, guest, maps_at
+from imprint.taps import clock_of, guest, maps_at
 from imprint.training.results import versions
 
 __all__ = ["Batches", "bench_exits"]
@@ -162,46 +163,35 @@ def _classes(model: nn.Module, images: Tensor) -> int:
 Learnt = Mapping[str, Sequence[ExitMethod]]
 
 
-@contextmanager
-def _tapped(model: nn.Module, names: Sequence[str]) -> Iterator[list[Tap]]:
-    with guest(model), torch.no_grad(), ExitStack() as stack:
-        yield [stack.enter_context(Tap(model, name)) for name in names]
+def _maps(maps: Tensor) -> Tensor:
+    return maps
 
 
 def _learn(model: nn.Module, names: Sequence[str], learnt: Learnt, batches: Batches) -> None:
     most = max(method.passes for own in learnt.values() for method in own)
     for number in range(most):
-        with _tapped(model, names) as taps:
-            for images, labels in batches:
-                model(images)
-                for own in learnt.values():
-                    for method, tap in zip(own, taps, strict=True):
-                        if number < method.passes:
-                            method.learn(tap.maps, labels)
+        for batch in passes(model, names, batches, (_maps,)):
+            for own in learnt.values():
+                for method, maps in zip(own, batch.features[_maps], strict=True):
+                    if number < method.passes:
+                        method.learn(maps, batch.labels)
 
 
+@torch.no_grad()
 def _outcomes(
     model: nn.Module, names: Sequence[str], learnt: Learnt, batches: Batches
 ) -> dict[str, Outcomes]:
     """How each method's answers come out at each layer."""
-    full: list[Tensor] = []
-    found: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in learnt}
-    with _tapped(model, names) as taps:
-        for images, labels in batches:
-            full.append(first_tensor(model(images), "the model").argmax(1) == labels)
-            for name, own in learnt.items():
-                answers = [m.answer(tap.maps) for m, tap in zip(own, taps, strict=True)]
-                confidence = torch.stack([each.confidence for each in answers])
-                right = torch.stack([each.labels == labels for each in answers])
-                found[name].append((confidence, right))
-    return {
-        name: Outcomes(
-            torch.cat([confidence for confidence, _ in parts], dim=1),
-            torch.cat([right for _, right in parts], dim=1),
-            torch.cat(full),
-        )
-        for name, parts in found.items()
-    }
+    found: dict[str, list[Outcomes]] = {name: [] for name in learnt}
+    for batch in passes(model, names, batches, (_maps,)):
+        full_right = batch.logits.argmax(1) == batch.labels
+        for name, own in learnt.items():
+            pairs = zip(own, batch.features[_maps], strict=True)
+            answers = [method.answer(maps) for method, maps in pairs]
+            confidence = torch.stack([each.confidence for each in answers])
+            right = torch.stack([each.labels == batch.labels for each in answers])
+            found[name].append(Outcomes(confidence, right, full_right))
+    return {name: join_outcomes(parts) for name, parts in found.items()}
 
 
 def _costs(

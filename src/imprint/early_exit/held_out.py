@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from imprint.early_exit.heads import FEATURES, Head, HeadKind, logits_of, margins
 from imprint.early_exit.monitor import drift_scores
-from imprint.early_exit.readings import Pairs, Passed, passes
-from imprint.early_exit.routes import Outcomes
+from imprint.early_exit.readings import Pairs, Passed, passes, takers_of
+from imprint.early_exit.routes import Outcomes, join_outcomes
 
 __all__ = ["HeldOut", "answer_held_out"]
 
@@ -61,37 +61,28 @@ def answer_held_out(
         tensor([[ True, False]])
     """
     parts: dict[HeadKind, list[tuple[Outcomes, Tensor]]] = {kind: [] for kind in heads}
-    labels, shapes = [], []
-    with closing(passes(model, layers, batches)) as passed:
+    labels: list[Tensor] = []
+    shapes: list[tuple[int, ...]] = []
+    with closing(passes(model, layers, batches, takers_of(heads))) as passed:
         for own in passed:
             labels.append(own.labels)
-            shapes = [tuple(maps.shape[1:]) for maps in own.maps]
+            shapes = own.shapes
             for kind, row in _answers(own, heads).items():
                 parts[kind].append(row)
-    outcomes = {kind: _joined([own for own, _ in rows]) for kind, rows in parts.items()}
+    outcomes = {kind: join_outcomes([own for own, _ in rows]) for kind, rows in parts.items()}
     drift = {kind: torch.cat([own for _, own in rows], dim=2) for kind, rows in parts.items()}
     return HeldOut(outcomes, drift, torch.cat(labels), shapes)
 
 
 def _answers(batch: Passed, heads: Heads) -> dict[HeadKind, tuple[Outcomes, Tensor]]:
     """What each kind of head makes of a batch: outcomes, and what a monitor watches."""
-    takers = {FEATURES[kind] for kind in heads}
-    features = {take: [take(maps) for maps in batch.maps] for take in takers}
     full_right = batch.logits.argmax(1) == batch.labels
     found: dict[HeadKind, tuple[Outcomes, Tensor]] = {}
     for kind, own in heads.items():
-        pairs = zip(features[FEATURES[kind]], own, strict=True)
+        pairs = zip(batch.features[FEATURES[kind]], own, strict=True)
         logits = [logits_of(rows, head.to(rows.device)).cpu() for rows, head in pairs]
         right = torch.stack([each.argmax(1) == batch.labels for each in logits])
         sureness = torch.stack([margins(each) for each in logits])
         drift = torch.stack([drift_scores(each) for each in logits])
         found[kind] = Outcomes(sureness, right, full_right), drift
     return found
-
-
-def _joined(parts: Sequence[Outcomes]) -> Outcomes:
-    return Outcomes(
-        torch.cat([own.margins for own in parts], dim=1),
-        torch.cat([own.right for own in parts], dim=1),
-        torch.cat([own.full_right for own in parts]),
-    )

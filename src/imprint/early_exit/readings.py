@@ -1,7 +1,7 @@
 """What a network's layers and its end say of a data set, gathered in one pass."""
 
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -11,12 +11,21 @@ from torch.utils.data import DataLoader, Subset
 
 from imprint.data import batches_of, normalisation
 from imprint.early_exit.heads import FEATURES, HEAD_KINDS, HeadKind, grid_means
-from imprint.errors import InvalidValueError
+from imprint.errors import InvalidValueError, LayerError
 from imprint.outputs import first_tensor
-from imprint.taps import Tap, guest
+from imprint.taps import guest, hooked, untraced
 from imprint.types import ImageSet, Normalisation
 
-__all__ = ["Pairs", "Passed", "Readings", "batches_from", "known_labels", "passes", "read_layers"]
+__all__ = [
+    "Pairs",
+    "Passed",
+    "Readings",
+    "batches_from",
+    "known_labels",
+    "passes",
+    "read_layers",
+    "takers_of",
+]
 
 Pairs = Iterable[tuple[Tensor, Tensor]]
 """Batches `(images, labels)`, such as a `DataLoader` gives."""
@@ -37,16 +46,22 @@ class Readings(NamedTuple):
     labels: Tensor
 
 
+Take = Callable[[Tensor], Tensor]
+"""From maps to features."""
+
+
 class Passed(NamedTuple):
     """A batch that has passed the network.
 
     Attributes:
-        maps: L of `(N, ...)`, on the network's device.
+        features: for each way to take some L of `(N, D)`, on the network's device.
+        shapes: L, of a sample's maps.
         logits: `(N, K)`, float32, on the CPU.
         labels: `(N,)`, int64, on the CPU.
     """
 
-    maps: list[Tensor]
+    features: dict[Take, list[Tensor]]
+    shapes: list[tuple[int, ...]]
     logits: Tensor
     labels: Tensor
 
@@ -81,36 +96,59 @@ def read_layers(
         >>> read.features["probe"][0].shape
         torch.Size([3, 8])
     """
-    takers = {FEATURES[kind] for kind in kinds}  # kinds that look at the same share it
-    rows: dict[Any, list[list[Tensor]]] = {take: [[] for _ in layers] for take in takers}
+    takers = takers_of(kinds)
+    rows: dict[Take, list[list[Tensor]]] = {take: [[] for _ in layers] for take in takers}
     logits, labels = [], []
-    with closing(passes(model, layers, batches, most=most)) as passed:
+    with closing(passes(model, layers, batches, takers, most=most)) as passed:
         for own in passed:
             logits.append(own.logits)
             labels.append(own.labels)
             for take in takers:
-                for kept, maps in zip(rows[take], own.maps, strict=True):
-                    kept.append(_compact(take(maps), take))
+                for kept, taken in zip(rows[take], own.features[take], strict=True):
+                    kept.append(_compact(taken, take))
     features = {take: [torch.cat(kept) for kept in rows.pop(take)] for take in takers}
     return Readings(
         {kind: features[FEATURES[kind]] for kind in kinds}, torch.cat(logits), torch.cat(labels)
     )
 
 
-def _compact(features: Tensor, take: Callable[[Tensor], Tensor]) -> Tensor:
+def _compact(features: Tensor, take: Take) -> Tensor:
     return features.to("cpu", torch.bfloat16 if take is grid_means else torch.float32)
 
 
+def takers_of(kinds: Iterable[HeadKind]) -> set[Take]:
+    """Say which features some kinds of heads look at; kinds that look at the same share them.
+
+    Args:
+        kinds: of heads.
+
+    Returns:
+        The ways to take features.
+
+    Examples:
+        >>> len(takers_of(["probe", "prototype"]))
+        1
+    """
+    return {FEATURES[kind] for kind in kinds}
+
+
 def passes(
-    model: nn.Module, layers: Sequence[str], batches: Pairs, *, most: int | None = None
+    model: nn.Module,
+    layers: Sequence[str],
+    batches: Pairs,
+    takers: Collection[Take],
+    *,
+    most: int | None = None,
 ) -> Generator[Passed]:
-    """Run batches through a network, and see what some layers make of them.
+    """Run batches through a network, and take features of some layers.
 
     Args:
         model: gives logits `(N, K)`; it runs in eval mode and is left as it was when the iterator
             ends or is closed.
         layers: names out of `model.named_modules()`.
         batches: of images as the model takes them, with labels in `0 … K-1`.
+        takers: from maps to features; they see maps as an exit does, before a later layer may
+            change them in place.
         most: samples after which no further batch is read.
 
     Yields:
@@ -123,22 +161,49 @@ def passes(
     Examples:
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
         >>> batches = [(torch.rand(3, 1, 2, 2), torch.tensor([0, 1, 1]))]
-        >>> [own.maps[0].shape for own in passes(model, ["0"], batches)]
-        [torch.Size([3, 4])]
+        >>> [own.shapes for own in passes(model, ["0"], batches, [torch.clone])]
+        [[(4,)]]
     """
     device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
     count = 0
     with guest(model), ExitStack() as stack:
-        taps = [stack.enter_context(Tap(model, layer)) for layer in layers]
+        readers = [stack.enter_context(_reader(model, layer, takers)) for layer in layers]
         for images, labels in batches:
             with torch.no_grad():  # no inference mode: heads are fitted to what is read
                 logits = _logits(model(images.to(device)), labels)
-            yield Passed([tap.maps for tap in taps], logits, labels.cpu().long())
+            seen = [_last(own, layer) for own, layer in zip(readers, layers, strict=True)]
+            taken = {take: [features[take] for features, _ in seen] for take in takers}
+            yield Passed(taken, [shape for _, shape in seen], logits, labels.cpu().long())
             count += len(labels)
             if most is not None and count >= most:
                 break
     if not count:
         raise InvalidValueError("data: expected at least one sample, got none")
+
+
+Seen = tuple[dict[Take, Tensor], tuple[int, ...]]
+"""Features of a batch at a layer, and a sample's shape of its maps."""
+
+
+@contextmanager
+def _reader(model: nn.Module, layer: str, takers: Collection[Take]) -> Iterator[list[Seen]]:
+    """Take features as soon as maps are there."""
+    seen: list[Seen] = []
+
+    def read(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        maps = first_tensor(output, layer)
+        seen.append(({take: take(maps).clone() for take in takers}, tuple(maps.shape[1:])))
+
+    with hooked(model, layer, untraced(read)):
+        yield seen
+
+
+def _last(seen: list[Seen], layer: str) -> Seen:
+    if not seen:
+        raise LayerError(f"layer {layer!r}: did not run in the model's forward pass")
+    last = seen[-1]
+    seen.clear()
+    return last
 
 
 def _logits(output: Any, labels: Tensor) -> Tensor:

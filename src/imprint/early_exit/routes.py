@@ -1,5 +1,6 @@
 """Where each sample is answered, and what that costs and gives; pure functions."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -7,7 +8,15 @@ from torch import Tensor
 
 from imprint.early_exit.promise import Tally
 
-__all__ = ["Costs", "Outcomes", "expected_seconds", "first_exits", "tally_of", "thresholds_at"]
+__all__ = [
+    "Costs",
+    "Outcomes",
+    "expected_seconds",
+    "first_exits",
+    "join_outcomes",
+    "tally_of",
+    "thresholds_at",
+]
 
 
 class Outcomes(NamedTuple):
@@ -81,6 +90,27 @@ class Costs(NamedTuple):
         """
         fixed = None if self.fixed is None else self.fixed[[*layers, -1]]
         return self._replace(layers=self.layers[layers], heads=self.heads[layers], fixed=fixed)
+
+
+def join_outcomes(parts: Sequence[Outcomes]) -> Outcomes:
+    """Put the outcomes of several batches together.
+
+    Args:
+        parts: of the same layers, at least one.
+
+    Returns:
+        Those of all their samples, in order.
+
+    Examples:
+        >>> one = Outcomes(torch.ones(2, 3), torch.ones(2, 3).bool(), torch.ones(3).bool())
+        >>> join_outcomes([one, one]).margins.shape
+        torch.Size([2, 6])
+    """
+    return Outcomes(
+        torch.cat([own.margins for own in parts], dim=1),
+        torch.cat([own.right for own in parts], dim=1),
+        torch.cat([own.full_right for own in parts]),
+    )
 
 
 def first_exits(margins: Tensor, thresholds: Tensor) -> Tensor:
