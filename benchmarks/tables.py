@@ -12,6 +12,8 @@ from pathlib import Path
 from statistics import mean, median, quantiles
 from typing import Any
 
+from exit_tables import exit_tables
+
 __all__ = ["filled", "tables"]
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +49,7 @@ def tables() -> dict[str, str]:
         "paper-verdicts": _verdicts(_paper()),
         "paper-findings": "\n".join(map(_findings, _paper())),
     }
+    named |= exit_tables(RESULTS, _markdown)
     for path in sorted(RESULTS.glob("skip_*.json")):
         named[re.sub(r"[^a-z0-9]+", "-", path.stem)] = _skip(json.loads(path.read_text()))
     return named
