@@ -1,7 +1,7 @@
 """What a network's layers and its end say of a data set, gathered in one pass."""
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader, Subset
 
 from imprint.data import batches_of, normalisation
 from imprint.early_exit.heads import FEATURES, HEAD_KINDS, HeadKind
-from imprint.errors import InvalidValueError
+from imprint.errors import InvalidValueError, LayerError
 from imprint.outputs import first_tensor
-from imprint.taps import Tap, guest
+from imprint.taps import guest, hooked, untraced
 from imprint.types import ImageSet, Normalisation
 
 __all__ = ["Pairs", "Readings", "batches_from", "read_layers"]
@@ -74,35 +74,69 @@ def read_layers(
     rows: list[_Row] = []
     count = 0
     with guest(model), ExitStack() as stack:
-        taps = [stack.enter_context(Tap(model, layer)) for layer in layers]
+        readers = [stack.enter_context(_reader(model, layer, takers)) for layer in layers]
         for images, labels in batches:
             logits = _logits(model(images.to(device)), labels)
-            maps = [tap.maps for tap in taps]
-            features = {take: [take(own).cpu() for own in maps] for take in takers}
-            rows.append(_Row(features, logits, labels.cpu()))
+            seen = [_last(reader, layer) for reader, layer in zip(readers, layers, strict=True)]
+            rows.append(_Row(seen, logits, labels.cpu()))
             count += len(labels)
             if most is not None and count >= most:
                 break
     if not rows:
         raise InvalidValueError("data: expected at least one sample, got none")
-    return _joined(rows, kinds, [tuple(own.shape[1:]) for own in maps])
+    return _joined(rows, kinds)
+
+
+Take = Callable[[Tensor], Tensor]
+"""From maps to features."""
+
+
+class _Seen(NamedTuple):
+    """What was read of a batch at a layer."""
+
+    features: dict[Take, Tensor]
+    shape: tuple[int, ...]
 
 
 class _Row(NamedTuple):
     """What was read of a batch."""
 
-    features: dict[Callable[[Tensor], Tensor], list[Tensor]]
+    layers: list[_Seen]
     logits: Tensor
     labels: Tensor
 
 
-def _joined(rows: list[_Row], kinds: Sequence[HeadKind], shapes: list[tuple[int, ...]]) -> Readings:
+@contextmanager
+def _reader(model: nn.Module, layer: str, takers: Iterable[Take]) -> Iterator[list[_Seen]]:
+    """Take features as soon as maps are there, as an exit does: a later layer may change them."""
+    seen: list[_Seen] = []
+
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        maps = first_tensor(output, layer)
+        features = {take: take(maps).to("cpu", copy=True) for take in takers}
+        seen.append(_Seen(features, tuple(maps.shape[1:])))
+
+    with hooked(model, layer, untraced(hook)):
+        yield seen
+
+
+def _last(reader: list[_Seen], layer: str) -> _Seen:
+    if not reader:
+        raise LayerError(f"layer {layer!r}: did not run in the model's forward pass")
+    seen = reader[-1]
+    reader.clear()
+    return seen
+
+
+def _joined(rows: list[_Row], kinds: Sequence[HeadKind]) -> Readings:
+    at_layers = [list(layer) for layer in zip(*(row.layers for row in rows), strict=True)]
     features = {
-        take: [torch.cat([row.features[take][k] for row in rows]) for k in range(len(shapes))]
-        for take in rows[0].features
+        take: [torch.cat([seen.features[take] for seen in layer]) for layer in at_layers]
+        for take in {FEATURES[kind] for kind in kinds}
     }
     logits = torch.cat([row.logits for row in rows])
     labels = torch.cat([row.labels for row in rows]).long()
+    shapes = [layer[-1].shape for layer in at_layers]
     return Readings({kind: features[FEATURES[kind]] for kind in kinds}, logits, labels, shapes)
 
 
