@@ -134,10 +134,15 @@ def fixed_costs(monkeypatch):
     monkeypatch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, COSTS))
 
 
-@pytest.mark.usefixtures("fixed_costs")
-def test_exits_of_a_real_network_are_kept_and_loaded(digits, tmp_path):
+@pytest.fixture(scope="module")
+def exits(digits):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, COSTS))
+        return calibrated_on(digits)
+
+
+def test_exits_of_a_real_network_are_kept_and_loaded(digits, exits, tmp_path):
     model, _, test, scale = digits
-    exits = calibrated_on(digits)
     assert exits.exits
     assert exits.tested == 2000
     images, labels = normalise(test.images[3000:], scale), test.labels[3000:]
@@ -197,19 +202,6 @@ def test_held_out_data_must_have_each_class(digits):
         EarlyExit.calibrate(model, fit_on=[(images, labels)], promise_on=held, layers=LAYERS)
 
 
-@pytest.mark.usefixtures("fixed_costs")
-def test_held_out_data_that_were_learnt_from_are_warned_of(digits):
-    model, (images, labels), _, _ = digits
-    pairs = torch.utils.data.TensorDataset(images, labels)
-    first, second = (
-        torch.utils.data.Subset(pairs, range(start, start + 4000)) for start in (0, 2000)
-    )
-    with pytest.warns(UserWarning, match="not trained on; 2000 of 4000 are in fit_on"):
-        EarlyExit.calibrate(
-            model, fit_on=first, promise_on=second, layers=LAYERS, max_extra_error=0.01
-        )
-
-
 def worse(images, how):
     """Images as a moved world gives them, in pixels of [0, 1]."""
     generator = torch.Generator().manual_seed(1)
@@ -222,11 +214,9 @@ def worse(images, how):
     return 1 - images
 
 
-@pytest.mark.usefixtures("fixed_costs")
 @pytest.mark.parametrize("how", ["noise", "blur", "rotation", "inverted"])
-def test_exits_close_within_500_images_of_a_moved_world(digits, how):
+def test_exits_close_within_500_images_of_a_moved_world(digits, exits, how):
     model, _, test, scale = digits
-    exits = calibrated_on(digits)
     monitor, routes = exits.monitor(), []
     mean, std = scale.mean[0], scale.std[0]
     same = test.images[3000:6000] / 255

@@ -12,18 +12,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imprint.early_exit.calibration import TradeOff, choose_exits, fit_heads, outcomes_of
+from imprint.early_exit.calibration import (
+    Choice,
+    TradeOff,
+    choose_exits,
+    fit_heads,
+    outcomes_of,
+)
+from imprint.early_exit.checks import (
+    check_fitted,
+    check_held,
+    check_model,
+    check_options,
+    tested_count,
+)
 from imprint.early_exit.costs import exit_layers, measure_costs
 from imprint.early_exit.exits import Exit, Route, early_exits
 from imprint.early_exit.heads import HEAD_KINDS, Head, HeadKind, check_kinds
 from imprint.early_exit.monitor import DriftMonitor, drift_scores
 from imprint.early_exit.overlap import warn_of_overlap
-from imprint.early_exit.promise import Promise, samples_needed
-from imprint.early_exit.readings import Pairs, Readings, batches_from, read_layers
+from imprint.early_exit.promise import Promise
+from imprint.early_exit.readings import Pairs, Readings, batches_from, pair_of, read_layers
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.runs import read_tensors, write_tensors
+from imprint.taps import guest
 
-__all__ = ["EarlyExit", "WithExits"]
+__all__ = ["EarlyExit"]
 
 USUAL = Promise()
 
@@ -99,38 +113,43 @@ class EarlyExit:
         Raises:
             InvalidValueError: for values out of range, too few held-out samples for the promise,
                 classes without a sample, or a model that gives no logits.
-            LayerError: for a layer that is missing, or through which not all data flow.
+            LayerError: for a layer that is missing, or through which not all data flow, or a model
+                with open exits or an open gate.
             MissingExtraError: without `imprint[exits]`.
 
         Source: Angelopoulos et al. (2021), "Learn then test"; `docs/early-exit.md` has the rest.
         """
         promise = Promise(max_extra_error, confidence)
         promise.check()
-        if not 0 < tuning_share < 1:
-            raise InvalidValueError(f"tuning_share: expected one in (0, 1), got {tuning_share}")
-        check_kinds(kinds)
+        check_options(layers, kinds, tuning_share, batch_size, seed)
+        check_model(model)
         warn_of_overlap(fit_on, promise_on)
-        held_pairs, fit_pairs, example = _pairs(model, fit_on, promise_on, batch_size)
-        names = exit_layers(model, example, layers)
-        held = read_layers(model, names, held_pairs, kinds=kinds)
-        _check_held(held, promise, tuning_share)
-        fitted = read_layers(model, names, fit_pairs, kinds=kinds, most=FIT_SAMPLES)
-        costs = measure_costs(model, names, example, held.logits.shape[1], kinds)
-        heads = fit_heads(fitted)
-        outcomes = {kind: outcomes_of(held, own) for kind, own in heads.items()}
-        choice = choose_exits(outcomes, costs, promise, tuning_share=tuning_share, seed=seed)
-        exits = tuple(
-            Exit(names[layer], held.shapes[layer], heads[choice.kind][layer], threshold)
-            for layer, threshold in zip(choice.layers, choice.thresholds, strict=True)
-        )
-        return cls(
-            exits,
-            promise,
-            choice.kind,
-            _tested(held, tuning_share),
-            choice.curve,
-            _reference(held, choice.layers, heads[choice.kind]),
-        )
+        with torch.inference_mode(mode=False):  # heads are fitted by their gradients
+            held_pairs, fit_pairs, example = _pairs(model, fit_on, promise_on, int(batch_size))
+            names = exit_layers(model, example, layers)
+            held = read_layers(model, names, held_pairs, kinds=kinds, name="promise_on")
+            check_held(held, promise, tuning_share)
+            fitted = read_layers(
+                model, names, fit_pairs, kinds=kinds, most=FIT_SAMPLES, name="fit_on"
+            )
+            check_fitted(fitted, held, names)
+            batch = example[: int(batch_size)]
+            costs = measure_costs(model, names, batch, held.logits.shape[1], kinds)
+            with torch.autocast("cpu", enabled=False):  # margins need all their digits
+                heads = fit_heads(fitted)
+                outcomes = {kind: outcomes_of(held, own) for kind, own in heads.items()}
+                choice = choose_exits(
+                    outcomes, costs, promise, tuning_share=tuning_share, seed=int(seed)
+                )
+                opened = _open(choice)
+                own = heads[choice.kind]
+                exits = tuple(
+                    Exit(names[layer], held.shapes[layer], own[layer], threshold)
+                    for layer, threshold in opened.items()
+                )
+                reference = _reference(held, list(opened), own)
+        tested = tested_count(held, tuning_share)
+        return cls(exits, promise, choice.kind, tested, choice.curve, reference)
 
     def monitor(self, *, false_alarms: float = 0.01) -> DriftMonitor:
         """Make what tells whether data have moved since calibration, to open the exits with.
@@ -214,81 +233,53 @@ class EarlyExit:
         """
         tensors, note = read_tensors(Path(path))
         try:
+            check_kinds([note["kind"]])
             exits = tuple(
                 Exit(
                     str(own["layer"]),
                     tuple(own["shape"]),
-                    Head(tensors[f"{number}.weight"], tensors[f"{number}.bias"], note["kind"]),
+                    _head(tensors[f"{number}.weight"], tensors[f"{number}.bias"], note["kind"]),
                     float(own["threshold"]),
                 )
                 for number, own in enumerate(note["exits"])
             )
             promise, reference = Promise(*note["promise"]), tensors.get("reference")
+            promise.check()
             return cls(exits, promise, note["kind"], note["tested"], reference=reference)
         except (KeyError, TypeError, ValueError) as error:
             raise DamagedFileError(f"{path}: expected early exits, {error!r}") from error
-
-
-class WithExits(nn.Module):
-    """A model that always answers early, for whatever takes a module: an attack, a server.
-
-    Args:
-        model: that the exits were calibrated for.
-        exits: of the model.
-
-    Examples:
-        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
-        >>> head = Head(torch.tensor([[1.0, 0, 0, 0], [0, 0, 1.0, 0]]), torch.zeros(2))
-        >>> exits = EarlyExit((Exit("0", (2,), head, 3.0),))
-        >>> WithExits(model, exits).eval()(torch.tensor([[9.0, 1.0]])).detach()
-        tensor([[9., 1.]])
-    """
-
-    def __init__(self, model: nn.Module, exits: EarlyExit) -> None:
-        super().__init__()
-        self.model = model
-        self.exits = exits
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Answer images: logits `(N, K)`, in the order of the rows."""
-        with self.exits(self.model):
-            answers: Tensor = self.model(images)
-            return answers
 
 
 def _pairs(
     model: nn.Module, fit_on: Any, promise_on: Any, batch_size: int
 ) -> tuple[Pairs, Pairs, Tensor]:
     """Batches of both data sets, and some images on the model's device."""
-    fit_pairs, scale = batches_from(fit_on, batch_size, most=FIT_SAMPLES)
-    held_pairs, _ = batches_from(promise_on, batch_size, scale)
-    held = iter(held_pairs)
-    first = next(held, None)
-    if first is None or len(first[0]) < 2:
-        raise InvalidValueError("promise_on: expected held-out samples, got none, or a single one")
+    fit_pairs, scale = batches_from(fit_on, batch_size, most=FIT_SAMPLES, name="fit_on")
+    held_pairs, _ = batches_from(promise_on, batch_size, scale, name="promise_on")
+    first: list[tuple[Tensor, Tensor]] = []
+    with guest(model, training=None):  # a loader draws from the global random numbers
+        held = iter(held_pairs)
+        while sum(len(images) for images, _ in first) < 2:  # batches may be of one each
+            batch = next(held, None)
+            if batch is None:
+                raise InvalidValueError("promise_on: expected held-out samples, got fewer than two")
+            first.append(pair_of(batch, "promise_on"))
+        rest = chain(first, held) if held is held_pairs else held_pairs
     device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
-    rest = held_pairs if iter(held_pairs) is not held_pairs else chain([first], held)
-    return rest, fit_pairs, first[0].to(device)
+    return rest, fit_pairs, torch.cat([images for images, _ in first]).to(device)
 
 
-def _check_held(held: Readings, promise: Promise, tuning_share: float) -> None:
-    """Check that held-out samples suffice for the promise, and have each class."""
-    tested, needed = _tested(held, tuning_share), samples_needed(promise)
-    if tested < needed:
-        least = math.ceil(needed / (1 - tuning_share))
-        raise InvalidValueError(
-            f"promise_on: expected at least {least} held-out samples for an extra error of at most "
-            f"{promise.max_extra_error:g} with confidence {promise.confidence:g}, "
-            f"got {len(held.labels)}"
-        )
-    classes = held.logits.shape[1]
-    counts = held.labels.bincount(minlength=classes)
-    missing = (counts == 0).nonzero()[:, 0].tolist()
-    if missing:
-        shown = ", ".join(map(str, missing[:12]))
-        raise InvalidValueError(
-            f"promise_on: expected each of {classes} classes at least once, got none of {shown}"
-        )
+def _head(weight: Tensor, bias: Tensor, kind: HeadKind) -> Head:
+    if weight.ndim != 2 or bias.shape != weight.shape[:1]:
+        got = f"{tuple(weight.shape)} and {tuple(bias.shape)}"
+        raise ValueError(f"heads of (K, D) and (K,), got {got}")
+    return Head(weight, bias, kind)
+
+
+def _open(choice: Choice) -> dict[int, float]:
+    """Layers with their thresholds; a strict step may have left some closed, which only cost."""
+    pairs = zip(choice.layers, choice.thresholds, strict=True)
+    return {layer: threshold for layer, threshold in pairs if math.isfinite(threshold)}
 
 
 def _reference(held: Readings, layers: Sequence[int], heads: Sequence[Head]) -> Tensor | None:
@@ -298,7 +289,3 @@ def _reference(held: Readings, layers: Sequence[int], heads: Sequence[Head]) -> 
     head = heads[layers[0]]
     features = held.features[head.kind][layers[0]]
     return drift_scores(F.linear(features, head.weight, head.bias))
-
-
-def _tested(held: Readings, tuning_share: float) -> int:
-    return len(held.labels) - round(tuning_share * len(held.labels))

@@ -1,6 +1,6 @@
 """What a network's layers and its end say of a data set, gathered in one pass."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from imprint.outputs import first_tensor
 from imprint.taps import guest, hooked, untraced
 from imprint.types import ImageSet, Normalisation
 
-__all__ = ["Pairs", "Readings", "batches_from", "read_layers"]
+__all__ = ["Pairs", "Readings", "batches_from", "pair_of", "read_layers"]
 
 Pairs = Iterable[tuple[Tensor, Tensor]]
 """Batches `(images, labels)`, such as a `DataLoader` gives."""
@@ -46,6 +46,7 @@ def read_layers(
     *,
     kinds: Sequence[HeadKind] = HEAD_KINDS,
     most: int | None = None,
+    name: str = "data",
 ) -> Readings:
     """Read features at some layers, and the logits at the end.
 
@@ -55,12 +56,14 @@ def read_layers(
         batches: of images as the model takes them, with labels in `0 … K-1`.
         kinds: of the heads that are to be.
         most: samples after which no further batch is read.
+        name: of the batches, for errors.
 
     Returns:
         The readings, on the CPU.
 
     Raises:
-        InvalidValueError: for no batch, labels out of range, or outputs that are not logits.
+        InvalidValueError: for no batch, what is none, labels out of range, or outputs that are not
+            logits.
         LayerError: where a layer is missing or does not run.
 
     Examples:
@@ -75,7 +78,8 @@ def read_layers(
     count = 0
     with guest(model), ExitStack() as stack:
         readers = [stack.enter_context(_reader(model, layer, takers)) for layer in layers]
-        for images, labels in batches:
+        for batch in batches:
+            images, labels = pair_of(batch, name)
             logits = _logits(model(images.to(device)), labels)
             seen = [_last(reader, layer) for reader, layer in zip(readers, layers, strict=True)]
             rows.append(_Row(seen, logits, labels.cpu()))
@@ -83,8 +87,39 @@ def read_layers(
             if most is not None and count >= most:
                 break
     if not rows:
-        raise InvalidValueError("data: expected at least one sample, got none")
+        raise InvalidValueError(f"{name}: expected at least one sample, got none")
     return _joined(rows, kinds)
+
+
+def pair_of(batch: Any, name: str = "data") -> tuple[Tensor, Tensor]:
+    """Check that a batch is one of images and labels.
+
+    Args:
+        batch: what a data set gave.
+        name: of the data set, for the error.
+
+    Returns:
+        The images, and the labels `(N,)`.
+
+    Raises:
+        InvalidValueError: where it is not.
+
+    Examples:
+        >>> pair_of({"image": torch.zeros(2, 1, 4, 4)})
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: data: expected batches (images, labels), ... got dict
+    """
+    match batch:
+        case [Tensor() as images, Tensor() as labels]:
+            got = f"labels {tuple(labels.shape)} of {labels.dtype} for images {tuple(images.shape)}"
+            if labels.ndim == 1 and not labels.is_floating_point() and images.ndim:
+                return images, labels
+        case [*parts]:
+            got = f"({', '.join(type(part).__name__ for part in parts[:4])})"
+        case _:
+            got = type(batch).__name__
+    expected = "batches (images, labels), tensors (N, …) and (N,) of integers"
+    raise InvalidValueError(f"{name}: expected {expected}; got {got}")
 
 
 Take = Callable[[Tensor], Tensor]
@@ -158,6 +193,7 @@ def batches_from(
     scale: Normalisation | None = None,
     *,
     most: int | None = None,
+    name: str = "data",
 ) -> tuple[Pairs, Normalisation | None]:
     """Make batches of whatever holds samples.
 
@@ -169,6 +205,7 @@ def batches_from(
             measures it.
         most: samples of a data set to take, spread over it; None for all. Of batches that are made
             already, none is left out.
+        name: of the data, for the error.
 
     Returns:
         The batches, and the normalisation of an `ImageSet`.
@@ -191,11 +228,14 @@ def batches_from(
             data = replace(data, images=data.images[rows], labels=data.labels[rows])
         made = batches_of(data, min(batch_size, len(data)), scale, shuffle=False, drop_last=False)
         return ((batch.images, batch.labels) for batch in made.epoch(0)), scale
+    if isinstance(data, Mapping | str | bytes | Tensor):
+        got = type(data).__name__
+        raise InvalidValueError(f"{name}: expected a data set or batches, got {got}")
     if hasattr(data, "__getitem__") and not isinstance(data, list | tuple):
         return DataLoader(Subset(data, _spread(len(data), most).tolist()), batch_size), scale
     if isinstance(data, Iterable):  # of batches
         return data, scale
-    raise InvalidValueError(f"data: expected a data set or batches, got {type(data).__name__}")
+    raise InvalidValueError(f"{name}: expected a data set or batches, got {type(data).__name__}")
 
 
 def _spread(count: int, most: int | None) -> Tensor:

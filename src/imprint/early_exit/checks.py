@@ -1,0 +1,174 @@
+"""What a calibration needs, checked before its long work: options, a model, samples."""
+
+import math
+from collections.abc import Iterable, Sequence
+from numbers import Integral
+from typing import Any
+
+from torch import Tensor, nn
+
+from imprint.early_exit.heads import HEAD_KINDS, HeadKind, check_kinds
+from imprint.early_exit.promise import Promise, samples_needed
+from imprint.early_exit.readings import Readings
+from imprint.errors import InvalidValueError, LayerError
+from imprint.taps import check_free
+
+__all__ = ["check_fitted", "check_held", "check_model", "check_options", "tested_count"]
+
+
+def check_options(
+    layers: Any, kinds: Sequence[HeadKind], tuning_share: float, batch_size: int, seed: int
+) -> None:
+    """Check what a calibration is asked, before any work.
+
+    Args:
+        layers: names, or None.
+        kinds: of heads.
+        tuning_share: in (0, 1).
+        batch_size: at least 1.
+        seed: at least 0.
+
+    Raises:
+        LayerError: for layers that are no list of names.
+        InvalidValueError: for other values that will not do.
+
+    Examples:
+        >>> check_options(None, ["probe"], 0.5, 0, 0)
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: batch_size: expected an integer of at least 1, got 0
+    """
+    if isinstance(layers, str) or not all(isinstance(layer, str) for layer in layers or ()):
+        raise LayerError(f"layers: expected a list of names, got {layers!r}")
+    if isinstance(kinds, str) or not isinstance(kinds, Iterable):
+        raise InvalidValueError(f"kinds: expected a list of {', '.join(HEAD_KINDS)}, got {kinds!r}")
+    check_kinds(list(kinds))
+    if not isinstance(tuning_share, int | float) or not 0 < tuning_share < 1:
+        raise InvalidValueError(f"tuning_share: expected one in (0, 1), got {tuning_share!r}")
+    for name, value, least in (("batch_size", batch_size, 1), ("seed", seed, 0)):
+        if not isinstance(value, Integral) or not least <= value < 2**63:
+            expected = f"an integer of at least {least}"
+            raise InvalidValueError(f"{name}: expected {expected}, got {value!r}")
+
+
+def check_model(model: nn.Module) -> None:
+    """Check that a model is one, and that nothing else shrinks its batches.
+
+    Args:
+        model: what was given.
+
+    Raises:
+        InvalidValueError: where it is no `nn.Module`.
+        LayerError: where its exits, or a gate, are open.
+
+    Examples:
+        >>> check_model(nn.ReLU())
+    """
+    if not isinstance(model, nn.Module):
+        raise InvalidValueError(f"model: expected an nn.Module, got {type(model).__name__}")
+    check_free(model)
+
+
+def tested_count(held: Readings, tuning_share: float) -> int:
+    """Say on how many samples the promise is tested.
+
+    Args:
+        held: what was read of the held-out ones.
+        tuning_share: of them, which chooses.
+
+    Returns:
+        The number.
+
+    Examples:
+        >>> import torch
+        >>> tested_count(Readings({}, torch.eye(3), torch.tensor([0, 1, 2]), []), 1 / 3)
+        2
+    """
+    return len(held.labels) - round(tuning_share * len(held.labels))
+
+
+def check_held(held: Readings, promise: Promise, tuning_share: float) -> None:
+    """Check that held-out samples suffice for the promise, have each class, and get logits.
+
+    Args:
+        held: what was read of them.
+        promise: that is to hold.
+        tuning_share: of them, which chooses; the rest tests.
+
+    Raises:
+        InvalidValueError: where they do not.
+
+    Examples:
+        >>> import torch
+        >>> read = Readings({}, torch.eye(2), torch.tensor([0, 1]), [])
+        >>> check_held(read, Promise(0.5, 0.5), 0.5)
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: promise_on: expected at least 4 held-out samples ... got 2
+    """
+    tested, needed = tested_count(held, tuning_share), samples_needed(promise)
+    if tested < needed:
+        least = math.ceil(needed / (1 - tuning_share))
+        raise InvalidValueError(
+            f"promise_on: expected at least {least} held-out samples for an extra error of at most "
+            f"{promise.max_extra_error:g} with confidence {promise.confidence:g}, "
+            f"got {len(held.labels)}"
+        )
+    if tested == len(held.labels):
+        got = f"{tuning_share:g} of {tested} samples"
+        raise InvalidValueError(f"tuning_share: expected at least one sample, got {got}")
+    _check_classes(held, "promise_on")
+    _check_logits(held.logits)
+
+
+def check_fitted(fitted: Readings, held: Readings, names: Sequence[str]) -> None:
+    """Check that samples to fit heads to have each class, finite maps, and held-out ones' shapes.
+
+    Args:
+        fitted: what was read of them.
+        held: what was read of the held-out ones.
+        names: of the layers.
+
+    Raises:
+        InvalidValueError: where they have not.
+
+    Examples:
+        >>> import torch
+        >>> read = Readings({}, torch.eye(2), torch.tensor([0, 1]), [])
+        >>> check_fitted(read, read, [])
+    """
+    _check_classes(fitted, "fit_on")
+    for name, own, other in zip(names, fitted.shapes, held.shapes, strict=True):
+        if own != other:
+            raise InvalidValueError(
+                f"fit_on: expected images as in promise_on, maps {other} at {name!r}; got {own}"
+            )
+    for kind, features in fitted.features.items():
+        for name, rows in zip(names, features, strict=True):
+            bad = int((~rows.isfinite().all(1)).sum())
+            if bad:
+                raise InvalidValueError(
+                    f"fit_on: expected finite maps at {name!r}, got NaN or infinite ones of {bad} "
+                    f"of {len(rows)} samples, for {kind}"
+                )
+
+
+def _check_classes(read: Readings, name: str) -> None:
+    classes = read.logits.shape[1]
+    counts = read.labels.bincount(minlength=classes)
+    missing = (counts == 0).nonzero()[:, 0].tolist()
+    if missing:
+        shown = ", ".join(map(str, missing[:12]))
+        raise InvalidValueError(
+            f"{name}: expected each of {classes} classes at least once, got none of {shown}"
+        )
+
+
+def _check_logits(logits: Tensor) -> None:
+    finite = logits.isfinite().all(1)
+    if not bool(finite.any()):
+        raise InvalidValueError("model: expected finite logits, got none on all of promise_on")
+    rows = logits[finite]
+    if bool((rows >= 0).all()) and bool(((rows.sum(1) - 1).abs() < 1e-3).all()):
+        raise InvalidValueError(
+            "model: expected logits, got probabilities: on all of promise_on they sum to 1; leave "
+            "out the last softmax, or take its logarithm"
+        )
