@@ -117,3 +117,12 @@ def test_a_folder_of_another_run_is_told_by_what_it_can_be_used_for(tmp_path, co
     (tmp_path / "config.json").write_text(config)
     with pytest.raises(RunExistsError, match=told):
         check_vacant(tmp_path)
+
+
+def test_a_note_that_is_no_json_is_told(tmp_path):
+    from safetensors.torch import save
+
+    path = tmp_path / "exits.safetensors"
+    path.write_bytes(save({"x": torch.ones(1)}, {"note": "{"}))
+    with pytest.raises(DamagedFileError, match="expected a safetensors file"):
+        read_tensors(path)

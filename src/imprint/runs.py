@@ -215,7 +215,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return tensors, json.loads((file.metadata() or {}).get("note", "{}"))
-    except SafetensorError as error:
+    except (SafetensorError, ValueError, OSError) as error:
         raise DamagedFileError(f"{path}: expected a safetensors file, {error}") from error
 
 

@@ -139,7 +139,6 @@ def calibrated_exits(digits):
         return calibrated_on(digits)
 
 
-@pytest.mark.usefixtures("fixed_costs")
 def test_exits_of_a_real_network_are_kept_and_loaded(digits, calibrated_exits, tmp_path):
     model, _, test, scale = digits
     exits = calibrated_exits
@@ -202,19 +201,6 @@ def test_held_out_data_must_have_each_class(digits):
         EarlyExit.calibrate(model, fit_on=[(images, labels)], promise_on=held, layers=LAYERS)
 
 
-@pytest.mark.usefixtures("fixed_costs")
-def test_held_out_data_that_were_learnt_from_are_warned_of(digits):
-    model, (images, labels), _, _ = digits
-    pairs = torch.utils.data.TensorDataset(images, labels)
-    first, second = (
-        torch.utils.data.Subset(pairs, range(start, start + 4000)) for start in (0, 2000)
-    )
-    with pytest.warns(UserWarning, match="not trained on; 2000 of 4000 are in fit_on"):
-        EarlyExit.calibrate(
-            model, fit_on=first, promise_on=second, layers=LAYERS, max_extra_error=0.01
-        )
-
-
 def worse(images, how):
     """Images as a moved world gives them, in pixels of [0, 1]."""
     generator = torch.Generator().manual_seed(1)
@@ -227,7 +213,6 @@ def worse(images, how):
     return 1 - images
 
 
-@pytest.mark.usefixtures("fixed_costs")
 @pytest.mark.parametrize("how", ["noise", "blur", "rotation", "inverted"])
 def test_exits_close_within_500_images_of_a_moved_world(digits, calibrated_exits, how):
     model, _, test, scale = digits

@@ -4,10 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+from imprint.early_exit import EarlyExit, WithExits
 from imprint.early_exit.exits import Exit, early_exits
 from imprint.early_exit.heads import Head, head_logits, margins
 from imprint.errors import InvalidValueError, LayerError
 from imprint.models import build_model
+from imprint.skipping import SkipGate
 
 IMAGES = torch.rand(12, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 SHAPES = {"layer1": (16, 32, 32), "layer2": (32, 16, 16)}
@@ -195,13 +197,73 @@ def test_mistakes_are_told(model):
     ):
         pass
     with early_exits(model, exits):
-        with pytest.raises(LayerError, match="expected one without exits"), early_exits(model, []):
+        with (
+            pytest.raises(LayerError, match="expected one without open exits"),
+            early_exits(model, []),
+        ):
             pass
         with pytest.raises(InvalidValueError, match=r"maps \(16, 32, 32\) at 'layer1'.* \(16, 48"):
             model(torch.rand(2, 3, 48, 48))
         model.train()
         with pytest.raises(InvalidValueError, match="eval mode"):
             model(IMAGES)
+
+
+def test_a_layer_that_runs_by_itself_gives_its_own_maps(model):
+    first = exits_of(model)[0]
+    with torch.no_grad(), early_exits(model, [Exit(first.layer, first.shape, first.head, 0.0)]):
+        assert model.layer1(model.stem(IMAGES)).shape == (12, 16, 32, 32)
+
+
+def test_a_gate_and_exits_do_not_shrink_the_same_batches(model):
+    gate, labels = SkipGate(model, layer="layer1", num_classes=10), torch.zeros(12).long()
+    with (
+        pytest.raises(LayerError, match="model: expected one without open exits"),
+        early_exits(model, exits_of(model)),
+        gate(labels),
+    ):
+        pass
+    whole = nn.Sequential(model).eval()
+    with pytest.raises(LayerError, match="an open gate, got"), gate(labels), early_exits(whole, []):
+        pass
+    with gate(labels):
+        model(IMAGES)
+    assert "imprint_holder" not in model.__dict__
+
+
+def test_autocast_takes_no_digits_off_the_margins(model):
+    heads = [head_of(16, 0)]
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        maps = model.layer1(model.stem(IMAGES))
+    sure = margins(head_logits(maps, heads[0]))
+    own = Exit("layer1", (16, 32, 32), heads[0], float(sure.max()))
+    routes = []
+    lower = torch.autocast("cpu", torch.bfloat16)
+    with torch.no_grad(), lower, early_exits(model, [own], routes.append):
+        model(IMAGES)
+    assert routes[0].taken.equal((sure < sure.max()).long())
+
+
+def test_threads_may_share_a_model_with_exits(model):
+    exits = EarlyExit(tuple(exits_of(model)))
+    expected, _ = answers_by_hand(model, exits.exits, IMAGES)
+    served, found = WithExits(model, exits).eval(), {}
+
+    def work(number):
+        with torch.no_grad():
+            found[number] = torch.cat([served(IMAGES) for _ in range(4)])
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number in range(3):
+        torch.testing.assert_close(found[number], expected.repeat(4, 1), rtol=1e-4, atol=1e-4)
+    assert not model.layer1._forward_hooks
+    with pytest.raises(RuntimeError):
+        served(torch.zeros(1, 1))
+    assert not model.layer1._forward_hooks
 
 
 def test_outputs_that_are_no_logits_are_an_error():

@@ -1,6 +1,6 @@
 """Early exits: answer what a network knows before its last layer, with a promise on accuracy."""
 
-from imprint.early_exit.calibrated import EarlyExit, WithExits
+from imprint.early_exit.calibrated import EarlyExit
 from imprint.early_exit.calibration import TradeOff
 from imprint.early_exit.exits import Exit, Route, early_exits
 from imprint.early_exit.fitting import fit_head
@@ -30,6 +30,7 @@ from imprint.early_exit.routes import (
     tally_of,
     thresholds_at,
 )
+from imprint.early_exit.with_exits import WithExits
 
 __all__ = [
     "HEAD_KINDS",

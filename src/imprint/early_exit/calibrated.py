@@ -11,21 +11,34 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from imprint.early_exit.calibration import TradeOff, choose_exits, fit_heads
+from imprint.early_exit.calibration import Choice, TradeOff, choose_exits, fit_heads
+from imprint.early_exit.checks import (
+    check_fitted,
+    check_held,
+    check_model,
+    check_options,
+    tested_count,
+)
 from imprint.early_exit.costs import exit_layers, measure_costs
 from imprint.early_exit.exits import Exit, Route, early_exits
 from imprint.early_exit.heads import HEAD_KINDS, Head, HeadKind, Hidden, check_kinds
 from imprint.early_exit.held_out import answer_held_out
 from imprint.early_exit.monitor import DriftMonitor
 from imprint.early_exit.overlap import warn_of_overlap
-from imprint.early_exit.promise import Promise, samples_needed
-from imprint.early_exit.readings import Pairs, batches_from, known_labels, read_layers
+from imprint.early_exit.promise import Promise
+from imprint.early_exit.readings import (
+    Pairs,
+    batches_from,
+    known_labels,
+    pair_of,
+    read_layers,
+)
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.outputs import first_tensor
 from imprint.runs import read_tensors, write_tensors
-from imprint.taps import guest
+from imprint.taps import guest, maps_at
 
-__all__ = ["EarlyExit", "WithExits"]
+__all__ = ["EarlyExit"]
 
 USUAL = Promise()
 
@@ -101,40 +114,45 @@ class EarlyExit:
         Raises:
             InvalidValueError: for values out of range, too few held-out samples for the promise,
                 classes without a sample, or a model that gives no logits.
-            LayerError: for a layer that is missing, or through which not all data flow.
+            LayerError: for a layer that is missing, or through which not all data flow, or a model
+                with open exits or an open gate.
             MissingExtraError: without `imprint[exits]`.
 
         Source: Angelopoulos et al. (2021), "Learn then test"; `docs/early-exit.md` has the rest.
         """
         promise = Promise(max_extra_error, confidence)
         promise.check()
-        if not 0 < tuning_share < 1:
-            raise InvalidValueError(f"tuning_share: expected one in (0, 1), got {tuning_share}")
-        check_kinds(kinds)
+        check_options(layers, kinds, tuning_share, batch_size, seed)
+        check_model(model)
         warn_of_overlap(fit_on, promise_on)
-        held_pairs, fit_pairs, example = _pairs(model, fit_on, promise_on, batch_size)
-        names = exit_layers(model, example, layers)
-        classes = _classes(model, example)
-        if (known := known_labels(promise_on)) is not None:
-            _check_held(known, classes, promise, tuning_share)
-        fitted = read_layers(model, names, fit_pairs, kinds=kinds, most=FIT_SAMPLES)
-        heads = fit_heads(fitted, seed=seed)
-        held = answer_held_out(model, names, heads, held_pairs)
-        _check_held(held.labels, classes, promise, tuning_share)
-        costs = measure_costs(model, names, example, heads)
-        choice = choose_exits(held.outcomes, costs, promise, tuning_share=tuning_share, seed=seed)
+        with torch.inference_mode(mode=False):  # heads are fitted by their gradients
+            held_pairs, fit_pairs, example = _pairs(model, fit_on, promise_on, int(batch_size))
+            names = exit_layers(model, example, layers)
+            if (known := known_labels(promise_on)) is not None:  # before the long work
+                check_held(known, _classes(model, example), promise, tuning_share)
+            fitted = read_layers(
+                model, names, fit_pairs, kinds=kinds, most=FIT_SAMPLES, name="fit_on"
+            )
+            shapes = [tuple(maps_at(model, name, example).shape[1:]) for name in names]
+            check_fitted(fitted, shapes, names)
+            with torch.autocast("cpu", enabled=False):  # margins need all their digits
+                heads = fit_heads(fitted, seed=int(seed))
+            classes = fitted.logits.shape[1]
+            del fitted
+            held = answer_held_out(model, names, heads, held_pairs)
+            check_held(held.labels, classes, promise, tuning_share)
+            costs = measure_costs(model, names, example[: int(batch_size)], heads)
+        choice = choose_exits(
+            held.outcomes, costs, promise, tuning_share=tuning_share, seed=int(seed)
+        )
+        opened, own = _open(choice), heads[choice.kind]
         exits = tuple(
-            Exit(names[layer], held.shapes[layer], heads[choice.kind][layer], threshold)
-            for layer, threshold in zip(choice.layers, choice.thresholds, strict=True)
+            Exit(names[layer], held.shapes[layer], own[layer], threshold)
+            for layer, threshold in opened.items()
         )
-        return cls(
-            exits,
-            promise,
-            choice.kind,
-            _tested(held.labels, tuning_share),
-            choice.curve,
-            held.drift[choice.kind][choice.layers[0]] if choice.layers else None,
-        )
+        reference = held.drift[choice.kind][next(iter(opened))] if opened else None
+        tested = tested_count(len(held.labels), tuning_share)
+        return cls(exits, promise, choice.kind, tested, choice.curve, reference)
 
     def monitor(self, *, false_alarms: float = 0.01) -> DriftMonitor:
         """Make what tells whether data have moved since calibration, to open the exits with.
@@ -218,6 +236,7 @@ class EarlyExit:
         """
         tensors, note = read_tensors(Path(path))
         try:
+            check_kinds([note["kind"]])
             exits = tuple(
                 Exit(
                     str(own["layer"]),
@@ -228,36 +247,35 @@ class EarlyExit:
                 for number, own in enumerate(note["exits"])
             )
             promise, reference = Promise(*note["promise"]), tensors.get("reference")
+            promise.check()
             return cls(exits, promise, note["kind"], note["tested"], reference=reference)
         except (KeyError, TypeError, ValueError) as error:
             raise DamagedFileError(f"{path}: expected early exits, {error!r}") from error
 
 
-class WithExits(nn.Module):
-    """A model that always answers early, for whatever takes a module: an attack, a server.
+def _pairs(
+    model: nn.Module, fit_on: Any, promise_on: Any, batch_size: int
+) -> tuple[Pairs, Pairs, Tensor]:
+    """Batches of both data sets, and some images on the model's device."""
+    fit_pairs, scale = batches_from(fit_on, batch_size, most=FIT_SAMPLES, name="fit_on")
+    held_pairs, _ = batches_from(promise_on, batch_size, scale, name="promise_on")
+    first: list[tuple[Tensor, Tensor]] = []
+    with guest(model, training=None):  # a loader draws from the global random numbers
+        held = iter(held_pairs)
+        while sum(len(images) for images, _ in first) < 2:  # batches may be of one each
+            batch = next(held, None)
+            if batch is None:
+                raise InvalidValueError("promise_on: expected held-out samples, got fewer than two")
+            first.append(pair_of(batch, "promise_on"))
+        rest = chain(first, held) if held is held_pairs else held_pairs
+    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    return rest, fit_pairs, torch.cat([images for images, _ in first]).to(device)
 
-    Args:
-        model: that the exits were calibrated for.
-        exits: of the model.
 
-    Examples:
-        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
-        >>> head = Head(torch.tensor([[1.0, 0, 0, 0], [0, 0, 1.0, 0]]), torch.zeros(2))
-        >>> exits = EarlyExit((Exit("0", (2,), head, 3.0),))
-        >>> WithExits(model, exits).eval()(torch.tensor([[9.0, 1.0]])).detach()
-        tensor([[9., 1.]])
-    """
-
-    def __init__(self, model: nn.Module, exits: EarlyExit) -> None:
-        super().__init__()
-        self.model = model
-        self.exits = exits
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Answer images: logits `(N, K)`, in the order of the rows."""
-        with self.exits(self.model):
-            answers: Tensor = self.model(images)
-            return answers
+@torch.no_grad()
+def _classes(model: nn.Module, images: Tensor) -> int:
+    with guest(model):
+        return int(first_tensor(model(images[:2]), "the model").shape[-1])
 
 
 def _parts(head: Head) -> dict[str, Tensor]:
@@ -272,51 +290,21 @@ def _parts(head: Head) -> dict[str, Tensor]:
 
 def _head(tensors: Mapping[str, Tensor], prefix: str, kind: HeadKind) -> Head:
     """A head of a file."""
-    hidden = None
-    if f"{prefix}hidden_weight" in tensors:
-        hidden = Hidden(*(tensors[f"{prefix}hidden_{name}"] for name in Hidden._fields))
-    return Head(tensors[f"{prefix}weight"], tensors[f"{prefix}bias"], kind, hidden)
+    weight, bias = _linear(tensors, prefix)
+    if kind != "mlp":
+        return Head(weight, bias, kind)
+    return Head(weight, bias, kind, Hidden(*_linear(tensors, f"{prefix}hidden_")))
 
 
-def _pairs(
-    model: nn.Module, fit_on: Any, promise_on: Any, batch_size: int
-) -> tuple[Pairs, Pairs, Tensor]:
-    """Batches of both data sets, and some images on the model's device."""
-    fit_pairs, scale = batches_from(fit_on, batch_size, most=FIT_SAMPLES)
-    held_pairs, _ = batches_from(promise_on, batch_size, scale)
-    held = iter(held_pairs)
-    first = next(held, None)
-    if first is None or len(first[0]) < 2:
-        raise InvalidValueError("promise_on: expected held-out samples, got none, or a single one")
-    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
-    rest = held_pairs if iter(held_pairs) is not held_pairs else chain([first], held)
-    return rest, fit_pairs, first[0].to(device)
+def _linear(tensors: Mapping[str, Tensor], prefix: str) -> tuple[Tensor, Tensor]:
+    weight, bias = tensors[f"{prefix}weight"], tensors[f"{prefix}bias"]
+    if weight.ndim != 2 or bias.shape != weight.shape[:1]:
+        got = f"{tuple(weight.shape)} and {tuple(bias.shape)}"
+        raise ValueError(f"heads of (K, D) and (K,), got {got}")
+    return weight, bias
 
 
-@torch.no_grad()
-def _classes(model: nn.Module, images: Tensor) -> int:
-    with guest(model):
-        return int(first_tensor(model(images[:2]), "the model").shape[-1])
-
-
-def _check_held(labels: Tensor, classes: int, promise: Promise, tuning_share: float) -> None:
-    """Check that held-out samples suffice for the promise, and have each class."""
-    needed = samples_needed(promise)
-    if _tested(labels, tuning_share) < needed:
-        least = math.ceil(needed / (1 - tuning_share))
-        raise InvalidValueError(
-            f"promise_on: expected at least {least} held-out samples for an extra error of at most "
-            f"{promise.max_extra_error:g} with confidence {promise.confidence:g}, "
-            f"got {len(labels)}"
-        )
-    counts = labels[labels >= 0].bincount(minlength=classes)
-    missing = (counts == 0).nonzero()[:, 0].tolist()
-    if missing:
-        shown = ", ".join(map(str, missing[:12]))
-        raise InvalidValueError(
-            f"promise_on: expected each of {classes} classes at least once, got none of {shown}"
-        )
-
-
-def _tested(labels: Tensor, tuning_share: float) -> int:
-    return len(labels) - round(tuning_share * len(labels))
+def _open(choice: Choice) -> dict[int, float]:
+    """Layers with their thresholds; a strict step may have left some closed, which only cost."""
+    pairs = zip(choice.layers, choice.thresholds, strict=True)
+    return {layer: threshold for layer, threshold in pairs if math.isfinite(threshold)}

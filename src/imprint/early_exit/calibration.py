@@ -99,7 +99,7 @@ def fit_heads(fitted: Readings, *, seed: int = 0) -> dict[HeadKind, list[Head]]:
 
     Examples:
         >>> features = {"probe": [torch.eye(2)]}
-        >>> heads = fit_heads(Readings(features, torch.eye(2), torch.tensor([0, 1])))
+        >>> heads = fit_heads(Readings(features, torch.eye(2), torch.tensor([0, 1]), []))
         >>> len(heads["probe"])
         1
     """

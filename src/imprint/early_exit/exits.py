@@ -13,7 +13,7 @@ from imprint.early_exit.heads import Head, head_logits, margins
 from imprint.early_exit.monitor import DriftMonitor, drift_scores
 from imprint.errors import InvalidValueError, LayerError
 from imprint.outputs import first_tensor
-from imprint.taps import row_filter
+from imprint.taps import held, row_filter
 
 __all__ = ["AnyExit", "Exit", "Exits", "Route", "early_exits"]
 
@@ -155,10 +155,8 @@ class _AllAnsweredError(Exception):
     """Leaves a forward pass in which no row is left."""
 
 
-_ROUTE: ContextVar[Route] = ContextVar("route")
-"""Of the pass that runs in this thread."""
-
-_IN_USE = "imprint_exits"
+_ROUTE: ContextVar[Route | None] = ContextVar("route", default=None)
+"""Of the pass that runs in this thread; None where a layer runs outside of the model's own."""
 
 
 @contextmanager
@@ -182,7 +180,8 @@ def early_exits(
         monitor: watches the first exit; once it is alarmed, no exit answers any more.
 
     Raises:
-        LayerError: where a layer is missing or does not run, or the model has exits already.
+        LayerError: where a layer is missing or does not run, or the model has open exits, or an
+            open gate, already.
         InvalidValueError: where the model is in train mode, its maps are of another shape than the
             exits were fitted to, or it gives no logits.
 
@@ -195,18 +194,14 @@ def early_exits(
         >>> logits[0], routes[0].taken
         (tensor([9., 1.], grad_fn=...), tensor([0, 1]))
     """
-    if _IN_USE in model.__dict__:
-        raise LayerError("model: expected one without exits, got one whose exits are open")
-    forward, patched = model.forward, "forward" in model.__dict__
-    with ExitStack() as stack:
+    with held(model, "open exits"), ExitStack() as stack:
+        forward, patched = model.forward, "forward" in model.__dict__
         for number, own in enumerate(exits):
             stack.enter_context(row_filter(model, own.layer, _chooser(number, own, monitor)))
-        model.__dict__[_IN_USE] = True
         model.__dict__["forward"] = _routed(model, forward, exits, on_route)
         try:
             yield
         finally:
-            del model.__dict__[_IN_USE]
             if patched:
                 model.__dict__["forward"] = forward
             else:
@@ -220,17 +215,21 @@ def _chooser(
 
     def choose(maps: Tensor) -> Tensor | None:
         nonlocal own
+        route = _ROUTE.get()
+        if route is None:
+            return None
         if tuple(maps.shape[1:]) != own.shape:
             expected, got = own.shape, tuple(maps.shape[1:])
             raise InvalidValueError(
                 f"images: expected maps {expected} at {own.layer!r}, as in calibration; got {got}"
             )
         own = own.to(maps.device)
-        logits, sureness = own.answer(maps)
+        with torch.autocast(maps.device.type, enabled=False):  # margins need all their digits
+            logits, sureness = own.answer(maps)
         sure = sureness >= own.threshold
         if monitor is not None and _moved(number, logits, monitor):
             sure = torch.zeros_like(sure)
-        on = _ROUTE.get().answer(number, sure, logits)
+        on = route.answer(number, sure, logits)
         if on is not None and not len(on):
             raise _AllAnsweredError
         return on

@@ -80,7 +80,8 @@ def _answers(batch: Passed, heads: Heads) -> dict[HeadKind, tuple[Outcomes, Tens
     found: dict[HeadKind, tuple[Outcomes, Tensor]] = {}
     for kind, own in heads.items():
         pairs = zip(batch.features[FEATURES[kind]], own, strict=True)
-        logits = [logits_of(rows, head.to(rows.device)).cpu() for rows, head in pairs]
+        with torch.autocast("cpu", enabled=False):  # margins need all their digits
+            logits = [logits_of(rows, head.to(rows.device)).cpu() for rows, head in pairs]
         right = torch.stack([each.argmax(1) == batch.labels for each in logits])
         sureness = torch.stack([margins(each) for each in logits])
         drift = torch.stack([drift_scores(each) for each in logits])

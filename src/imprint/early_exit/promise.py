@@ -45,8 +45,8 @@ class Promise(NamedTuple):
             InvalidValueError: for one out of its range.
         """
         for name, value in self._asdict().items():
-            if not 0 < value < 1:
-                raise InvalidValueError(f"{name}: expected a value in (0, 1), got {value}")
+            if not isinstance(value, int | float | np.floating) or not 0 < value < 1:
+                raise InvalidValueError(f"{name}: expected a value in (0, 1), got {value!r}")
 
 
 class Tally(NamedTuple):

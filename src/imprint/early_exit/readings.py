@@ -1,6 +1,6 @@
 """What a network's layers and its end say of a data set, gathered in one pass."""
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ __all__ = [
     "Readings",
     "batches_from",
     "known_labels",
+    "pair_of",
     "passes",
     "read_layers",
     "takers_of",
@@ -39,11 +40,13 @@ class Readings(NamedTuple):
             in bfloat16, of which there are many.
         logits: `(N, K)`, float32, of the network's end.
         labels: `(N,)`, int64.
+        shapes: L, of a sample's maps.
     """
 
     features: dict[HeadKind, list[Tensor]]
     logits: Tensor
     labels: Tensor
+    shapes: list[tuple[int, ...]]
 
 
 Take = Callable[[Tensor], Tensor]
@@ -73,6 +76,7 @@ def read_layers(
     *,
     kinds: Sequence[HeadKind] = HEAD_KINDS,
     most: int | None = None,
+    name: str = "data",
 ) -> Readings:
     """Read features at some layers, and the logits at the end.
 
@@ -82,6 +86,7 @@ def read_layers(
         batches: of images as the model takes them, with labels in `0 … K-1`.
         kinds: of the heads that are to be.
         most: samples after which no further batch is read.
+        name: of the samples, for errors.
 
     Returns:
         The readings, on the CPU.
@@ -99,17 +104,18 @@ def read_layers(
     takers = takers_of(kinds)
     rows: dict[Take, list[list[Tensor]]] = {take: [[] for _ in layers] for take in takers}
     logits, labels = [], []
-    with closing(passes(model, layers, batches, takers, most=most)) as passed:
+    shapes: list[tuple[int, ...]] = []
+    with closing(passes(model, layers, batches, takers, most=most, name=name)) as passed:
         for own in passed:
+            shapes = own.shapes
             logits.append(own.logits)
             labels.append(own.labels)
             for take in takers:
                 for kept, taken in zip(rows[take], own.features[take], strict=True):
                     kept.append(_compact(taken, take))
     features = {take: [torch.cat(kept) for kept in rows.pop(take)] for take in takers}
-    return Readings(
-        {kind: features[FEATURES[kind]] for kind in kinds}, torch.cat(logits), torch.cat(labels)
-    )
+    by_kind = {kind: features[FEATURES[kind]] for kind in kinds}
+    return Readings(by_kind, torch.cat(logits), torch.cat(labels), shapes)
 
 
 def _compact(features: Tensor, take: Take) -> Tensor:
@@ -139,6 +145,7 @@ def passes(
     takers: Collection[Take],
     *,
     most: int | None = None,
+    name: str = "data",
 ) -> Generator[Passed]:
     """Run batches through a network, and take features of some layers.
 
@@ -150,6 +157,7 @@ def passes(
         takers: from maps to features; they see maps as an exit does, before a later layer may
             change them in place.
         most: samples after which no further batch is read.
+        name: of the samples, for errors.
 
     Yields:
         Each batch.
@@ -168,7 +176,8 @@ def passes(
     count = 0
     with guest(model), ExitStack() as stack:
         readers = [stack.enter_context(_reader(model, layer, takers)) for layer in layers]
-        for images, labels in batches:
+        for batch in batches:
+            images, labels = pair_of(batch, name)
             with torch.no_grad():  # no inference mode: heads are fitted to what is read
                 logits = _logits(model(images.to(device)), labels)
             seen = [_last(own, layer) for own, layer in zip(readers, layers, strict=True)]
@@ -178,7 +187,38 @@ def passes(
             if most is not None and count >= most:
                 break
     if not count:
-        raise InvalidValueError("data: expected at least one sample, got none")
+        raise InvalidValueError(f"{name}: expected at least one sample, got none")
+
+
+def pair_of(batch: Any, name: str = "data") -> tuple[Tensor, Tensor]:
+    """Check that a batch is one of images and labels.
+
+    Args:
+        batch: what a data set gave.
+        name: of the data set, for the error.
+
+    Returns:
+        The images, and the labels `(N,)`.
+
+    Raises:
+        InvalidValueError: where it is not.
+
+    Examples:
+        >>> pair_of({"image": torch.zeros(2, 1, 4, 4)})
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: data: expected batches (images, labels), ... got dict
+    """
+    match batch:
+        case [Tensor() as images, Tensor() as labels]:
+            got = f"labels {tuple(labels.shape)} of {labels.dtype} for images {tuple(images.shape)}"
+            if labels.ndim == 1 and not labels.is_floating_point() and images.ndim:
+                return images, labels
+        case [*parts]:
+            got = f"({', '.join(type(part).__name__ for part in parts[:4])})"
+        case _:
+            got = type(batch).__name__
+    expected = "batches (images, labels), tensors (N, …) and (N,) of integers"
+    raise InvalidValueError(f"{name}: expected {expected}; got {got}")
 
 
 Seen = tuple[dict[Take, Tensor], tuple[int, ...]]
@@ -224,6 +264,7 @@ def batches_from(
     scale: Normalisation | None = None,
     *,
     most: int | None = None,
+    name: str = "data",
 ) -> tuple[Pairs, Normalisation | None]:
     """Make batches of whatever holds samples.
 
@@ -235,6 +276,7 @@ def batches_from(
             measures it.
         most: samples of a data set to take, spread over it; None for all. Of batches that are made
             already, none is left out.
+        name: of the data, for the error.
 
     Returns:
         The batches, and the normalisation of an `ImageSet`.
@@ -257,11 +299,14 @@ def batches_from(
             data = replace(data, images=data.images[rows], labels=data.labels[rows])
         made = batches_of(data, min(batch_size, len(data)), scale, shuffle=False, drop_last=False)
         return ((batch.images, batch.labels) for batch in made.epoch(0)), scale
+    if isinstance(data, Mapping | str | bytes | Tensor):
+        got = type(data).__name__
+        raise InvalidValueError(f"{name}: expected a data set or batches, got {got}")
     if hasattr(data, "__getitem__") and not isinstance(data, list | tuple):
         return DataLoader(Subset(data, _spread(len(data), most).tolist()), batch_size), scale
     if isinstance(data, Iterable):  # of batches
         return data, scale
-    raise InvalidValueError(f"data: expected a data set or batches, got {type(data).__name__}")
+    raise InvalidValueError(f"{name}: expected a data set or batches, got {type(data).__name__}")
 
 
 def known_labels(data: Any) -> Tensor | None:
@@ -280,7 +325,7 @@ def known_labels(data: Any) -> Tensor | None:
     if isinstance(data, ImageSet):
         return data.labels
     if isinstance(data, list | tuple) and data:
-        return torch.cat([labels.cpu() for _, labels in data])
+        return torch.cat([pair_of(batch)[1].cpu() for batch in data])
     return None
 
 

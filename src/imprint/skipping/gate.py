@@ -22,6 +22,7 @@ from imprint.taps import (
     check_carries_all_data,
     check_rows,
     find_layer,
+    held,
     maps_at,
     row_filter,
     untraced,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
 __all__ = ["SkipGate"]
+
+OPEN = "an open gate"
 
 
 class SkipGate:
@@ -183,19 +186,21 @@ class SkipGate:
 
         Raises:
             InvalidValueError: for labels of another type, or not one for each row.
-            LayerError: where the layer did not run, or does not carry all data.
+            LayerError: where the layer did not run, or does not carry all data, or the model has
+                open exits.
         """
         if labels.ndim != 1 or labels.dtype != torch.int64:
             got = f"{tuple(labels.shape)} of {labels.dtype}"
             raise InvalidValueError(f"labels: expected (N,) of torch.int64, got {got}")
         self._incoming, self._kept, self._match = labels, None, None
-        proof = untraced(self._prove_first)
-        prover = self._model.register_forward_pre_hook(proof, with_kwargs=True)
-        try:
-            with row_filter(self._model, self.layer, self._choose):
-                yield self
-        finally:
-            prover.remove()
+        with held(self._model, OPEN, beside=OPEN):
+            proof = untraced(self._prove_first)
+            prover = self._model.register_forward_pre_hook(proof, with_kwargs=True)
+            try:
+                with row_filter(self._model, self.layer, self._choose):
+                    yield self
+            finally:
+                prover.remove()
         if self._kept is None:
             raise LayerError(
                 f"layer {self.layer!r}: did not run within `with gate(labels):`{_hint()}"

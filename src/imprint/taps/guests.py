@@ -6,7 +6,11 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-__all__ = ["guest"]
+from imprint.errors import LayerError
+
+__all__ = ["check_free", "guest", "held"]
+
+_HOLDER = "imprint_holder"
 
 
 @contextmanager
@@ -44,6 +48,55 @@ def guest(model: nn.Module, *, training: bool | None = False) -> Iterator[nn.Mod
                 for module, name, buffer, before in buffers:
                     buffer.copy_(before)
                     setattr(module, name, buffer)  # a forward may have put another in its place
+
+
+@contextmanager
+def held(model: nn.Module, holder: str, *, beside: str = "") -> Iterator[None]:
+    """Mark a model as held by what shrinks its batches, so that nothing else does as well.
+
+    Args:
+        model: any `nn.Module`; the mark is taken off afterwards.
+        holder: what holds it, for the error.
+        beside: another holder with which it is shared.
+
+    Raises:
+        LayerError: where the model, or a part of it, is held by another.
+
+    Examples:
+        >>> model = nn.Linear(1, 1)
+        >>> with held(model, "open exits"), held(model, "an open gate"):
+        ...     pass
+        Traceback (most recent call last):
+        imprint.errors.LayerError: model: expected one without open exits, got one with open exits
+    """
+    check_free(model, beside=beside)
+    before = model.__dict__.get(_HOLDER)
+    model.__dict__[_HOLDER] = holder
+    try:
+        yield
+    finally:
+        del model.__dict__[_HOLDER]
+        if before is not None:
+            model.__dict__[_HOLDER] = before
+
+
+def check_free(model: nn.Module, *, beside: str = "") -> None:
+    """Check that nothing shrinks a model's batches.
+
+    Args:
+        model: any `nn.Module`.
+        beside: a holder that may.
+
+    Raises:
+        LayerError: where something does.
+
+    Examples:
+        >>> check_free(nn.Linear(1, 1))
+    """
+    for module in model.modules():
+        holder = module.__dict__.get(_HOLDER, beside)
+        if holder != beside:
+            raise LayerError(f"model: expected one without {holder}, got one with {holder}")
 
 
 def _cuda_devices(model: nn.Module) -> list[torch.device]:

@@ -1,0 +1,173 @@
+"""What a calibration needs, checked before its long work: options, a model, samples."""
+
+import math
+from collections.abc import Iterable, Sequence
+from numbers import Integral
+from typing import Any
+
+from torch import Tensor, nn
+
+from imprint.early_exit.heads import HEAD_KINDS, HeadKind, check_kinds
+from imprint.early_exit.promise import Promise, samples_needed
+from imprint.early_exit.readings import Readings
+from imprint.errors import InvalidValueError, LayerError
+from imprint.taps import check_free
+
+__all__ = ["check_fitted", "check_held", "check_model", "check_options", "tested_count"]
+
+
+def check_options(
+    layers: Any, kinds: Sequence[HeadKind], tuning_share: float, batch_size: int, seed: int
+) -> None:
+    """Check what a calibration is asked, before any work.
+
+    Args:
+        layers: names, or None.
+        kinds: of heads.
+        tuning_share: in (0, 1).
+        batch_size: at least 1.
+        seed: at least 0.
+
+    Raises:
+        LayerError: for layers that are no list of names.
+        InvalidValueError: for other values that will not do.
+
+    Examples:
+        >>> check_options(None, ["probe"], 0.5, 0, 0)
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: batch_size: expected an integer of at least 1, got 0
+    """
+    if isinstance(layers, str) or not all(isinstance(layer, str) for layer in layers or ()):
+        raise LayerError(f"layers: expected a list of names, got {layers!r}")
+    if isinstance(kinds, str) or not isinstance(kinds, Iterable):
+        raise InvalidValueError(f"kinds: expected a list of {', '.join(HEAD_KINDS)}, got {kinds!r}")
+    check_kinds(list(kinds))
+    if not isinstance(tuning_share, int | float) or not 0 < tuning_share < 1:
+        raise InvalidValueError(f"tuning_share: expected one in (0, 1), got {tuning_share!r}")
+    for name, value, least in (("batch_size", batch_size, 1), ("seed", seed, 0)):
+        if not isinstance(value, Integral) or not least <= value < 2**63:
+            expected = f"an integer of at least {least}"
+            raise InvalidValueError(f"{name}: expected {expected}, got {value!r}")
+
+
+def check_model(model: nn.Module) -> None:
+    """Check that a model is one, and that nothing else shrinks its batches.
+
+    Args:
+        model: what was given.
+
+    Raises:
+        InvalidValueError: where it is no `nn.Module`.
+        LayerError: where its exits, or a gate, are open.
+
+    Examples:
+        >>> check_model(nn.ReLU())
+    """
+    if not isinstance(model, nn.Module):
+        raise InvalidValueError(f"model: expected an nn.Module, got {type(model).__name__}")
+    check_free(model)
+
+
+def tested_count(count: int, tuning_share: float) -> int:
+    """Say on how many held-out samples the promise is tested.
+
+    Args:
+        count: of all held-out ones.
+        tuning_share: of them, which chooses.
+
+    Returns:
+        The number.
+
+    Examples:
+        >>> tested_count(3, 1 / 3)
+        2
+    """
+    return count - round(tuning_share * count)
+
+
+def check_held(labels: Tensor, classes: int, promise: Promise, tuning_share: float) -> None:
+    """Check that held-out samples suffice for the promise, and have each class.
+
+    Args:
+        labels: theirs, `(N,)`.
+        classes: K.
+        promise: that is to hold.
+        tuning_share: of them, which chooses; the rest tests.
+
+    Raises:
+        InvalidValueError: where they do not.
+
+    Examples:
+        >>> import torch
+        >>> check_held(torch.tensor([0, 1]), 2, Promise(0.5, 0.5), 0.5)
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: promise_on: expected at least 4 held-out samples ... got 2
+    """
+    tested, needed = tested_count(len(labels), tuning_share), samples_needed(promise)
+    if tested < needed:
+        least = math.ceil(needed / (1 - tuning_share))
+        raise InvalidValueError(
+            f"promise_on: expected at least {least} held-out samples for an extra error of at most "
+            f"{promise.max_extra_error:g} with confidence {promise.confidence:g}, "
+            f"got {len(labels)}"
+        )
+    if tested == len(labels):
+        got = f"{tuning_share:g} of {tested} samples"
+        raise InvalidValueError(f"tuning_share: expected at least one sample, got {got}")
+    _check_classes(labels, classes, "promise_on")
+
+
+def check_fitted(fitted: Readings, shapes: Sequence[tuple[int, ...]], names: Sequence[str]) -> None:
+    """Check that samples to fit heads to have each class, logits, finite maps and known shapes.
+
+    Args:
+        fitted: what was read of them.
+        shapes: of held-out samples' maps.
+        names: of the layers.
+
+    Raises:
+        InvalidValueError: where they have not.
+
+    Examples:
+        >>> import torch
+        >>> check_fitted(Readings({}, torch.eye(2), torch.tensor([0, 1]), []), [], [])
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: model: expected logits, got probabilities: ...
+    """
+    _check_classes(fitted.labels, fitted.logits.shape[1], "fit_on")
+    for name, own, other in zip(names, fitted.shapes, shapes, strict=True):
+        if own != other:
+            raise InvalidValueError(
+                f"fit_on: expected images as in promise_on, maps {other} at {name!r}; got {own}"
+            )
+    for kind, features in fitted.features.items():
+        for name, rows in zip(names, features, strict=True):
+            bad = int((~rows.isfinite().all(1)).sum())
+            if bad:
+                raise InvalidValueError(
+                    f"fit_on: expected finite maps at {name!r}, got NaN or infinite ones of {bad} "
+                    f"of {len(rows)} samples, for {kind}"
+                )
+    _check_logits(fitted.logits)
+
+
+def _check_classes(labels: Tensor, classes: int, name: str) -> None:
+    counts = labels[labels >= 0].bincount(minlength=classes)
+    missing = (counts == 0).nonzero()[:, 0].tolist()
+    if missing:
+        shown = ", ".join(map(str, missing[:12]))
+        raise InvalidValueError(
+            f"{name}: expected each of {classes} classes at least once, got none of {shown}"
+        )
+
+
+def _check_logits(logits: Tensor) -> None:
+    finite = logits.isfinite().all(1)
+    if not bool(finite.any()):
+        raise InvalidValueError("model: expected finite logits, got none on all of fit_on")
+    rows = logits[finite]
+    if bool((rows >= 0).all()) and bool(((rows.sum(1) - 1).abs() < 1e-3).all()):
+        raise InvalidValueError(
+            "model: expected logits, got probabilities: on all of fit_on they sum to 1; leave "
+            "out the last softmax, or take its logarithm"
+        )
