@@ -1,6 +1,6 @@
 """Early exits of a ResNet-20: seconds and accuracy, beside the full network and other ways.
 
-    python benchmarks/bench_exits.py cifar10       # trains it first, where runs/ has none
+    python benchmarks/bench_exits.py cifar10 --epochs 20 --again 12    # trains first
     python benchmarks/bench_exits.py mnist --epochs 3
     python benchmarks/bench_exits.py fashion-mnist --epochs 8
 
@@ -41,13 +41,21 @@ TO_REACH = {
 }
 
 
-def network(data: str, epochs: int, model: str = "resnet20") -> Trained:
-    """The network of a run, trained where there is none yet."""
+def network(data: str, epochs: int, model: str = "resnet20", again: int = 0) -> Trained:
+    """The network of a run, trained where there is none yet; `again` epochs more from its end."""
     own = "exits" if model == "resnet20" else f"exits-{model}"
     folder = Path("runs") / f"{own}-{data}-{epochs}"
+    trained = _trained(folder, data, TrainSettings(model=model, epochs=epochs, precision="bf16"))
+    if not again:
+        return trained
+    settings = TrainSettings(model=model, epochs=again, precision="bf16", lr=0.1, seed=1)
+    start = trained.model.state_dict()
+    return _trained(folder.with_name(f"{folder.name}-and-{again}"), data, settings, start)
+
+
+def _trained(folder: Path, data: str, settings: TrainSettings, start: Any = None) -> Trained:
     if not (folder / "result.json").is_file():
-        settings = TrainSettings(model=model, epochs=epochs, precision="bf16")
-        train(load(data), settings, out=folder, resume=folder.is_dir())
+        train(load(data), settings, out=folder, resume=folder.is_dir(), start=start)
     return load_trained(folder)
 
 
@@ -161,11 +169,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="?", choices=TO_REACH, default="cifar10")
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--again", type=int, default=0, help="Epochs more, from the first's end.")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     smaller = network(options.data, options.epochs, "resnet8")
-    trained, splits = network(options.data, options.epochs), load(options.data)
+    trained = network(options.data, options.epochs, again=options.again)
+    splits = load(options.data)
     model = fast(trained.model)
     found = answer_early(
         model, splits.train, splits.test, trained.normalisation, settings=ExitSettings(),
@@ -179,7 +189,7 @@ def main() -> None:
     images = normalise(splits.test.images[:2048], trained.normalisation, channels_last=True)
     figures = {
         "data": options.data,
-        "epochs": options.epochs,
+        "epochs": [options.epochs, options.again],
         "to_reach": TO_REACH[options.data],
         "early_exit": _short(found.result),
         "early_exit_for_batches_of_1": _short(at_one.result),
