@@ -30,9 +30,8 @@ def place(tmp_path_factory):
         path = folder / "pictures" / name / f"{number:03}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels.astype(np.uint8)).save(path)
-    settings = TrainSettings(epochs=2, batch_size=16, device="cpu", lr=0.02)
-    for seed in (0, 1):
-        settings = TrainSettings(epochs=2, batch_size=16, device="cpu", lr=0.02, seed=seed)
+    for seed, epochs in ((0, 2), (1, 1)):
+        settings = TrainSettings(epochs=epochs, batch_size=16, device="cpu", lr=0.02, seed=seed)
         train(load(folder / "pictures"), settings, out=folder / f"run{seed}")
     return folder
 
