@@ -1,4 +1,6 @@
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +53,10 @@ def test_onnxruntime_answers_a_thousand_images_alike(images, scale, tmp_path, ki
         model, exits, tmp_path / "out",
         shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
     )  # fmt: skip
+    about = json.loads((folder / "exits.json").read_text())
+    assert about["layers"] == ["pool1", "pool2", "relu3"]
+    assert about["classes"] == list(NAMES)
+    assert about["thresholds"] == [own.threshold for own in exits.exits]
     exported = ExportedNetwork.load(folder, threads=1)
     logits, taken = exported.answer(images.numpy())
     same = taken == routes[0].taken.numpy()
@@ -103,14 +109,23 @@ def test_a_network_that_cannot_be_exported_is_told_before_anything_is_written(sc
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_told_of_it(images, scale, tmp_path):
-    model = build_model("paper", (1, 28, 28), 10).eval()
-    exits = exits_of(model, ("pool1",), normalise(images, scale), "grid")
+def test_a_layer_that_the_next_one_changes_in_place_and_one_that_is_closed(images, scale, tmp_path):
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, 2), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(676, 10)
+    ).eval()
+    floats, routes = normalise(images[:200], scale), []
+    first = exits_of(model, ("0",), floats, "grid").exits[0]
+    closed = replace(first, threshold=math.inf)
+    exits = EarlyExit((closed, first))
+    with torch.no_grad(), exits(model, routes.append):
+        expected = model(floats)
     folder = export_exits(
-        model, exits, tmp_path,
+        model, exits, tmp_path / "out",
         shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
     )  # fmt: skip
-    about = json.loads((folder / "exits.json").read_text())
-    assert about["layers"] == ["pool1"]
-    assert about["classes"] == list(NAMES)
-    assert about["thresholds"] == [exits.exits[0].threshold]
+    exported = ExportedNetwork.load(folder, threads=1)
+    assert exported.places == ("0", "end")
+    logits, taken = exported.answer(images[:200].numpy())
+    np.testing.assert_allclose(logits, expected.numpy(), rtol=1e-3, atol=1e-3)
+    assert taken.tolist() == (routes[0].taken - 1).tolist()
+    assert set(taken.tolist()) == {0, 1}
