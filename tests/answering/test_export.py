@@ -69,6 +69,40 @@ def test_onnxruntime_answers_a_thousand_images_alike(images, scale, tmp_path, ki
     assert not any(module._forward_hooks for module in model.modules())
 
 
+class Tokens(nn.Module):
+    """Asks, after its first layer, how many rows there are."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(28, 16)
+        self.token = nn.Parameter(torch.ones(1, 1, 16))
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, images):
+        tokens = self.first(images[:, 0])
+        both = torch.cat([self.token.expand(tokens.shape[0], -1, -1), tokens], dim=1)
+        return self.head(both.relu().mean(1))
+
+
+@torch.no_grad()
+def test_a_part_that_asks_for_the_number_of_rows_gets_its_own(images, scale, tmp_path):
+    model, floats, routes = Tokens().eval(), normalise(images[:100], scale), []
+    maps = model.first(floats[:, 0])
+    head = Head(torch.randn(10, 32, generator=torch.Generator().manual_seed(0)), torch.zeros(10))
+    sure = margins(head_logits(maps, head))
+    exits = EarlyExit((Exit("first", (28, 16), head, float(sure.median())),))
+    with exits(model, routes.append):
+        expected = model(floats)
+    folder = export_exits(
+        model, exits, tmp_path / "out",
+        shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
+    )  # fmt: skip
+    logits, taken = ExportedNetwork.load(folder, threads=1).answer(images[:100].numpy())
+    same = taken == routes[0].taken.numpy()
+    assert same.mean() > 0.97
+    np.testing.assert_allclose(logits[same], expected.numpy()[same], rtol=1e-3, atol=1e-3)
+
+
 def test_without_exits_there_is_one_segment(images, scale, tmp_path):
     model = build_model("paper", (1, 28, 28), 10).train()
     folder = export_exits(

@@ -80,14 +80,9 @@ def export_exits(
     check_vacant(folder)
     check_free(model)
     opened = [own for own in exits.exits if math.isfinite(own.threshold)]
-    whole = _whole(model, opened, torch.zeros(2, *shape))
+    segments = _segments(_whole(model, opened, torch.zeros(2, *shape)), len(opened))
     claim(folder)
-    extractor = onnx_package("onnx.utils").Extractor(whole)
-    last = len(opened)
-    for number in range(last + 1):
-        inputs = [_maps(number - 1)] if number else ["images"]
-        outputs = [_logits(number)] if number == last else [_maps(number), _logits(number)]
-        segment = extractor.extract_model(inputs, outputs)
+    for number, segment in enumerate(segments):
         onnx_package("onnx").save(segment, folder / f"segment_{number}.onnx")
     about = _about(opened, shape, class_names, normalisation)
     write_json(folder / "exits.json", about | {"promise": exits.promise._asdict()})
@@ -100,6 +95,34 @@ def _maps(number: int) -> str:
 
 def _logits(number: int) -> str:
     return f"logits_{number}"
+
+
+def _segments(whole: Any, last: int) -> list[Any]:
+    """Cut the network at its exits."""
+    extractor = onnx_package("onnx.utils").Extractor(whole)
+    segments = []
+    for number in range(last + 1):
+        given = _maps(number - 1) if number else "images"
+        outputs = [_logits(number)] if number == last else [_maps(number), _logits(number)]
+        segment = extractor.extract_model([given], outputs)
+        for node in segment.graph.node:
+            if node.op_type == "Shape" and node.input[0] == "images":  # how many rows there are
+                node.input[0] = given
+        _check_segment(segment, given)
+        segments.append(segment)
+    return segments
+
+
+def _check_segment(segment: Any, given: str) -> None:
+    known = {given, *(own.name for own in segment.graph.initializer)}
+    for node in segment.graph.node:
+        for name in node.input:
+            if name and name not in known:
+                raise InvalidValueError(
+                    f"model: expected one that can be cut at its exits, got {node.op_type} of "
+                    f"{name!r} after {given!r}"
+                )
+        known.update(node.output)
 
 
 def _about(
