@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from imprint.answering import ExitSettings, answer_early
+from imprint.answering import ExitSettings, answer_early, job
 from imprint.answering.speed import measure_speed
 from imprint.early_exit import HEAD_KINDS, Costs, EarlyExit, Exit, Head, calibrated
 from imprint.errors import ImprintError, InvalidValueError
@@ -54,7 +54,8 @@ def model():
 @pytest.fixture(autouse=True)
 def fixed_costs(monkeypatch):
     costs = Costs(torch.tensor([0.1]), torch.tensor([0.01]), 1.0)
-    monkeypatch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, costs))
+    for user in (calibrated, job):
+        monkeypatch.setattr(user, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, costs))
 
 
 def settings(**given):
@@ -79,6 +80,8 @@ def test_what_is_known_early_is_answered_early(model, tmp_path):
     assert 0.25 < early["share"] < 0.95
     assert early["share"] + end["share"] == pytest.approx(1)
     assert early["accuracy"] > 0.97
+    assert early["time_saved"] == pytest.approx(early["share"] * 0.89)
+    assert end["time_saved"] == pytest.approx(-0.01 * end["share"])  # the head answers in vain
     assert end["accuracy"] == end["full_accuracy"]
     assert result["extra_error"] == pytest.approx(
         result["full_accuracy"] - result["early_accuracy"]

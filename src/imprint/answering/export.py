@@ -157,9 +157,10 @@ def _whole(model: nn.Module, exits: Sequence[Exit], images: Tensor) -> Any:
                 verbose=False,
             )
         except Exception as error:  # whatever a user's own code or the exporter raises
-            reason = " ".join(str(error).split())[:300]
+            cause = error.__cause__ or error  # the exporter's own text is of its steps
+            reason = " ".join(str(cause).split())[:300]
             raise InvalidValueError(
-                f"model: expected one that PyTorch can export, {type(error).__name__}: {reason}"
+                f"model: expected one that PyTorch can export, {type(cause).__name__}: {reason}"
             ) from error
     return program.model_proto
 

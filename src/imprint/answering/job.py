@@ -12,6 +12,7 @@ from imprint.answering.settings import ExitSettings
 from imprint.answering.speed import measure_speed
 from imprint.data import normalise
 from imprint.early_exit import EarlyExit, Route
+from imprint.early_exit.costs import measure_costs
 from imprint.early_exit.overlap import warn_of_overlap
 from imprint.errors import InvalidValueError
 from imprint.stages import Stages
@@ -83,8 +84,20 @@ def answer_early(
         full, early, taken = _answers(model, exits, images, settings.batch_size)
     with stages("time"):
         speeds = [measure_speed(model, exits, images, n) for n in settings.measured_batches]
-    answered = Answered(measuring, exits, full, early, taken, speeds)
+        times = _times(model, exits, images[: settings.batch_size], len(held.class_names))
+    answered = Answered(measuring, exits, full, early, taken, speeds, times)
     return EarlyExitResult(answered, result_of(answered, settings, seconds=stages.seconds))
+
+
+def _times(model: nn.Module, exits: EarlyExit, batch: Tensor, classes: int) -> list[float]:
+    """Shares of the network's time that an answer takes at each exit, and at the end."""
+    if not exits.exits:
+        return [1.0]
+    layers = [own.layer for own in exits.exits]
+    costs = measure_costs(model, layers, batch, classes, [exits.kind])[exits.kind]
+    heads = costs.heads.cumsum(0)
+    seconds = costs.ends + torch.cat([heads, heads[-1:]])
+    return [float(own) for own in seconds / costs.whole]
 
 
 def _shares(held: ImageSet, settings: ExitSettings) -> tuple[ImageSet, ImageSet]:
