@@ -1,5 +1,7 @@
 import json
 import os
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -126,3 +128,9 @@ def test_a_note_that_is_no_json_is_told(tmp_path):
     path.write_bytes(save({"x": torch.ones(1)}, {"note": "{"}))
     with pytest.raises(DamagedFileError, match="expected a safetensors file"):
         read_tensors(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_place_that_takes_no_files_is_told_though_it_has_the_rights():
+    with pytest.raises(StorageError, match="expected to be able to write here"):
+        check_vacant(Path("/proc/imprint"))

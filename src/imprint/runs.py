@@ -69,8 +69,10 @@ def check_vacant(folder: Path) -> None:
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise RunExistsError(f"out: expected a new or empty folder, {folder} {_kind(folder)}")
         parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        if not parent.is_dir() or not os.access(parent, os.W_OK):
-            raise OSError(errno.EACCES, f"{parent} is not a folder that can be written to")
+        if not parent.is_dir():
+            raise OSError(errno.ENOTDIR, f"{parent} is not a folder")
+        with tempfile.TemporaryFile(dir=parent):  # rights alone do not tell
+            return
 
 
 def _kind(place: Path) -> str:

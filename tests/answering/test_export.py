@@ -1,4 +1,6 @@
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +53,10 @@ def test_onnxruntime_answers_a_thousand_images_alike(images, scale, tmp_path, ki
         model, exits, tmp_path / "out",
         shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
     )  # fmt: skip
+    about = json.loads((folder / "exits.json").read_text())
+    assert about["layers"] == ["pool1", "pool2", "relu3"]
+    assert about["classes"] == list(NAMES)
+    assert about["thresholds"] == [own.threshold for own in exits.exits]
     exported = ExportedNetwork.load(folder, threads=1)
     logits, taken = exported.answer(images.numpy())
     same = taken == routes[0].taken.numpy()
@@ -61,6 +67,40 @@ def test_onnxruntime_answers_a_thousand_images_alike(images, scale, tmp_path, ki
     one = np.concatenate([exported.answer(images[k : k + 1].numpy())[0] for k in range(20)])
     np.testing.assert_allclose(one, logits[:20], rtol=1e-3, atol=1e-3)
     assert not any(module._forward_hooks for module in model.modules())
+
+
+class Tokens(nn.Module):
+    """Asks, after its first layer, how many rows there are."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(28, 16)
+        self.token = nn.Parameter(torch.ones(1, 1, 16))
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, images):
+        tokens = self.first(images[:, 0])
+        both = torch.cat([self.token.expand(tokens.shape[0], -1, -1), tokens], dim=1)
+        return self.head(both.relu().mean(1))
+
+
+@torch.no_grad()
+def test_a_part_that_asks_for_the_number_of_rows_gets_its_own(images, scale, tmp_path):
+    model, floats, routes = Tokens().eval(), normalise(images[:100], scale), []
+    maps = model.first(floats[:, 0])
+    head = Head(torch.randn(10, 32, generator=torch.Generator().manual_seed(0)), torch.zeros(10))
+    sure = margins(head_logits(maps, head))
+    exits = EarlyExit((Exit("first", (28, 16), head, float(sure.median())),))
+    with exits(model, routes.append):
+        expected = model(floats)
+    folder = export_exits(
+        model, exits, tmp_path / "out",
+        shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
+    )  # fmt: skip
+    logits, taken = ExportedNetwork.load(folder, threads=1).answer(images[:100].numpy())
+    same = taken == routes[0].taken.numpy()
+    assert same.mean() > 0.97
+    np.testing.assert_allclose(logits[same], expected.numpy()[same], rtol=1e-3, atol=1e-3)
 
 
 def test_without_exits_there_is_one_segment(images, scale, tmp_path):
@@ -103,14 +143,23 @@ def test_a_network_that_cannot_be_exported_is_told_before_anything_is_written(sc
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_told_of_it(images, scale, tmp_path):
-    model = build_model("paper", (1, 28, 28), 10).eval()
-    exits = exits_of(model, ("pool1",), normalise(images, scale), "mlp")
+def test_a_layer_that_the_next_one_changes_in_place_and_one_that_is_closed(images, scale, tmp_path):
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, 2), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(676, 10)
+    ).eval()
+    floats, routes = normalise(images[:200], scale), []
+    first = exits_of(model, ("0",), floats, "mlp").exits[0]
+    closed = replace(first, threshold=math.inf)
+    exits = EarlyExit((closed, first))
+    with torch.no_grad(), exits(model, routes.append):
+        expected = model(floats)
     folder = export_exits(
-        model, exits, tmp_path,
+        model, exits, tmp_path / "out",
         shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
     )  # fmt: skip
-    about = json.loads((folder / "exits.json").read_text())
-    assert about["layers"] == ["pool1"]
-    assert about["classes"] == list(NAMES)
-    assert about["thresholds"] == [exits.exits[0].threshold]
+    exported = ExportedNetwork.load(folder, threads=1)
+    assert exported.places == ("0", "end")
+    logits, taken = exported.answer(images[:200].numpy())
+    np.testing.assert_allclose(logits, expected.numpy(), rtol=1e-3, atol=1e-3)
+    assert taken.tolist() == (routes[0].taken - 1).tolist()
+    assert set(taken.tolist()) == {0, 1}

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from imprint.answering import ExitSettings, answer_early
+from imprint.answering import ExitSettings, answer_early, job
 from imprint.answering.speed import measure_speed
 from imprint.early_exit import HEAD_KINDS, Costs, EarlyExit, Exit, Head, calibrated
-from imprint.errors import InvalidValueError
+from imprint.errors import ImprintError, InvalidValueError
 from imprint.types import ImageSet, Normalisation
 
 SCALE = Normalisation((0.5,), (0.25,))
@@ -54,7 +54,8 @@ def model():
 @pytest.fixture(autouse=True)
 def fixed_costs(monkeypatch):
     costs = Costs(torch.tensor([0.1]), torch.tensor([0.01]), 1.0)
-    monkeypatch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, costs))
+    for user in (calibrated, job):
+        monkeypatch.setattr(user, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, costs))
 
 
 def settings(**given):
@@ -79,6 +80,8 @@ def test_what_is_known_early_is_answered_early(model, tmp_path):
     assert 0.25 < early["share"] < 0.95
     assert early["share"] + end["share"] == pytest.approx(1)
     assert early["accuracy"] > 0.97
+    assert early["time_saved"] == pytest.approx(early["share"] * 0.89)
+    assert end["time_saved"] == pytest.approx(-0.01 * end["share"])  # the head answers in vain
     assert end["accuracy"] == end["full_accuracy"]
     assert result["extra_error"] == pytest.approx(
         result["full_accuracy"] - result["early_accuracy"]
@@ -139,15 +142,41 @@ def test_classes_that_differ_are_an_error(model):
     ("given", "message"),
     [
         ({"head": "best"}, "head: expected auto, prototype, probe, mlp, got 'best'"),
-        ({"batch_size": 0}, "batch_size: expected at least 1"),
+        ({"batch_size": 0}, "batch_size: expected an integer of at least 1, got 0"),
+        ({"batch_size": 8.0}, "batch_size: expected an integer of at least 1, got 8.0"),
+        ({"seed": "a"}, "seed: expected an integer of at least 0, got 'a'"),
+        ({"layers": "block1"}, "layers: expected a list of names, got 'block1'"),
+        ({"calibration_share": "half"}, r"calibration_share: expected .* got 'half'"),
+        ({"max_extra_error": None}, "max_extra_error: expected .* got None"),
+        ({"measured_batches": (1.5,)}, "measured_batches: expected at least 1"),
         ({"measured_batches": ()}, "measured_batches: expected at least 1"),
         ({"calibration_share": 1.0}, r"calibration_share: expected one in \(0, 1\), got 1.0"),
         ({"confidence": 1.5}, r"confidence: expected a value in \(0, 1\), got 1.5"),
     ],
 )
 def test_settings_out_of_range(given, message):
-    with pytest.raises(InvalidValueError, match=message):
+    with pytest.raises(ImprintError, match=message):
         settings(**given)
+
+
+@pytest.mark.parametrize("share", [1e-9, 1 - 1e-9])
+def test_both_shares_need_images_before_any_work(model, share):
+    stages = []
+    with pytest.raises(InvalidValueError, match="calibration_share: expected images in both"):
+        answer_early(
+            model, lights(100, 0), lights(100, 1), SCALE,
+            settings=settings(calibration_share=share), on_stage=stages.append,
+        )  # fmt: skip
+    assert stages == []
+
+
+def test_images_that_were_learnt_from_are_warned_of(model):
+    few = lights(100, 0)
+    with (
+        pytest.warns(UserWarning, match="100 of 100 are in fit_on"),
+        pytest.raises(InvalidValueError, match="promise_on: expected at least"),
+    ):
+        answer_early(model, few, few, SCALE)
 
 
 def test_speed_is_of_the_images_that_run(model):

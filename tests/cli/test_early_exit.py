@@ -97,7 +97,13 @@ def test_methods_side_by_side(imprint, place, tmp_path):
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     assert [row["method"] for row in result["methods"]] == ["imprint-probe", "e2cm"]
     assert "Accuracy against time" in (tmp_path / "out" / "report.html").read_text()
+    code, _, err = imprint(
+        "bench", "exits", place / "run", place / "lights.npz", "--methods", "imprint-probe",
+        "--batch-size", 32,
+    )  # fmt: skip
+    assert code == 0, err  # layers are looked for
     for options, message in (
+        (["--methods", ","], "methods: expected imprint-mlp, "),
         (["--methods", "hope"], "methods: expected imprint-mlp"),
         (["--max-extra-error", 2], "max_extra_error: expected a value in (0, 1), got 2.0"),
         (["--limit", 1], "limit: expected at least 2, got 1"),

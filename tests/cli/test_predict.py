@@ -3,10 +3,17 @@
 import csv
 import io
 import json
+import math
+import os
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+
+from imprint.answering import Prediction
+from imprint.cli.predict import _csv, _jsonl
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +30,8 @@ def place(tmp_path_factory):
         path = folder / "pictures" / name / f"{number:03}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels.astype(np.uint8)).save(path)
-    settings = TrainSettings(epochs=2, batch_size=16, device="cpu", lr=0.02)
-    for seed in (0, 1):
-        settings = TrainSettings(epochs=2, batch_size=16, device="cpu", lr=0.02, seed=seed)
+    for seed, epochs in ((0, 2), (1, 1)):
+        settings = TrainSettings(epochs=epochs, batch_size=16, device="cpu", lr=0.02, seed=seed)
         train(load(folder / "pictures"), settings, out=folder / f"run{seed}")
     return folder
 
@@ -91,10 +97,59 @@ def test_a_file_is_there_once_it_is_whole(imprint, place, tmp_path):
     assert f"out: expected a new file, got {file}" in err
     assert list(tmp_path.iterdir()) == [file]
     code, _, err = imprint(
-        "predict", place / "run0", place / "pictures", "--out", tmp_path / "no" / "a.csv"
+        "predict", tmp_path / "no run", place / "pictures", "--out", tmp_path / "no" / "a.csv"
     )
     assert code == 2
-    assert "a.csv: expected to be able to write it" in err
+    assert "a.csv: expected to be able to write it" in err  # before anything is loaded
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    code, _, err = imprint(
+        "predict", place / "run0", tmp_path / "broken.png", "--out", tmp_path / "b.csv"
+    )
+    assert code == 2
+    assert "at least one image that can be read" in err
+    assert not (tmp_path / "b.csv").exists()  # so that a second try is not refused
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [("csv", b"caf\xe9.png,dark,"), ("jsonl", b'caf\\udce9.png"')]
+)
+@pytest.mark.parametrize("to_file", [False, True])
+def test_names_need_not_be_utf_8(imprint, place, tmp_path, monkeypatch, shape, expected, to_file):
+    name = tmp_path / os.fsdecode(b"caf\xe9.png")
+    name.write_bytes(next((place / "pictures" / "dark").iterdir()).read_bytes())
+    given = io.BytesIO(b"\n" + os.fsencode(name) + b"\n")
+    shown = io.BytesIO()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(given, encoding="utf-8"))
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(shown, encoding="utf-8"))
+    file = tmp_path / "answers"
+    out = ["--out", file] if to_file else []
+    code, _, err = imprint("predict", place / "run0", "-", "--format", shape, *out)
+    assert code == 0, err
+    answers = file.read_bytes() if to_file else shown.getvalue()
+    assert expected in answers
+    if shape == "jsonl":
+        assert json.loads(answers)["input"] == str(name)
+
+
+def test_folders_of_parquet_and_idx_are_data_sets(imprint, place, tmp_path):
+    images = [path.read_bytes() for path in sorted((place / "pictures" / "dark").iterdir())[:3]]
+    cells = [{"bytes": own, "path": None} for own in images]
+    (tmp_path / "packed").mkdir()
+    table = pa.table({"image": cells, "label": [0, 1, 0]})
+    pq.write_table(table, tmp_path / "packed" / "train-00000-of-00001.parquet")
+    code, out, err = imprint("predict", place / "run0", tmp_path / "packed")
+    assert code == 0, err
+    assert len(rows_of(out)) == 3
+
+
+@pytest.mark.parametrize("shape", ["csv", "jsonl"])
+def test_what_is_not_known_is_left_empty(shape):
+    text = io.StringIO()
+    writer = (_csv if shape == "csv" else _jsonl)(text)
+    writer([Prediction("a.png", "", math.nan, "end")])
+    last = text.getvalue().splitlines()[-1]
+    empty = {"input": "a.png", "label": "", "confidence": None, "exit": "end"}
+    assert last == "a.png,,,end" if shape == "csv" else json.loads(last) == empty
 
 
 def test_with_exits_answers_say_where_they_came_from(imprint, place, tmp_path):

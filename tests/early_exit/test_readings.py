@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Subset, TensorDataset
+from torch.utils.data import DataLoader, Subset, SubsetRandomSampler, TensorDataset
 
 from imprint.early_exit import Head
 from imprint.early_exit import costs as costs_module
@@ -84,7 +86,18 @@ def test_overlap_is_told_by_indices_alone(recwarn):
     warn_of_overlap(Subset(dataset, range(5)), inner)
     warn_of_overlap(dataset, TensorDataset(torch.arange(10.0)))
     warn_of_overlap(iter([]), [1, 2])
+    drawn = [
+        DataLoader(dataset, 2, sampler=SubsetRandomSampler(range(start, start + 5)))
+        for start in (0, 5, 4)
+    ]
+    warn_of_overlap(drawn[0], drawn[1])
+    warn_of_overlap(dataset, DataLoader(dataset, 2, sampler=iter([1, 2])))  # does not tell
     assert not recwarn
+    with pytest.warns(UserWarning, match="1 of 5 are in fit_on"):
+        warn_of_overlap(drawn[0], drawn[2])
+    pixels = ImageSet(torch.zeros(4, 1, 2, 2).byte(), torch.arange(4) % 2, ("a", "b"))
+    with pytest.warns(UserWarning, match="4 of 4 are in fit_on"):
+        warn_of_overlap(pixels, replace(pixels, normalisation=Normalisation((0.0,), (1.0,))))
     with pytest.warns(UserWarning, match="1 of 2 are in fit_on"):
         warn_of_overlap(DataLoader(Subset(dataset, [6, 7])), Subset(inner, [1, 4]))
 

@@ -1,8 +1,9 @@
 """A network with its exits as ONNX files: a segment up to each exit, and one to the end."""
 
 import logging
+import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imprint.answering.onnx_packages import onnx_package
-from imprint.early_exit import EarlyExit, Head
+from imprint.early_exit import EarlyExit, Exit, Head
 from imprint.early_exit.heads import grid_places
 from imprint.errors import InvalidValueError
-from imprint.outputs import first_tensor
-from imprint.runs import claim, write_json
+from imprint.outputs import first_tensor, map_tensors
+from imprint.runs import check_vacant, claim, write_json
 from imprint.signatures import channels_first
-from imprint.taps import Tap, guest
+from imprint.taps import check_free, guest, hooked
 from imprint.types import Normalisation
 
 __all__ = ["export_exits"]
@@ -41,7 +42,8 @@ def export_exits(
 
     Args:
         model: on the CPU, in float32; it is left as it was.
-        exits: of the model; without any there is one segment.
+        exits: of the model; without any there is one segment. Those that are closed, with a
+            threshold of infinity, are left out.
         folder: new or empty; gets `segment_0.onnx`, … and `exits.json`.
         shape: channels, height and width of the images.
         class_names: of the logits, in order.
@@ -53,7 +55,9 @@ def export_exits(
     Raises:
         MissingExtraError: without `imprint[onnx]`.
         InvalidValueError: where PyTorch cannot export the network.
+        LayerError: where exits of the model, or a gate, are open.
         RunExistsError: where the folder holds anything.
+        StorageError: where it cannot be written to.
 
     Examples:
         >>> import tempfile
@@ -72,16 +76,15 @@ def export_exits(
     """
     for name in ("onnx", "onnxscript", "onnxruntime"):
         onnx_package(name)
-    whole = _whole(model, exits, torch.zeros(2, *shape))
+    check_vacant(folder)
+    check_free(model)
+    opened = [own for own in exits.exits if math.isfinite(own.threshold)]
+    segments = _segments(_whole(model, opened, torch.zeros(2, *shape)), len(opened))
     claim(folder)
-    extractor = onnx_package("onnx.utils").Extractor(whole)
-    last = len(exits.exits)
-    for number in range(last + 1):
-        inputs = [_maps(number - 1)] if number else ["images"]
-        outputs = [_logits(number)] if number == last else [_maps(number), _logits(number)]
-        segment = extractor.extract_model(inputs, outputs)
+    for number, segment in enumerate(segments):
         onnx_package("onnx").save(segment, folder / f"segment_{number}.onnx")
-    write_json(folder / "exits.json", _about(exits, shape, class_names, normalisation))
+    about = _about(opened, shape, class_names, normalisation)
+    write_json(folder / "exits.json", about | {"promise": exits.promise._asdict()})
     return folder
 
 
@@ -93,46 +96,85 @@ def _logits(number: int) -> str:
     return f"logits_{number}"
 
 
+def _segments(whole: Any, last: int) -> list[Any]:
+    """Cut the network at its exits."""
+    extractor = onnx_package("onnx.utils").Extractor(whole)
+    segments = []
+    for number in range(last + 1):
+        given = _maps(number - 1) if number else "images"
+        outputs = [_logits(number)] if number == last else [_maps(number), _logits(number)]
+        segment = extractor.extract_model([given], outputs)
+        for node in segment.graph.node:
+            if node.op_type == "Shape" and node.input[0] == "images":  # how many rows there are
+                node.input[0] = given
+        _check_segment(segment, given)
+        segments.append(segment)
+    return segments
+
+
+def _check_segment(segment: Any, given: str) -> None:
+    known = {given, *(own.name for own in segment.graph.initializer)}
+    for node in segment.graph.node:
+        for name in node.input:
+            if name and name not in known:
+                raise InvalidValueError(
+                    f"model: expected one that can be cut at its exits, got {node.op_type} of "
+                    f"{name!r} after {given!r}"
+                )
+        known.update(node.output)
+
+
 def _about(
-    exits: EarlyExit,
+    exits: Sequence[Exit],
     shape: tuple[int, int, int],
     class_names: tuple[str, ...],
     normalisation: Normalisation,
-) -> Mapping[str, Any]:
+) -> dict[str, Any]:
     return {
         "shape": list(shape),
         "classes": list(class_names),
         "mean": list(normalisation.mean),
         "std": list(normalisation.std),
-        "layers": [own.layer for own in exits.exits],
-        "thresholds": [own.threshold for own in exits.exits],
-        "promise": exits.promise._asdict(),
+        "layers": [own.layer for own in exits],
+        "thresholds": [own.threshold for own in exits],
     }
 
 
-def _whole(model: nn.Module, exits: EarlyExit, images: Tensor) -> Any:
+def _whole(model: nn.Module, exits: Sequence[Exit], images: Tensor) -> Any:
     """The network with all maps and logits as outputs, in one ONNX model."""
-    names = [
-        name for number in range(len(exits.exits)) for name in (_maps(number), _logits(number))
-    ]
+    names = [name for number in range(len(exits)) for name in (_maps(number), _logits(number))]
     with guest(model), torch.no_grad(), ExitStack() as stack, _quiet():
-        taps = [stack.enter_context(Tap(model, own.layer)) for own in exits.exits]
+        taps = [stack.enter_context(_kept(model, own.layer)) for own in exits]
         try:
             program: Any = torch.onnx.export(
                 _Outputs(model, taps, exits),
                 (images,),
                 dynamo=True,
                 input_names=["images"],
-                output_names=[*names, _logits(len(exits.exits))],
+                output_names=[*names, _logits(len(exits))],
                 dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
                 verbose=False,
             )
         except Exception as error:  # whatever a user's own code or the exporter raises
-            reason = " ".join(str(error).split())[:300]
+            cause = error.__cause__ or error  # the exporter's own text is of its steps
+            reason = " ".join(str(cause).split())[:300]
             raise InvalidValueError(
-                f"model: expected one that PyTorch can export, {type(error).__name__}: {reason}"
+                f"model: expected one that PyTorch can export, {type(cause).__name__}: {reason}"
             ) from error
     return program.model_proto
+
+
+@contextmanager
+def _kept(model: nn.Module, layer: str) -> Iterator[list[Tensor]]:
+    """Keep a layer's maps as they are; what a later layer may change in place is a copy."""
+    kept: list[Tensor] = []
+
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        kept[:] = [first_tensor(output, layer)]
+        return map_tensors(output, Tensor.clone)
+
+    with hooked(model, layer, hook):
+        yield kept
 
 
 @contextmanager
@@ -152,17 +194,17 @@ def _quiet() -> Iterator[None]:
 class _Outputs(nn.Module):
     """Gives the maps and the logits of each exit, then the network's logits."""
 
-    def __init__(self, model: nn.Module, taps: list[Tap], exits: EarlyExit) -> None:
+    def __init__(self, model: nn.Module, taps: list[list[Tensor]], exits: Sequence[Exit]) -> None:
         super().__init__()
         self._model, self._taps = model, taps
-        self._heads = nn.ModuleList(_HeadModule(own.head) for own in exits.exits)
+        self._heads = nn.ModuleList(_HeadModule(own.head) for own in exits)
         self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         logits = first_tensor(self._model(images), "the model")
         outputs: list[Tensor] = []
-        for tap, head in zip(self._taps, self._heads, strict=True):
-            outputs += [tap.maps, head(tap.maps)]
+        for (maps,), head in zip(self._taps, self._heads, strict=True):
+            outputs += [maps, head(maps)]
         return (*outputs, logits)
 
 

@@ -12,6 +12,8 @@ from imprint.answering.settings import ExitSettings
 from imprint.answering.speed import measure_speed
 from imprint.data import normalise
 from imprint.early_exit import EarlyExit, Route
+from imprint.early_exit.costs import measure_costs
+from imprint.early_exit.overlap import warn_of_overlap
 from imprint.errors import InvalidValueError
 from imprint.stages import Stages
 from imprint.taps import guest
@@ -47,9 +49,12 @@ def answer_early(
         MissingExtraError: without `imprint[exits]`.
 
     Examples:
-        >>> few = ImageSet(torch.zeros(4, 1, 2, 2).byte(), torch.tensor([0, 1] * 2), ("a", "b"))
+        >>> few, other = (
+        ...     ImageSet(torch.zeros(4, 1, 2, 2).byte(), torch.tensor([0, 1] * 2), ("a", "b"))
+        ...     for _ in range(2)
+        ... )
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
-        >>> answer_early(model, few, few, Normalisation((0.0,), (1.0,)))
+        >>> answer_early(model, few, other, Normalisation((0.0,), (1.0,)))
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: promise_on: expected at least 929 held-out samples...
     """
@@ -58,6 +63,7 @@ def answer_early(
     if held.class_names != fitting.class_names:
         got = ", ".join(held.class_names[:6])
         raise InvalidValueError(f"held_out: expected the classes of trained_on, got {got}")
+    warn_of_overlap(trained_on, held_out)
     calibrating, measuring = _shares(held, settings)
     stages = Stages(on_stage)
     with stages("calibrate"):
@@ -78,8 +84,20 @@ def answer_early(
         full, early, taken = _answers(model, exits, images, settings.batch_size)
     with stages("time"):
         speeds = [measure_speed(model, exits, images, n) for n in settings.measured_batches]
-    answered = Answered(measuring, exits, full, early, taken, speeds)
+        times = _times(model, exits, images[: settings.batch_size], len(held.class_names))
+    answered = Answered(measuring, exits, full, early, taken, speeds, times)
     return EarlyExitResult(answered, result_of(answered, settings, seconds=stages.seconds))
+
+
+def _times(model: nn.Module, exits: EarlyExit, batch: Tensor, classes: int) -> list[float]:
+    """Shares of the network's time that an answer takes at each exit, and at the end."""
+    if not exits.exits:
+        return [1.0]
+    layers = [own.layer for own in exits.exits]
+    costs = measure_costs(model, layers, batch, classes, [exits.kind])[exits.kind]
+    heads = costs.heads.cumsum(0)
+    seconds = costs.ends + torch.cat([heads, heads[-1:]])
+    return [float(own) for own in seconds / costs.whole]
 
 
 def _shares(held: ImageSet, settings: ExitSettings) -> tuple[ImageSet, ImageSet]:
@@ -87,6 +105,9 @@ def _shares(held: ImageSet, settings: ExitSettings) -> tuple[ImageSet, ImageSet]
     generator = torch.Generator().manual_seed(settings.seed)
     order = torch.randperm(len(held), generator=generator)
     count = round(settings.calibration_share * len(held))
+    if not 0 < count < len(held):
+        got = f"{settings.calibration_share:g} of {len(held)} images"
+        raise InvalidValueError(f"calibration_share: expected images in both shares, got {got}")
     first, second = (rows.sort().values for rows in order.tensor_split([count]))
     return _of(held, first), _of(held, second)
 

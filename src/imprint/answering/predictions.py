@@ -1,6 +1,7 @@
 """What a network answers to images, and where each answer came from."""
 
 from collections.abc import Iterable, Iterator
+from math import isnan
 from typing import NamedTuple
 
 import torch
@@ -10,6 +11,7 @@ from imprint.answering.exported import ExportedNetwork
 from imprint.answering.inputs import Named
 from imprint.data import normalise
 from imprint.early_exit import DriftMonitor, EarlyExit, Route
+from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor
 from imprint.taps import guest
 from imprint.types import Normalisation
@@ -24,8 +26,8 @@ class Prediction(NamedTuple):
 
     Attributes:
         input: the image's name.
-        label: the class's name.
-        confidence: the probability that whoever answered gives it, in (0, 1].
+        label: the class's name; none where the network gives NaN.
+        confidence: the probability that whoever answered gives it, in (0, 1], or NaN.
         exit: the layer where it was answered, or `end`.
     """
 
@@ -59,7 +61,8 @@ def predict(
         The answers of each batch, in its order.
 
     Raises:
-        ImprintError: where the model's maps are not of the exits' shape.
+        ImprintError: where the model's maps are not of the exits' shape, or its logits not one a
+            class.
 
     Examples:
         >>> images = torch.tensor([[9, 0], [0, 9]], dtype=torch.uint8).view(2, 1, 2, 1)
@@ -91,7 +94,7 @@ def predict_exported(
         The answers of each batch, in its order.
 
     Raises:
-        InvalidValueError: for images of another shape.
+        InvalidValueError: for images of another shape, or logits that are not one a class.
 
     Examples:
         >>> from pathlib import Path
@@ -108,9 +111,12 @@ def predict_exported(
 def _predictions(
     names: list[str], logits: Tensor, places: list[str], class_names: tuple[str, ...]
 ) -> list[Prediction]:
+    if logits.shape[1] != len(class_names):
+        got = f"{len(class_names)} for {logits.shape[1]} logits"
+        raise InvalidValueError(f"class_names: expected a name for each logit, got {got}")
     sure, labels = logits.softmax(1).max(1)
     return [
-        Prediction(name, class_names[label], share, place)
+        Prediction(name, "" if isnan(share) else class_names[label], share, place)
         for name, label, share, place in zip(
             names, labels.tolist(), sure.tolist(), places, strict=True
         )

@@ -29,6 +29,8 @@ class Answered:
         early: `(N,)`, int64, the answers with exits.
         taken: `(N,)`, int64, the number of each answer's exit, that of all exits for the end.
         speeds: one a batch size.
+        times: shares of the network's time, predicted, that an answer takes at each exit and at
+            the end, with all heads up to there; empty where they are not known.
     """
 
     part: ImageSet
@@ -37,6 +39,7 @@ class Answered:
     early: Tensor
     taken: Tensor
     speeds: Sequence[Speed]
+    times: Sequence[float] = ()
 
 
 def result_of(
@@ -97,9 +100,11 @@ def _exit_rows(answered: Answered) -> list[dict[str, Any]]:
         (own.layer, own.threshold) for own in answered.exits.exits
     ]
     labels = answered.part.labels
+    times: Sequence[float | None] = answered.times or [None] * (len(places) + 1)
     rows = []
     for number, (layer, threshold) in enumerate([*places, (END, None)]):
-        here = answered.taken == number
+        here, time = answered.taken == number, times[number]
+        share = float(here.double().mean())
         early, full = (
             float((own == labels)[here].double().mean()) if here.any() else None
             for own in (answered.early, answered.full)
@@ -107,9 +112,10 @@ def _exit_rows(answered: Answered) -> list[dict[str, Any]]:
         rows.append(
             {
                 "layer": layer,
-                "share": float(here.double().mean()),
+                "share": share,
                 "accuracy": early,
                 "full_accuracy": full,
+                "time_saved": None if time is None else share * (1 - time),
                 "threshold": threshold,
             }
         )

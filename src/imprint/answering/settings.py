@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from imprint.early_exit import HEAD_KINDS, HeadKind, Promise
+from imprint.early_exit.checks import check_options
 from imprint.errors import InvalidValueError
 
 __all__ = ["ExitSettings"]
@@ -23,7 +24,8 @@ class ExitSettings:
         seed: that draws these shares.
 
     Raises:
-        InvalidValueError: for a value out of its range.
+        InvalidValueError: for a value of another type, or out of its range.
+        LayerError: for layers that are no names.
 
     Examples:
         >>> ExitSettings(head="best")
@@ -42,18 +44,16 @@ class ExitSettings:
 
     def __post_init__(self) -> None:
         self.promise.check()
+        check_options(self.layers, HEAD_KINDS, 0.5, self.batch_size, self.seed)
         if self.head not in ("auto", *HEAD_KINDS):
             expected = ", ".join(("auto", *HEAD_KINDS))
             raise InvalidValueError(f"head: expected {expected}, got {self.head!r}")
-        if not 0 < self.calibration_share < 1:
-            got = self.calibration_share
-            raise InvalidValueError(f"calibration_share: expected one in (0, 1), got {got}")
-        for name, values in (
-            ("batch_size", (self.batch_size,)),
-            ("measured_batches", self.measured_batches),
-        ):
-            if not values or min(values) < 1:
-                raise InvalidValueError(f"{name}: expected at least 1, got {values}")
+        share = self.calibration_share
+        if not isinstance(share, int | float) or not 0 < share < 1:
+            raise InvalidValueError(f"calibration_share: expected one in (0, 1), got {share!r}")
+        sizes = self.measured_batches
+        if not sizes or not all(isinstance(size, int) and size >= 1 for size in sizes):
+            raise InvalidValueError(f"measured_batches: expected at least 1, got {sizes}")
 
     @property
     def promise(self) -> Promise:

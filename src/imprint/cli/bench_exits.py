@@ -69,7 +69,7 @@ def exits(
 
 def _run(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     """Read run and data, set the methods side by side, write all files."""
-    names = given["methods"].replace(",", " ").split()
+    names = _names(given["methods"])
     for name, least in (("batch_size", 2), ("limit", 2)):
         if given[name] < least:
             raise InvalidValueError(f"{name}: expected at least {least}, got {given[name]}")
@@ -91,8 +91,8 @@ def _run(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
         _batches(splits.train, fitting.round().long(), trained, given["batch_size"]),
         _batches(splits.test, tuning, trained, given["batch_size"]),
         _batches(splits.test, measuring, trained, given["batch_size"]),
-        methods=tuple(EXIT_METHODS) if names == ["all"] else tuple(names),
-        layers=given["layer"],
+        methods=names,
+        layers=given["layer"] or None,
         smaller=smaller,
         max_extra_error=given["max_extra_error"],
         on_stage=console.print,
@@ -117,6 +117,16 @@ def _beside(run: Path, trained: Trained) -> torch.nn.Module:
     model: Any = own.model
     network: torch.nn.Module = model.to(memory_format=torch.channels_last)
     return network
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """The methods that are meant, each once."""
+    names = tuple(dict.fromkeys(text.replace(",", " ").split()))
+    unknown = [name for name in names if name not in (*EXIT_METHODS, "all")]
+    if unknown or not names:
+        got = repr(unknown[0]) if unknown else "none"
+        raise InvalidValueError(f"methods: expected {', '.join(EXIT_METHODS)}; got {got}")
+    return tuple(EXIT_METHODS) if "all" in names else names
 
 
 def _batches(part: ImageSet, rows: torch.Tensor, trained: Trained, batch_size: int) -> Pairs:

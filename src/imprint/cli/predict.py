@@ -1,7 +1,10 @@
 """`imprint predict`: what a network answers to files, folders or data sets."""
 
 import csv
+import io
 import json
+import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -24,9 +27,9 @@ from imprint.answering import (
 )
 from imprint.answering import predict as run_prediction
 from imprint.cli.networks import check_shape, exits_of
-from imprint.data import IMAGE_SUFFIXES, KNOWN, survey
+from imprint.data import IMAGE_SUFFIXES, KNOWN, is_image_folder, survey
 from imprint.early_exit import DriftMonitor
-from imprint.errors import InvalidValueError, MissingFileError, StorageError
+from imprint.errors import ImprintError, InvalidValueError, MissingFileError, StorageError
 from imprint.training import find_device, load_trained
 
 __all__ = ["predict"]
@@ -67,6 +70,7 @@ def predict(
         raise InvalidValueError(f"format: expected {' or '.join(FORMATS)}, got {shape!r}")
     if batch_size < 1:
         raise InvalidValueError(f"batch_size: expected at least 1, got {batch_size}")
+    _check_out(out)
     with _Display() as display:
         if is_export(run):
             answerer = _exported(run, exits, watch=watch)
@@ -76,6 +80,7 @@ def predict(
             for answers in answerer.answer(_batches(source, answerer, run, batch_size, display)):
                 write(answers)
                 display.answered(len(answers))
+            display.check()
     display.end()
 
 
@@ -136,9 +141,8 @@ def _batches(
     """The images that are meant, some at a time."""
     path = Path(source)
     if source == STDIN:
-        named = (Path(line.rstrip("\n")) for line in sys.stdin if line.strip())
-        return file_batches(named, answerer.shape, batch_size, display.broken)
-    if source not in KNOWN and path.is_dir():
+        return file_batches(_paths(sys.stdin), answerer.shape, batch_size, display.broken)
+    if source not in KNOWN and is_image_folder(path):
         paths = image_files(path)
     elif path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         paths = [path]
@@ -146,6 +150,13 @@ def _batches(
         return _of_parts(source, answerer, run, batch_size, display)
     display.expect(len(paths))
     return file_batches(paths, answerer.shape, batch_size, display.broken)
+
+
+def _paths(lines: IO[str]) -> Iterator[Path]:
+    """Paths, one a line, as they come; names of files need not be UTF-8."""
+    if isinstance(lines, io.TextIOWrapper):
+        lines.reconfigure(errors="surrogateescape")
+    return (Path(line.rstrip("\n")) for line in lines if line.strip())
 
 
 def _of_parts(
@@ -161,20 +172,34 @@ def _of_parts(
     return (named for name, part in parts.items() for named in part_batches(name, part, batch_size))
 
 
-@contextmanager
-def _lines(out: Path | None, shape: str) -> Iterator[Callable[[Iterable[Prediction]], None]]:
-    """Where lines go: stdout, or a file that is there once it is whole."""
-    writer = _csv if shape == "csv" else _jsonl
+def _check_out(out: Path | None) -> None:
+    """Check, before any work, that a file is new and could be written."""
     if out is None:
-        yield writer(sys.stdout)
         return
     if out.exists():
         raise InvalidValueError(f"out: expected a new file, got {out}")
+    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
+        got = f"{out.parent}, which is none"
+        raise StorageError(f"{out}: expected to be able to write it into a folder, got {got}")
+
+
+@contextmanager
+def _lines(out: Path | None, shape: str) -> Iterator[Callable[[Iterable[Prediction]], None]]:
+    """Where lines go: stdout, or a file that is there once it is whole."""
+    # names need not be UTF-8: their bytes come back as they are, in JSON as its own escapes
+    writer, errors = (_csv, "surrogateescape") if shape == "csv" else (_jsonl, "backslashreplace")
+    if out is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors=errors)
+        yield writer(sys.stdout)
+        return
     growing = out.with_name(f".{out.name}.part")
     try:
-        with growing.open("w", newline="", encoding="utf-8") as file:
+        with growing.open("w", newline="", encoding="utf-8", errors=errors) as file:
             yield writer(file)
         growing.replace(out)
+    except ImprintError:  # some are the system's own as well
+        raise
     except OSError as error:
         raise StorageError(f"{out}: expected to be able to write it, {error.strerror}") from error
     finally:
@@ -186,7 +211,7 @@ def _csv(file: IO[str]) -> Callable[[Iterable[Prediction]], None]:
     writer.writerow(Prediction._fields)
 
     def write(answers: Iterable[Prediction]) -> None:
-        writer.writerows(own._replace(confidence=round(own.confidence, 6)) for own in answers)
+        writer.writerows(_row(own).values() for own in answers)
         file.flush()
 
     return write
@@ -195,11 +220,16 @@ def _csv(file: IO[str]) -> Callable[[Iterable[Prediction]], None]:
 def _jsonl(file: IO[str]) -> Callable[[Iterable[Prediction]], None]:
     def write(answers: Iterable[Prediction]) -> None:
         for own in answers:
-            row = own._asdict() | {"confidence": round(own.confidence, 6)}
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.write(json.dumps(_row(own), ensure_ascii=False) + "\n")
         file.flush()
 
     return write
+
+
+def _row(answer: Prediction) -> dict[str, Any]:
+    """An answer in what both formats can hold: a confidence that is NaN is none."""
+    known = not math.isnan(answer.confidence)
+    return answer._asdict() | {"confidence": round(answer.confidence, 6) if known else None}
 
 
 class _Display:
@@ -252,12 +282,15 @@ class _Display:
                 markup=False,
             )
 
-    def end(self) -> None:
-        """Tell how many were skipped; that none was answered is a mistake."""
+    def check(self) -> None:
+        """Check that something was answered."""
         if not self._done:
             raise MissingFileError(
                 f"input: expected at least one image that can be read, {self._broken} cannot"
             )
+
+    def end(self) -> None:
+        """Tell how many were skipped."""
         if self._broken:
             answered = f"answered {self._done:,}, skipped {self._broken:,}"
             self._console.print(answered, markup=False)

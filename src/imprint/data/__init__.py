@@ -8,7 +8,7 @@ from imprint.data.known import KNOWN
 from imprint.data.loading import LoaderBatches, batches_of
 from imprint.data.picture import read_picture
 from imprint.data.scaling import normalisation, normalise
-from imprint.data.sources import SOURCES, load, survey
+from imprint.data.sources import SOURCES, is_image_folder, load, survey
 from imprint.data.splits import stratified_split
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "batches_of",
     "from_dataset",
     "indexed",
+    "is_image_folder",
     "load",
     "normalisation",
     "normalise",

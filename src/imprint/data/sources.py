@@ -20,7 +20,7 @@ from imprint.errors import (
 )
 from imprint.types import DataPart, DataSplits, ImageSet
 
-__all__ = ["SOURCES", "load", "survey"]
+__all__ = ["SOURCES", "is_image_folder", "load", "survey"]
 
 SOURCES = (npz.SOURCE, idx.SOURCE, parquet.SOURCE, folders.SOURCE)
 """All kinds of paths that can be read; the first that accepts a path reads it."""
@@ -94,6 +94,23 @@ def survey(source: str | Path, *, image_size: int | None = None) -> dict[str, Da
         splits = _read(source, options)
         parts = {"train": splits.train, "test": splits.test}
         return {name: DataPart(_resized(part, image_size)) for name, part in parts.items()}
+
+
+def is_image_folder(path: Path) -> bool:
+    """Tell whether a path is a folder of image files, not one of parquet or idx files.
+
+    Args:
+        path: any.
+
+    Returns:
+        True for a folder that no other kind of source accepts.
+
+    Examples:
+        >>> is_image_folder(Path("nowhere"))
+        False
+    """
+    others = (kind for kind in SOURCES if kind is not folders.SOURCE)
+    return path.is_dir() and not any(kind.accepts(path) for kind in others)
 
 
 def _read(source: str | Path, options: ReadOptions) -> DataSplits:

@@ -24,6 +24,10 @@ HALF = BLOCK // 2
 FEWEST = 20
 """Calibrating samples; with so few only a great change is told."""
 
+MOST = 20_000
+"""Scores that are kept to rank among; beyond, a tenth of them holds a tenth of what is to come but
+for so little that no bet wins by it."""
+
 
 def drift_scores(logits: Tensor) -> Tensor:
     """Give what a monitor watches at an exit: how sure its answers are, and how strong.
@@ -45,12 +49,12 @@ def drift_scores(logits: Tensor) -> Tensor:
 
 
 def ranks_among(scores: Tensor, reference: Tensor, generator: torch.Generator) -> Tensor:
-    """Rank scores among those of calibration, ties broken by chance.
+    """Rank scores among those of calibration and those that came before, ties broken by chance.
 
-    Where data have not moved, the ranks are evenly spread (conformal p-values).
+    Where data have not moved, the ranks are evenly spread and independent (conformal p-values).
 
     Args:
-        scores: `(N,)`; NaN ranks last.
+        scores: `(N,)`, in their order, no NaN.
         reference: `(M,)`, ascending.
         generator: breaks ties.
 
@@ -64,22 +68,24 @@ def ranks_among(scores: Tensor, reference: Tensor, generator: torch.Generator) -
         >>> ranks.round(decimals=1)
         tensor([0.0000, 0.1000], dtype=torch.float64)
     """
-    known = scores.to(reference).nan_to_num(nan=torch.inf)
-    below = torch.searchsorted(reference, known)
-    ties = torch.searchsorted(reference, known, right=True) - below
-    drawn = torch.rand(len(scores), generator=generator, dtype=torch.float64)
-    return (below + drawn * (ties + 1)) / (len(reference) + 1)
+    scores, count = scores.to(reference), len(scores)
+    below = torch.searchsorted(reference, scores)
+    ties = torch.searchsorted(reference, scores, right=True) - below
+    earlier = torch.ones(count, count, dtype=torch.bool).tril(-1)
+    below += ((scores[None] < scores[:, None]) & earlier).sum(1)
+    ties += ((scores[None] == scores[:, None]) & earlier).sum(1)
+    drawn = torch.rand(count, generator=generator, dtype=torch.float64)
+    return (below + drawn * (ties + 1)) / (len(reference) + torch.arange(count) + 1)
 
 
 class DriftMonitor:
     """Watches whether scores still come from where calibration's came from.
 
-    Each score is ranked among those of calibration. Were nothing changed, the ranks would be evenly
-    spread, and no strategy could win by betting on where the next one falls. The monitor bets on
-    what it has seen more of, and grows rich where ranks gather. By Ville's inequality a fair game
-    multiplies its stake by c with a chance of at most 1/c, which sets the limit. A reference is
-    itself drawn, so that its tenths hold a little more or less than a tenth: each bet pays a toll
-    of twice what could be won by that on average.
+    Each score is ranked among those of calibration and all that came since. Were nothing changed,
+    the ranks would be evenly spread and independent, and no strategy could win by betting on where
+    the next one falls. The monitor bets on what it has seen more of, and grows rich where ranks
+    gather. By Ville's inequality a fair game multiplies its stake by c with a chance of at most
+    1/c, which sets the limit.
 
     Args:
         reference: `(S, M)`, S scores of each of M calibrating samples.
@@ -105,12 +111,11 @@ class DriftMonitor:
         if reference.ndim != 2 or reference.shape[1] < FEWEST or not reference.shape[0]:
             got = tuple(reference.shape)
             raise InvalidValueError(f"reference: expected (S, M), M at least {FEWEST}; got {got}")
-        if not 0 < false_alarms < 1:
-            raise InvalidValueError(f"false_alarms: expected one in (0, 1), got {false_alarms}")
-        self._reference = reference.detach().cpu().double().sort(dim=1).values.contiguous()
+        if not isinstance(false_alarms, int | float) or not 0 < false_alarms < 1:
+            raise InvalidValueError(f"false_alarms: expected one in (0, 1), got {false_alarms!r}")
+        self._reference = _known(reference).sort(dim=1).values.contiguous()
         games = 2 * len(reference) * 10_000 / BLOCK
         self._limit = math.log(games / false_alarms)
-        self._toll = (BINS - 1) / reference.shape[1]
         self._generator = torch.Generator().manual_seed(0)
         self._lock = Lock()
         self.reset()
@@ -119,6 +124,7 @@ class DriftMonitor:
         """Begin anew, as after calibration."""
         self.alarmed = False
         self.seen = 0
+        self._past = self._reference
         self._counts = torch.zeros(2, len(self._reference), BINS, dtype=torch.float64)
         self._capital = torch.zeros(2, len(self._reference), dtype=torch.float64)
 
@@ -126,25 +132,34 @@ class DriftMonitor:
         """Take in the scores of further samples, in their order.
 
         Args:
-            scores: `(S, N)`.
+            scores: `(S, N)`; NaN ranks last.
 
         Returns:
             Whether data have moved.
+
+        Raises:
+            InvalidValueError: for another shape.
         """
-        own = scores.detach().cpu().double()
-        ranks = torch.stack(
-            [
-                ranks_among(mine, reference, self._generator)
-                for mine, reference in zip(own, self._reference, strict=True)
-            ]
-        )
-        bins = (ranks * BINS).long().clamp(max=BINS - 1)
+        if scores.ndim != 2 or len(scores) != len(self._reference):
+            expected, got = f"({len(self._reference)}, N)", tuple(scores.shape)
+            raise InvalidValueError(f"scores: expected {expected}, got {got}")
+        own = _known(scores)
         with self._lock:
-            while bins.shape[1]:
+            while own.shape[1]:
                 until_anew = HALF - self.seen % HALF
-                self._bet(bins[:, :until_anew])
-                bins = bins[:, until_anew:]
+                self._bet(self._bins(own[:, :until_anew]))
+                own = own[:, until_anew:]
             return self.alarmed
+
+    def _bins(self, scores: Tensor) -> Tensor:
+        """Rank scores and take them in: `(S, N)`, int64, the tenths in which the ranks fall."""
+        ranks = [
+            ranks_among(own, past, self._generator)
+            for own, past in zip(scores, self._past, strict=True)
+        ]
+        if self._past.shape[1] < MOST:
+            self._past = torch.cat([self._past, scores], dim=1).sort(dim=1).values
+        return (torch.stack(ranks) * BINS).long().clamp(max=BINS - 1)
 
     def _bet(self, bins: Tensor) -> None:
         """Bet on samples in turn, each time as the game's own past tells."""
@@ -155,8 +170,13 @@ class DriftMonitor:
         hits = F.one_hot(bins, BINS).double()  # (S, N, BINS)
         past = self._counts[:, :, None] + hits.cumsum(1) - hits
         expected = ((past * hits).sum(3) + 0.5) / (past.sum(3) + BINS / 2)
-        course = self._capital[:, :, None] + ((BINS * expected).log() - self._toll).cumsum(2)
+        course = self._capital[:, :, None] + (BINS * expected).log().cumsum(2)
         self._counts += hits.sum(1)
         self._capital = course[:, :, -1]
         self.seen += bins.shape[1]
         self.alarmed = self.alarmed or bool((course > self._limit).any())
+
+
+def _known(scores: Tensor) -> Tensor:
+    """Scores as numbers that can be ranked."""
+    return scores.detach().cpu().double().nan_to_num(nan=torch.inf, posinf=torch.inf)

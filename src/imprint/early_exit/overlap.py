@@ -1,9 +1,18 @@
 """Whether held-out samples are among those that a network was trained on, by their indices."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
-from torch.utils.data import Subset
+from torch.utils.data import (
+    DataLoader,
+    RandomSampler,
+    SequentialSampler,
+    Subset,
+    SubsetRandomSampler,
+)
+
+from imprint.types import ImageSet
 
 __all__ = ["warn_of_overlap"]
 
@@ -37,9 +46,27 @@ def warn_of_overlap(fit_on: Any, promise_on: Any) -> None:
 
 def _rows(data: Any) -> tuple[Any, set[int]]:
     """The data set below subsets and loaders, and the rows of it that are used."""
-    data = getattr(data, "dataset", data) if not isinstance(data, Subset) else data
+    base, order = _ordered(data)
+    return base, set(order)
+
+
+def _ordered(data: Any) -> tuple[Any, Sequence[int]]:
+    if isinstance(data, DataLoader):
+        base, order = _ordered(data.dataset)
+        return base, _sampled(data.sampler, order)
     if isinstance(data, Subset):
-        base, rows = _rows(data.dataset)
-        order = sorted(rows)
-        return base, {order[index] for index in data.indices}
-    return data, set(range(len(data))) if hasattr(data, "__len__") else set()
+        base, order = _ordered(data.dataset)
+        return base, [order[index] for index in data.indices] if order else []
+    if isinstance(data, ImageSet):  # may be another object with the same images
+        return data.images, range(len(data))
+    try:
+        return data, range(len(data))
+    except TypeError:
+        return data, []
+
+
+def _sampled(sampler: Any, order: Sequence[int]) -> Sequence[int]:
+    """The rows that a loader draws; of a sampler that does not tell, none."""
+    if isinstance(sampler, SubsetRandomSampler):
+        return [order[index] for index in sampler.indices] if order else []
+    return order if isinstance(sampler, SequentialSampler | RandomSampler) else []

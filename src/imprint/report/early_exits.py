@@ -9,7 +9,14 @@ from imprint.report.reproduction import PictureRow
 
 __all__ = ["EXIT_COLUMNS", "early_exit_report", "exit_findings", "exit_lines", "trade_off_chart"]
 
-EXIT_COLUMNS = ("answered at", "share", "accuracy", "full network's there", "margin from")
+EXIT_COLUMNS = (
+    "answered at",
+    "share",
+    "accuracy",
+    "full network's there",
+    "time saved",
+    "margin from",
+)
 
 LINE, HOLDS, FAILS = "#8a8f98", "#228833", "#ee6677"
 
@@ -107,14 +114,15 @@ def exit_lines(result: Result) -> list[list[str]]:
 
     Examples:
         >>> row = {"layer": "end", "share": 1.0, "accuracy": 0.9, "full_accuracy": 0.9}
-        >>> exit_lines({"exits": [row | {"threshold": None}]})
-        [['end', '100.0 %', '90.00 %', '90.00 %', '']]
+        >>> exit_lines({"exits": [row | {"time_saved": -0.021, "threshold": None}]})
+        [['end', '100.0 %', '90.00 %', '90.00 %', '-2.1 %', '']]
     """
     return [
         [
             row["layer"],
             f"{100 * row['share']:.1f} %",
             *(_percent(row[name]) for name in ("accuracy", "full_accuracy")),
+            "" if row["time_saved"] is None else f"{100 * row['time_saved']:.1f} %",
             "" if row["threshold"] is None else f"{row['threshold']:.2f}",
         ]
         for row in result["exits"]
