@@ -103,6 +103,7 @@ class Route:
     taken: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
     met: bool = False  # whether an exit ran
     _rows: Tensor | None = None  # of those that go on; None for all
+    _all: Tensor | None = None  # where all rows are answered at once
     _answers: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
     def answer(self, number: int, sure: Tensor, logits: Tensor) -> Tensor | None:
@@ -117,9 +118,14 @@ class Route:
             `(R,)`, int64, the places among the M of those that go on; None for all.
         """
         self.met = True
+        count = int(sure.sum())
         if self._rows is None:
-            self.taken = torch.full((len(sure),), self.ends, device=sure.device)
-        if not bool(sure.any()):
+            everywhere = number if 0 < count == len(sure) else self.ends
+            self.taken = torch.full((len(sure),), everywhere, device=sure.device)
+            if everywhere == number:  # nothing is to be put in order
+                self._all = logits
+                return self.taken[:0]
+        if not count:
             return None
         places = sure.nonzero()[:, 0]
         rows = places if self._rows is None else self._rows[places]
@@ -138,6 +144,8 @@ class Route:
         Returns:
             `(N, K)`.
         """
+        if self._all is not None:
+            return self._all
         if self._rows is None:
             assert logits is not None  # noqa: S101 - without an exit all rows come to the end
             if not len(self.taken):
