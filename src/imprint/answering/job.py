@@ -84,19 +84,20 @@ def answer_early(
         full, early, taken = _answers(model, exits, images, settings.batch_size)
     with stages("time"):
         speeds = [measure_speed(model, exits, images, n) for n in settings.measured_batches]
-        times = _times(model, exits, images[: settings.batch_size], len(held.class_names))
+        times = _times(model, exits, images[: settings.batch_size])
     answered = Answered(measuring, exits, full, early, taken, speeds, times)
     return EarlyExitResult(answered, result_of(answered, settings, seconds=stages.seconds))
 
 
-def _times(model: nn.Module, exits: EarlyExit, batch: Tensor, classes: int) -> list[float]:
+def _times(model: nn.Module, exits: EarlyExit, batch: Tensor) -> list[float]:
     """Shares of the network's time that an answer takes at each exit, and at the end."""
     if not exits.exits:
         return [1.0]
     layers = [own.layer for own in exits.exits]
-    costs = measure_costs(model, layers, batch, classes, [exits.kind])[exits.kind]
-    heads = costs.heads.cumsum(0)
-    seconds = costs.ends + torch.cat([heads, heads[-1:]])
+    heads = {exits.kind: [own.head for own in exits.exits]}
+    costs = measure_costs(model, layers, batch, heads)[exits.kind]
+    paid = costs.heads.cumsum(0)
+    seconds = costs.ends + torch.cat([paid, paid[-1:]])
     return [float(own) for own in seconds / costs.whole]
 
 

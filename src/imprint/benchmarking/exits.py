@@ -10,14 +10,15 @@ from imprint.benchmarking.exit_choice import EXIT_METHODS, Chosen, choose_fastes
 from imprint.benchmarking.exit_speed import MethodExit, measured_ratios
 from imprint.early_exit import Costs, Outcomes, expected_seconds, first_exits, tally_of
 from imprint.early_exit.calibration import step_through
-from imprint.early_exit.costs import answer_seconds, exit_layers, network_costs
+from imprint.early_exit.checks import check_classes
+from imprint.early_exit.costs import exit_layers, exit_seconds, network_costs
 from imprint.early_exit.published import ExitMethod
 from imprint.early_exit.readings import passes
 from imprint.early_exit.routes import join_outcomes
 from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor
 from imprint.stages import Stages
-from imprint.taps import clock_of, guest, maps_at
+from imprint.taps import guest, maps_at
 from imprint.training.results import versions
 
 __all__ = ["Batches", "bench_exits"]
@@ -75,13 +76,14 @@ def bench_exits(
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: methods: expected imprint-mlp, ... got 'hope'
     """
-    for name in methods:
+    for name in methods or ["none"]:
         if name not in EXIT_METHODS:
             raise InvalidValueError(f"methods: expected {', '.join(EXIT_METHODS)}; got {name!r}")
     stages = Stages(on_stage)
     example = fit_on[0][0]
     names = exit_layers(model, example, layers)
     classes = _classes(model, example)
+    check_classes(torch.cat([labels for _, labels in fit_on]), classes, "fit_on")
     learnt = {name: [EXIT_METHODS[name].build(classes) for _ in names] for name in methods}
     with stages("learn"):
         _learn(model, names, learnt, fit_on)
@@ -89,7 +91,7 @@ def bench_exits(
         tuned = _outcomes(model, names, learnt, tune_on)
         measured = _outcomes(model, names, learnt, measure_on)
     with stages("time"):
-        costs = _costs(model, names, learnt, example)
+        costs = _costs(model, names, learnt, example, classes)
     chosen = {
         name: choose_fastest(name, tuned[name], costs[name], max_extra_error) for name in methods
     }
@@ -195,14 +197,15 @@ def _outcomes(
 
 
 def _costs(
-    model: nn.Module, names: Sequence[str], learnt: Learnt, images: Tensor
+    model: nn.Module, names: Sequence[str], learnt: Learnt, images: Tensor, classes: int
 ) -> dict[str, Costs]:
     """Seconds of a sample to each layer and to the end, and of each method's answer there."""
-    clock, network = clock_of(images.device), network_costs(model, names, images)
+    network = network_costs(model, names, images)
     maps = [maps_at(model, name, images) for name in names]
 
     def seconds(method: ExitMethod, own: Tensor) -> float:
-        return answer_seconds(own, lambda rows: method.answer(rows).confidence, clock)
+        there = MethodExit("", tuple(own.shape[1:]), method, classes, torch.inf)
+        return exit_seconds(own, there.answer)
 
     return {
         name: network._replace(

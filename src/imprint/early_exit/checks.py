@@ -13,7 +13,14 @@ from imprint.early_exit.readings import Readings
 from imprint.errors import InvalidValueError, LayerError
 from imprint.taps import check_free
 
-__all__ = ["check_fitted", "check_held", "check_model", "check_options", "tested_count"]
+__all__ = [
+    "check_classes",
+    "check_fitted",
+    "check_held",
+    "check_model",
+    "check_options",
+    "tested_count",
+]
 
 
 def check_options(
@@ -114,7 +121,7 @@ def check_held(labels: Tensor, classes: int, promise: Promise, tuning_share: flo
     if tested == len(labels):
         got = f"{tuning_share:g} of {tested} samples"
         raise InvalidValueError(f"tuning_share: expected at least one sample, got {got}")
-    _check_classes(labels, classes, "promise_on")
+    check_classes(labels, classes, "promise_on")
 
 
 def check_fitted(fitted: Readings, shapes: Sequence[tuple[int, ...]], names: Sequence[str]) -> None:
@@ -134,7 +141,7 @@ def check_fitted(fitted: Readings, shapes: Sequence[tuple[int, ...]], names: Seq
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: model: expected logits, got probabilities: ...
     """
-    _check_classes(fitted.labels, fitted.logits.shape[1], "fit_on")
+    check_classes(fitted.labels, fitted.logits.shape[1], "fit_on")
     for name, own, other in zip(names, fitted.shapes, shapes, strict=True):
         if own != other:
             raise InvalidValueError(
@@ -151,7 +158,23 @@ def check_fitted(fitted: Readings, shapes: Sequence[tuple[int, ...]], names: Seq
     _check_logits(fitted.logits)
 
 
-def _check_classes(labels: Tensor, classes: int, name: str) -> None:
+def check_classes(labels: Tensor, classes: int, name: str) -> None:
+    """Check that each class has a sample.
+
+    Args:
+        labels: `(N,)`, int64.
+        classes: K.
+        name: of the samples, for the error.
+
+    Raises:
+        InvalidValueError: where one has none.
+
+    Examples:
+        >>> import torch
+        >>> check_classes(torch.tensor([0, 2]), 3, "fit_on")
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: fit_on: expected each of 3 classes ... got none of 1
+    """
     counts = labels[labels >= 0].bincount(minlength=classes)
     missing = (counts == 0).nonzero()[:, 0].tolist()
     if missing:

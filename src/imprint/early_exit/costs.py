@@ -1,12 +1,15 @@
 """Where a network could answer early, and the seconds to get there."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from imprint.early_exit.heads import Head, HeadKind, head_logits, margins
+from imprint.early_exit.exits import Exit, early_exits
+from imprint.early_exit.heads import Head, HeadKind
 from imprint.early_exit.routes import Costs
 from imprint.errors import LayerError
 from imprint.taps import (
@@ -21,7 +24,10 @@ from imprint.taps import (
     take_turns,
 )
 
-__all__ = ["answer_seconds", "exit_layers", "layer_seconds", "measure_costs", "network_costs"]
+__all__ = ["exit_layers", "exit_seconds", "layer_seconds", "measure_costs", "network_costs"]
+
+Answer = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""From maps to logits, and how sure they are."""
 
 MOST = 8
 """Layers that are tried, where none are given."""
@@ -132,13 +138,12 @@ def measure_costs(
         >>> 0 < costs.layers[0] < costs.layers[1] < costs.whole
         tensor(True)
     """
-    clock = clock_of(images.device)
-    maps = [maps_at(model, layer, images) for layer in layers]
     network = network_costs(model, layers, images)
+    maps = [maps_at(model, layer, images) for layer in layers]
 
     def seconds(own: Tensor, head: Head) -> float:
-        there = head.to(own.device)
-        return answer_seconds(own, lambda rows: margins(head_logits(rows, there)), clock)
+        there = Exit("", tuple(own.shape[1:]), head.to(own.device), torch.inf)
+        return exit_seconds(own, there.answer)
 
     return {
         kind: network._replace(
@@ -184,32 +189,56 @@ def _fixed(ends: Tensor, of_few: Tensor, share: float) -> Tensor:
     return torch.minimum(fixed, full).cumsum(0)
 
 
+class _Passing(nn.Module):
+    """Gives logits of the rows that a layer lets through, and does nothing else."""
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__()
+        self.layer = nn.Identity()
+        self._logits = logits
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self._logits[: len(self.layer(maps))]
+
+
+@dataclass(frozen=True, eq=False)
+class _Timed:
+    """An exit at that layer."""
+
+    shape: tuple[int, ...]
+    threshold: float
+    answer: Answer
+    layer: str = "layer"
+
+    def to(self, _device: torch.device) -> Self:
+        return self
+
+
 @torch.inference_mode()
-def answer_seconds(maps: Tensor, margins_of: Callable[[Tensor], Tensor], clock: Clock) -> float:
-    """Measure what an exit costs: to answer, and to let every other row go on.
+def exit_seconds(maps: Tensor, answer: Answer) -> float:
+    """Measure what an exit costs: to answer, to let every other row go on, and to join the answers.
 
     Args:
-        maps: `(N, ...)`, of a layer.
-        margins_of: gives how sure the answers are, `(N,)`.
-        clock: gives the time in seconds.
+        maps: `(N, ...)`, of a layer; a single one goes on.
+        answer: gives logits `(N, K)` and how sure they are, `(N,)`.
 
     Returns:
         The fastest of a few, in seconds.
 
     Examples:
-        >>> clock = clock_of(torch.device("cpu"))
-        >>> answer_seconds(torch.ones(4, 3), lambda maps: maps[:, 0], clock) > 0
+        >>> exit_seconds(torch.ones(4, 3), lambda maps: (maps, maps[:, 0])) > 0
         True
     """
-    alternate = torch.arange(len(maps), device=maps.device) % 2 == 0
+    logits, sureness = answer(maps)
+    clock, network = clock_of(maps.device), _Passing(logits).eval()
+    middle = float(sureness.median()) if len(maps) > 1 else torch.inf
 
-    def answer() -> float:
+    def run() -> float:
         start = clock()
-        going_on = (margins_of(maps) >= 1) | alternate
-        if len(maps) > 1:
-            maps[going_on.nonzero()[:, 0]]
-        else:
-            bool(going_on.any())
+        network(maps)
         return clock() - start
 
-    return min(take_turns({"head": answer}, seconds=0, clock=clock)["head"])
+    alone = min(take_turns({"": run}, seconds=0, clock=clock)[""])
+    with early_exits(network, [_Timed(tuple(maps.shape[1:]), middle, answer)]):
+        opened = min(take_turns({"": run}, seconds=0, clock=clock)[""])
+    return max(opened - alone, 0.0)

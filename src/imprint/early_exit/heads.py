@@ -197,6 +197,7 @@ def logits_of(features: Tensor, head: Head) -> Tensor:
         tensor([[3., 0.],
                 [0., 4.]])
     """
+    features = features.to(head.weight.dtype)
     if head.hidden is not None:
         features = F.linear(features, head.hidden.weight, head.hidden.bias).relu()
     return F.linear(features, head.weight, head.bias)

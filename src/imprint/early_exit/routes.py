@@ -238,5 +238,7 @@ def _rising(values: Tensor) -> Tensor:
             before, many = blocks.pop()
             total, length = total + before, length + many
         blocks.append((total, length))
+    if not blocks:
+        return values
     means = torch.tensor([total / length for total, length in blocks], dtype=torch.float64)
     return means.repeat_interleave(torch.tensor([length for _, length in blocks]))
