@@ -42,8 +42,11 @@ __all__ = ["EarlyExit"]
 
 USUAL = Promise()
 
+READ_TOGETHER = 64
+"""Samples that are read together at least, however few run together later."""
+
 FIT_SAMPLES = 50_000
-"""Samples that heads are fitted to, at most; more change little."""
+"""Samples that heads are fitted to, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,8 +260,9 @@ def _pairs(
     model: nn.Module, fit_on: Any, promise_on: Any, batch_size: int
 ) -> tuple[Pairs, Pairs, Tensor]:
     """Batches of both data sets, and some images on the model's device."""
-    fit_pairs, scale = batches_from(fit_on, batch_size, most=FIT_SAMPLES, name="fit_on")
-    held_pairs, _ = batches_from(promise_on, batch_size, scale, name="promise_on")
+    together = max(batch_size, READ_TOGETHER)  # one by one it would take long
+    fit_pairs, scale = batches_from(fit_on, together, most=FIT_SAMPLES, name="fit_on")
+    held_pairs, _ = batches_from(promise_on, together, scale, name="promise_on")
     first: list[tuple[Tensor, Tensor]] = []
     with guest(model, training=None):  # a loader draws from the global random numbers
         held = iter(held_pairs)
