@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imprint.answering.onnx_packages import onnx_package
-from imprint.early_exit import EarlyExit, Exit, Head
-from imprint.early_exit.heads import grid_places
+from imprint.early_exit import EarlyExit, Exit, Head, grid_means
 from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor, map_tensors
 from imprint.runs import check_vacant, claim, write_json
@@ -218,7 +217,7 @@ class _HeadModule(nn.Module):
             self.register_buffer(f"weight_{number}", weight)
             self.register_buffer(f"bias_{number}", bias)
         self._count = len(layers)
-        self._features = _grid if head.kind == "mlp" else _moments
+        self._features = grid_means if head.kind == "mlp" else _moments
 
     def forward(self, maps: Tensor) -> Tensor:
         rows = self._features(maps)
@@ -235,20 +234,3 @@ def _moments(maps: Tensor) -> Tensor:
     mean = magnitude.mean(2)
     variance = (magnitude - mean[:, :, None]).square().mean(2)
     return torch.stack((mean, variance.sqrt()), dim=2).flatten(1)
-
-
-def _grid(maps: Tensor) -> Tensor:
-    """The means of a grid of places, as sums over rows and columns, which every runtime knows."""
-    if maps.ndim == 2:
-        return maps
-    if maps.ndim == 3:
-        places = _places(maps.shape[1], grid_places(maps.shape[2]))
-        return (maps.transpose(1, 2) @ places.T).flatten(1)
-    count = grid_places(maps.shape[1])
-    rows, columns = _places(maps.shape[2], count), _places(maps.shape[3], count)
-    return (rows @ maps @ columns.T).flatten(1)
-
-
-def _places(size: int, count: int) -> Tensor:
-    """`(count, size)`: what each place averages, as adaptive pooling has it."""
-    return F.adaptive_avg_pool1d(torch.eye(size), count).T.contiguous()

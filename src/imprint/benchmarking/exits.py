@@ -1,6 +1,7 @@
 """Ways to answer early side by side: accuracy against time, on the same network and images."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -205,7 +206,7 @@ def _costs(
 
     def seconds(method: ExitMethod, own: Tensor) -> float:
         there = MethodExit("", tuple(own.shape[1:]), method, classes, torch.inf)
-        return exit_seconds(own, there.answer)
+        return exit_seconds(own, there.answer, partial(_run, model, images[:1]))
 
     return {
         name: network._replace(
@@ -214,6 +215,11 @@ def _costs(
         )
         for name, methods in learnt.items()
     }
+
+
+def _run(model: nn.Module, images: Tensor) -> None:
+    with guest(model):
+        model(images)
 
 
 def _row(name: str, chosen: Chosen, measured: Outcomes, costs: Costs) -> dict[str, Any]:

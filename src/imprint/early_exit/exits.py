@@ -232,8 +232,7 @@ def _chooser(
                 f"images: expected maps {expected} at {own.layer!r}, as in calibration; got {got}"
             )
         own = own.to(maps.device)
-        with torch.autocast(maps.device.type, enabled=False):  # margins need all their digits
-            logits, sureness = own.answer(maps)
+        logits, sureness = _answered(own, maps)
         sure = sureness >= own.threshold
         if monitor is not None and _moved(number, logits, monitor):
             sure = torch.zeros_like(sure)
@@ -243,6 +242,14 @@ def _chooser(
         return on
 
     return choose
+
+
+def _answered(own: AnyExit, maps: Tensor) -> tuple[Tensor, Tensor]:
+    """The exit's answers, in all their digits, which margins need."""
+    if not torch.is_autocast_enabled(maps.device.type):
+        return own.answer(maps)
+    with torch.autocast(maps.device.type, enabled=False):
+        return own.answer(maps)
 
 
 def _moved(number: int, logits: Tensor, monitor: DriftMonitor) -> bool:

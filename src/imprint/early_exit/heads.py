@@ -80,7 +80,7 @@ class Head(NamedTuple):
 
 
 def grid_places(channels: int) -> int:
-    """Say how many places a side maps are averaged over.
+    """Say how many places a side maps are averaged over, at most.
 
     Args:
         channels: of the maps.
@@ -96,13 +96,15 @@ def grid_places(channels: int) -> int:
 
 
 def grid_means(maps: Tensor) -> Tensor:
-    """Average each channel over a grid of places.
+    """Average each channel over a grid of equal places, as many as `grid_places` allows.
+
+    What is left over at the lower and right edge is left out.
 
     Args:
         maps: `(N, C, H, W)`; tokens `(N, L, D)`, of which the grid has places in a row; or vectors.
 
     Returns:
-        `(N, G·G·C)`, `(N, G·D)` or `(N, D)`, float32, with G of `grid_places`.
+        `(N, G·G'·C)`, `(N, G·D)` or `(N, D)`, float32, with G places a side.
 
     Examples:
         >>> grid_means(torch.ones(2, 3, 8, 8)).shape
@@ -110,10 +112,11 @@ def grid_means(maps: Tensor) -> Tensor:
     """
     if maps.ndim == 2:
         return maps.float()
+    most = grid_places(maps.shape[2] if maps.ndim == 3 else maps.shape[1])
     if maps.ndim == 3:
-        tokens = maps.transpose(1, 2).float()
-        return F.adaptive_avg_pool1d(tokens, grid_places(maps.shape[2])).flatten(1)
-    return F.adaptive_avg_pool2d(maps, grid_places(maps.shape[1])).flatten(1).float()
+        return F.avg_pool1d(maps.transpose(1, 2).float(), -(-maps.shape[1] // most)).flatten(1)
+    side = [-(-size // most) for size in maps.shape[2:]]
+    return F.avg_pool2d(maps, side).flatten(1).float()
 
 
 def features_of(maps: Tensor, kind: HeadKind) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 __all__ = ["train_perceptron"]
 
-UNITS = 256
+UNITS = 128
 """Hidden ones."""
 
 EPOCHS = 12
@@ -47,7 +47,7 @@ def train_perceptron(
         Weight `(H, D)` and bias of the hidden units, then weight `(K, H)` and bias of the logits.
 
     Examples:
-        >>> rows, wanted = torch.eye(4).repeat(64, 1), torch.eye(4).repeat(64, 1)
+        >>> rows, wanted = torch.eye(4).repeat(640, 1), torch.eye(4).repeat(640, 1)
         >>> hidden, out = train_perceptron(lambda index: rows[index], wanted, 4)
         >>> F.linear(F.linear(torch.eye(4), *hidden).relu(), *out).argmax(1)
         tensor([0, 1, 2, 3])
