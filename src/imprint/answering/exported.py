@@ -58,6 +58,8 @@ class ExportedNetwork:
         runtime = onnx_package("onnxruntime")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
+        if about["layers"]:  # threads of one segment that wait must not keep those of the next busy
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             segments = [
                 runtime.InferenceSession(folder / f"segment_{number}.onnx", options)
