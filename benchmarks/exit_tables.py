@@ -7,12 +7,13 @@ from typing import Any
 
 __all__ = ["exit_tables"]
 
+Stamp = Callable[[dict[str, Any]], str]
 Markdown = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
 
 ORDER = ("cifar10", "fashion-mnist", "mnist")
 
 
-def exit_tables(results: Path, markdown: Markdown) -> dict[str, str]:
+def exit_tables(results: Path, markdown: Markdown, stamp: Stamp) -> dict[str, str]:
     """Give each table in Markdown, by its name; none where nothing was measured."""
     paths = [results / f"exits_{name}.json" for name in ORDER]
     found = [json.loads(path.read_text()) for path in paths if path.is_file()]
@@ -29,7 +30,9 @@ def exit_tables(results: Path, markdown: Markdown) -> dict[str, str]:
                 "median latency at 1",
             ),
             [line for own in found for line in _times(own)],
-        ),
+        )
+        + "\n\n"
+        + "\n".join(map(stamp, found)).rstrip(),
         "exits-costs": markdown(
             (
                 "data",
@@ -47,7 +50,7 @@ def exit_tables(results: Path, markdown: Markdown) -> dict[str, str]:
         named[f"exits-layers-{own['data']}"] = _layers(own, markdown)
         named[f"exits-side-{own['data']}"] = _side(own, markdown)
         named[f"exits-attacked-{own['data']}"] = _attacked(own, markdown)
-    return named
+    return {name: f"{text}\n\n" for name, text in named.items()}
 
 
 def _times(own: dict[str, Any]) -> list[list[str]]:

@@ -49,7 +49,7 @@ def tables() -> dict[str, str]:
         "paper-verdicts": _verdicts(_paper()),
         "paper-findings": "\n".join(map(_findings, _paper())),
     }
-    named |= exit_tables(RESULTS, _markdown)
+    named |= exit_tables(RESULTS, _markdown, _stamp)
     for path in sorted(RESULTS.glob("skip_*.json")):
         named[re.sub(r"[^a-z0-9]+", "-", path.stem)] = _skip(json.loads(path.read_text()))
     return named

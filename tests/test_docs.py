@@ -112,7 +112,8 @@ def test_commands_and_their_options_exist(page):
     assert wrong == []
 
 
-def test_the_benchmarks_page_shows_the_committed_results():
+def test_the_benchmarks_page_shows_the_committed_results(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     spec = importlib.util.spec_from_file_location("tables", ROOT / "benchmarks" / "tables.py")
     tables = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tables)
