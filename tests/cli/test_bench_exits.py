@@ -56,3 +56,15 @@ def test_a_network_of_other_images_is_no_smaller_one(imprint, place, tmp_path):
     assert code == 2
     assert "smaller: expected normalisation" in told.replace("\n", " ")
     assert not (tmp_path / "out").exists()
+
+
+def test_smaller_networks_of_one_name_are_told(imprint, place, tmp_path):
+    twice = ["--smaller", place / "paper-lights", "--smaller", place / "paper-lights"]
+    code, _, told = imprint(
+        "bench", "exits", place / "conv4-lights", place / "lights.npz", *FEW, *twice,
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert code == 2
+    assert "smaller: expected folders of different names, got 'paper-lights'" in " ".join(
+        told.split()
+    )

@@ -9,7 +9,7 @@ from imprint.early_exit import Head
 from imprint.early_exit import costs as costs_module
 from imprint.early_exit.costs import exit_layers, measure_costs, network_costs
 from imprint.early_exit.overlap import warn_of_overlap
-from imprint.early_exit.readings import batches_from, known_labels, read_layers
+from imprint.early_exit.readings import read_layers
 from imprint.errors import InvalidValueError, LayerError
 from imprint.models import build_model
 from imprint.signatures import signature
@@ -55,29 +55,6 @@ def test_enough_is_enough(model):
 def test_mistakes_are_told(model, pairs, message):
     with pytest.raises(InvalidValueError, match=message):
         read_layers(model, ["block1"], pairs)
-
-
-def test_whatever_holds_samples_gives_batches():
-    dataset = TensorDataset(IMAGES, LABELS)
-    loader = DataLoader(dataset, 4)
-    pixels = ImageSet((IMAGES * 255).byte(), LABELS, ("a", "b", "c"))
-    for data in (dataset, loader, [(IMAGES, LABELS)], pixels):
-        batches, _ = batches_from(data, 4)
-        images, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
-        assert labels.equal(LABELS)
-        assert images.shape == IMAGES.shape
-    with pytest.raises(InvalidValueError, match="data: expected a data set or batches, got int"):
-        batches_from(3, 4)
-
-
-def test_some_of_a_sorted_set_are_spread_over_it():
-    dataset = TensorDataset(torch.arange(100.0), torch.arange(100))
-    batches, _ = batches_from(dataset, 8, most=10)
-    taken = torch.cat([labels for _, labels in batches])
-    assert taken.tolist() == [0, 11, 22, 33, 44, 55, 66, 77, 88, 99]
-    pixels = ImageSet(torch.zeros(100, 1, 2, 2).byte(), torch.arange(100) // 50, ("a", "b"))
-    batches, _ = batches_from(pixels, 8, Normalisation((0.0,), (1.0,)), most=10)
-    assert torch.cat([labels for _, labels in batches]).bincount().tolist() == [5, 5]
 
 
 def test_overlap_is_told_by_indices_alone(recwarn):
@@ -158,9 +135,3 @@ def test_what_a_batch_costs_however_few_its_rows_lies_between_nothing_and_all(mo
     stretches = costs.fixed.diff(prepend=torch.zeros(1))
     assert (stretches >= 0).all()
     assert (stretches <= costs.ends.diff(prepend=torch.zeros(1)) + 1e-9).all()
-
-
-def test_known_labels_are_told_without_reading():
-    assert known_labels(ImageSet((IMAGES * 255).byte(), LABELS, ("a", "b", "c"))).equal(LABELS)
-    assert known_labels([(IMAGES[:4], LABELS[:4]), (IMAGES[4:], LABELS[4:])]).equal(LABELS)
-    assert known_labels(TensorDataset(IMAGES, LABELS)) is None

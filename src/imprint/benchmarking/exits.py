@@ -96,7 +96,6 @@ def bench_exits(
     chosen = {
         name: choose_fastest(name, tuned[name], costs[name], max_extra_error) for name in methods
     }
-    rows = [_row(name, chosen[name], measured[name], costs[name]) for name in methods]
     networks = smaller or {}
     with stages("measure"):
         ways = {
@@ -104,25 +103,24 @@ def bench_exits(
             for name, own in chosen.items()
             if own.step is not None
         }
-        ratios = measured_ratios(
-            model, ways, networks, [images for images, _ in measure_on[:FIRST]]
-        )
-    for row in rows:
-        if row["at_limit"]:
-            row["at_limit"] |= ratios[row["method"]]
-    full, any_costs = measured[methods[0]].full_right, costs[methods[0]]
+        images = [images for images, _ in measure_on[:FIRST]]
+        ratios = measured_ratios(model, ways, networks, images)
+    rows = [
+        _row(name, chosen[name], measured[name], costs[name], ratios.get(name, {}))
+        for name in methods
+    ]
+    beside = [
+        {"network": name, "accuracy": _accuracy(own, measure_on)} | ratios[name]
+        for name, own in networks.items()
+    ]
+    first = methods[0]  # what all share
+    shares = (costs[first].layers / costs[first].whole).tolist()
     return {
-        "full_accuracy": float(full.double().mean()),
-        "layers": {
-            name: float(own / any_costs.whole)
-            for name, own in zip(names, any_costs.layers, strict=True)
-        },
+        "full_accuracy": float(measured[first].full_right.double().mean()),
+        "layers": dict(zip(names, shares, strict=True)),
         "max_extra_error": max_extra_error,
         "methods": rows,
-        "smaller": [
-            {"network": name, "accuracy": _accuracy(own, measure_on)} | ratios[name]
-            for name, own in networks.items()
-        ],
+        "smaller": beside,
         "seconds": stages.seconds,
         "versions": versions(),
     }
@@ -222,14 +220,18 @@ def _run(model: nn.Module, images: Tensor) -> None:
         model(images)
 
 
-def _row(name: str, chosen: Chosen, measured: Outcomes, costs: Costs) -> dict[str, Any]:
+def _row(
+    name: str, chosen: Chosen, measured: Outcomes, costs: Costs, ratios: Mapping[str, float]
+) -> dict[str, Any]:
     """What a method comes to: at the limit, and along its curve."""
     part, own = measured.of(layers=chosen.layers), costs.of(chosen.layers)
     steps = step_through(part, chosen.ladder, own)
     return {
         "method": name,
         "layers": chosen.layers,
-        "at_limit": None if chosen.step is None else _point(part, chosen.step.thresholds, own),
+        "at_limit": None
+        if chosen.step is None
+        else {**_point(part, chosen.step.thresholds, own), **ratios},
         "curve": [_point(part, step.thresholds, own) for step in steps],
     }
 

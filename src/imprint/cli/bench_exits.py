@@ -79,7 +79,7 @@ def _run(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     folder = given["out"] or new_folder("bench-exits")
     check_vacant(folder)
     trained = load_trained(given["run"])
-    smaller = {path.name: _beside(path, trained) for path in given["smaller"] or []}
+    smaller = _smaller(given["smaller"] or [], trained)
     splits = load_as(str(given["run"]), trained, given["data"])
     order = torch.randperm(len(splits.test), generator=torch.Generator().manual_seed(given["seed"]))
     tuning, measuring = order.tensor_split(2)
@@ -105,6 +105,15 @@ def _run(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     write_json(folder / "result.json", result)
     write_text(folder / "report.html", bench_exits_report(result, command))
     return result, folder
+
+
+def _smaller(runs: list[Path], trained: Trained) -> dict[str, torch.nn.Module]:
+    """The smaller networks by the names of their folders, which no other row may have."""
+    names = [run.resolve().name for run in runs]
+    for name in names:
+        if names.count(name) > 1 or name in EXIT_METHODS:
+            raise InvalidValueError(f"smaller: expected folders of different names, got {name!r}")
+    return {name: _beside(run, trained) for name, run in zip(names, runs, strict=True)}
 
 
 def _beside(run: Path, trained: Trained) -> torch.nn.Module:

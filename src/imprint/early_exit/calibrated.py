@@ -1,7 +1,7 @@
 """`EarlyExit`: what a calibration leaves, to open on its model, to keep and to load."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -21,18 +21,14 @@ from imprint.early_exit.checks import (
 )
 from imprint.early_exit.costs import exit_layers, measure_costs
 from imprint.early_exit.exits import Exit, Route, early_exits
-from imprint.early_exit.heads import HEAD_KINDS, Head, HeadKind, Hidden, check_kinds
+from imprint.early_exit.heads import HEAD_KINDS, HeadKind, check_kinds
 from imprint.early_exit.held_out import answer_held_out
+from imprint.early_exit.kept_heads import head_from, head_tensors
 from imprint.early_exit.monitor import DriftMonitor
 from imprint.early_exit.overlap import warn_of_overlap
 from imprint.early_exit.promise import Promise
-from imprint.early_exit.readings import (
-    Pairs,
-    batches_from,
-    known_labels,
-    pair_of,
-    read_layers,
-)
+from imprint.early_exit.readings import read_layers
+from imprint.early_exit.samples import Pairs, batches_from, known_labels, pair_of
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.outputs import first_tensor
 from imprint.runs import read_tensors, write_tensors
@@ -208,7 +204,7 @@ class EarlyExit:
         tensors = {
             f"{number}.{name}": part
             for number, own in enumerate(self.exits)
-            for name, part in _parts(own.head).items()
+            for name, part in head_tensors(own.head).items()
         }
         if self.reference is not None:
             tensors["reference"] = self.reference
@@ -244,7 +240,7 @@ class EarlyExit:
                 Exit(
                     str(own["layer"]),
                     tuple(own["shape"]),
-                    _head(tensors, f"{number}.", note["kind"]),
+                    head_from(tensors, f"{number}.", note["kind"]),
                     float(own["threshold"]),
                 )
                 for number, own in enumerate(note["exits"])
@@ -280,32 +276,6 @@ def _pairs(
 def _classes(model: nn.Module, images: Tensor) -> int:
     with guest(model):
         return int(first_tensor(model(images[:2]), "the model").shape[-1])
-
-
-def _parts(head: Head) -> dict[str, Tensor]:
-    """What a file keeps of a head."""
-    hidden = head.hidden._asdict() if head.hidden else {}
-    return {
-        "weight": head.weight,
-        "bias": head.bias,
-        **{f"hidden_{name}": part for name, part in hidden.items()},
-    }
-
-
-def _head(tensors: Mapping[str, Tensor], prefix: str, kind: HeadKind) -> Head:
-    """A head of a file."""
-    weight, bias = _linear(tensors, prefix)
-    if kind != "mlp":
-        return Head(weight, bias, kind)
-    return Head(weight, bias, kind, Hidden(*_linear(tensors, f"{prefix}hidden_")))
-
-
-def _linear(tensors: Mapping[str, Tensor], prefix: str) -> tuple[Tensor, Tensor]:
-    weight, bias = tensors[f"{prefix}weight"], tensors[f"{prefix}bias"]
-    if weight.ndim != 2 or bias.shape != weight.shape[:1]:
-        got = f"{tuple(weight.shape)} and {tuple(bias.shape)}"
-        raise ValueError(f"heads of (K, D) and (K,), got {got}")
-    return weight, bias
 
 
 def _open(choice: Choice) -> dict[int, float]:

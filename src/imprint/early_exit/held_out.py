@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from imprint.early_exit.heads import FEATURES, Head, HeadKind, logits_of, margins
 from imprint.early_exit.monitor import drift_scores
-from imprint.early_exit.readings import Pairs, Passed, passes, takers_of
+from imprint.early_exit.readings import Passed, passes, takers_of
 from imprint.early_exit.routes import Outcomes, join_outcomes
+from imprint.early_exit.samples import Pairs
 
 __all__ = ["HeldOut", "answer_held_out"]
 
