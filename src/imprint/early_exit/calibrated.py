@@ -59,6 +59,7 @@ class EarlyExit:
             without an exit.
 
     Examples:
+        >>> from imprint.early_exit import Head
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2)).eval()
         >>> head = Head(torch.tensor([[1.0, 0, 0, 0], [0, 0, 1.0, 0]]), torch.zeros(2))
         >>> exits = EarlyExit((Exit("0", (2,), head, 3.0),))
