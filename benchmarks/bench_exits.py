@@ -3,9 +3,11 @@
     python benchmarks/bench_exits.py cifar10 --epochs 20 --again 12    # trains first
     python benchmarks/bench_exits.py mnist --epochs 3
     python benchmarks/bench_exits.py fashion-mnist --epochs 8
+    python benchmarks/bench_exits.py cifar10 --epochs 20 --again 12 --first-again 30
 
 One run of each data set; half of the test images calibrate, the other half measure. A ResNet-8,
-trained for as many epochs, stands beside.
+trained for as many epochs, stands beside; with `--first-again`, trained for so many more, it is
+asked first.
 """
 
 import argparse
@@ -33,6 +35,10 @@ from imprint.training import Trained, TrainSettings, load_trained, train
 from imprint.types import ImageSet
 
 SIZES = (1, 32, 256)
+CASES = {
+    "early_exit": ExitSettings(),
+    "early_exit_for_batches_of_1": ExitSettings(head="mlp", batch_size=1, measured_batches=(1,)),
+}
 EPSILONS = (0.0, 2 / 255, 8 / 255, 0.1)
 ATTACKED = 500
 TO_REACH = {
@@ -172,36 +178,39 @@ def main() -> None:
     parser.add_argument("data", nargs="?", choices=TO_REACH, default="cifar10")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--again", type=int, default=0, help="Epochs more, from the first's end.")
+    parser.add_argument("--first-again", type=int, help="A ResNet-8's, which is asked first.")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    smaller = network(options.data, options.epochs, "resnet8")
+    small = network(options.data, options.epochs, "resnet8", options.first_again or 0)
     trained = network(options.data, options.epochs, again=options.again)
     splits = load(options.data)
+    first = None if options.first_again is None else fast(small.model)
     model = fast(trained.model)
-    found = answer_early(
-        model, splits.train, splits.test, trained.normalisation, settings=ExitSettings(),
-        on_stage=stage,
-    )  # fmt: skip
-    at_one = answer_early(
-        model, splits.train, splits.test, trained.normalisation,
-        settings=ExitSettings(head="mlp", batch_size=1, measured_batches=(1,)),
-        on_stage=stage,
-    )  # fmt: skip
+    exits: dict[str, EarlyExit] = {}
+    shown: dict[str, Any] = {}
+    for name, settings in CASES.items():
+        found = answer_early(
+            model, splits.train, splits.test, trained.normalisation,
+            first=first, settings=settings, on_stage=stage,
+        )  # fmt: skip
+        exits[name], shown[name] = found.exits, _short(found.result)
+    usual, at_one = exits.values()
     images = normalise(splits.test.images[:2048], trained.normalisation, channels_last=True)
     stage("overhead, onnx, side by side, attacks")
     figures = {
         "data": options.data,
         "epochs": [options.epochs, options.again],
+        "first_epochs": None if first is None else [options.epochs, options.first_again],
         "to_reach": TO_REACH[options.data],
-        "early_exit": _short(found.result),
-        "early_exit_for_batches_of_1": _short(at_one.result),
-        "overhead": overhead(model, found.exits, images) if found.exits.exits else {},
-        "onnx": exported(trained, found.exits, splits.test, options.threads),
-        "side_by_side": side_by_side(trained, splits, smaller),
-        "attacked": attacked(trained, found.exits, splits.test) if found.exits.exits else [],
+        **shown,
+        "overhead": overhead(model, usual, images) if usual.exits and first is None else {},
+        "onnx": exported(trained, usual, splits.test, options.threads),
+        "onnx_for_batches_of_1": exported(trained, at_one, splits.test, options.threads),
+        "side_by_side": side_by_side(trained, splits, small),
+        "attacked": attacked(trained, usual, splits.test) if usual.exits else [],
     }
-    print(record(f"exits_{options.data}", figures))
+    print(record(f"exits_{'' if first is None else 'first_'}{options.data}", figures))
 
 
 def stage(name: str) -> None:

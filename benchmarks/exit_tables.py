@@ -15,7 +15,7 @@ ORDER = ("cifar10", "fashion-mnist", "mnist")
 
 def exit_tables(results: Path, markdown: Markdown, stamp: Stamp) -> dict[str, str]:
     """Give each table in Markdown, by its name; none where nothing was measured."""
-    paths = [results / f"exits_{name}.json" for name in ORDER]
+    paths = [results / f"exits_{kind}{name}.json" for name in ORDER for kind in ("", "first_")]
     found = [json.loads(path.read_text()) for path in paths if path.is_file()]
     named = {
         "exits-time": markdown(
@@ -47,17 +47,23 @@ def exit_tables(results: Path, markdown: Markdown, stamp: Stamp) -> dict[str, st
         ),
     }
     for own in found:
-        named[f"exits-layers-{own['data']}"] = _layers(own, markdown)
-        named[f"exits-side-{own['data']}"] = _side(own, markdown)
-        named[f"exits-attacked-{own['data']}"] = _attacked(own, markdown)
+        name = f"{'first-' if own.get('first_epochs') else ''}{own['data']}"
+        named[f"exits-layers-{name}"] = _layers(own, markdown)
+        named[f"exits-side-{name}"] = _side(own, markdown)
+        named[f"exits-attacked-{name}"] = _attacked(own, markdown)
     return {name: f"{text}\n\n" for name, text in named.items()}
 
 
 def _times(own: dict[str, Any]) -> list[list[str]]:
+    name = _name(own)
     return [
-        _time_line(own["data"], own["early_exit"], "256"),
-        _time_line(own["data"], own["early_exit_for_batches_of_1"], "1"),
+        _time_line(name, own["early_exit"], "256"),
+        _time_line(name, own["early_exit_for_batches_of_1"], "1"),
     ]
+
+
+def _name(own: dict[str, Any]) -> str:
+    return f"{own['data']}, ResNet-8 first" if own.get("first_epochs") else str(own["data"])
 
 
 def _time_line(data: str, result: dict[str, Any], batch: str) -> list[str]:
@@ -76,7 +82,7 @@ def _spread(row: dict[str, Any]) -> str:
 def _costs(own: dict[str, Any]) -> list[str]:
     overhead, onnx = own["overhead"], own["onnx"]["time_ratio"]
     return [
-        own["data"],
+        _name(own),
         *(f"{100 * overhead[size]:+.1f} %" if overhead else "" for size in ("256", "32", "1")),
         *(f"{100 * onnx[size]:.0f} %" for size in ("256", "32", "1")),
     ]

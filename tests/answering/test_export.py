@@ -10,7 +10,16 @@ from torch import nn
 from imprint.answering.export import export_exits
 from imprint.answering.exported import ExportedNetwork
 from imprint.data import load, normalisation, normalise
-from imprint.early_exit import HEAD_KINDS, EarlyExit, Exit, Head, features_of, head_logits, margins
+from imprint.early_exit import (
+    HEAD_KINDS,
+    EarlyExit,
+    Exit,
+    FirstNetwork,
+    Head,
+    features_of,
+    head_logits,
+    margins,
+)
 from imprint.errors import DamagedFileError, InvalidValueError, RunExistsError
 from imprint.models import build_model
 
@@ -67,6 +76,27 @@ def test_onnxruntime_answers_a_thousand_images_alike(images, scale, tmp_path, ki
     one = np.concatenate([exported.answer(images[k : k + 1].numpy())[0] for k in range(20)])
     np.testing.assert_allclose(one, logits[:20], rtol=1e-3, atol=1e-3)
     assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_a_first_network_is_the_first_segment(images, scale, tmp_path):
+    model, small = (build_model(name, (1, 28, 28), 10).eval() for name in ("paper", "conv4"))
+    floats, routes = normalise(images, scale), []
+    with torch.no_grad():
+        threshold = float(margins(small(floats)).quantile(0.5))
+    first = FirstNetwork(small, (1, 28, 28), threshold)
+    exits = EarlyExit((first, *exits_of(model, ("pool1",), floats, "mlp").exits))
+    with torch.no_grad(), exits(model, routes.append):
+        expected = model(floats)
+    folder = export_exits(
+        model, exits, tmp_path / "out",
+        shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
+    )  # fmt: skip
+    assert json.loads((folder / "exits.json").read_text())["layers"] == ["first network", "pool1"]
+    logits, taken = ExportedNetwork.load(folder, threads=1).answer(images.numpy())
+    same = taken == routes[0].taken.numpy()
+    assert same.mean() > 0.998
+    assert set(taken.tolist()) == {0, 1, 2}
+    np.testing.assert_allclose(logits[same], expected.numpy()[same], rtol=1e-3, atol=1e-3)
 
 
 class Tokens(nn.Module):

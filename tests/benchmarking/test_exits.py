@@ -30,9 +30,7 @@ def parts():
     )
 
 
-@pytest.fixture(scope="module")
-def model(parts):
-    network = build_model("paper", (1, 28, 28), 10)
+def trained(network, parts):
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     for images, labels in [*parts[0]] * 4:
         loss = nn.functional.cross_entropy(network(images), labels)
@@ -40,6 +38,11 @@ def model(parts):
         loss.backward()
         optimizer.step()
     return network.eval()
+
+
+@pytest.fixture(scope="module")
+def model(parts):
+    return trained(build_model("paper", (1, 28, 28), 10), parts)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,20 @@ def test_heads_that_see_places_know_more_early(result):
         for row in result["methods"]
     }
     assert best["imprint-mlp"] >= best["park-kim"] - 0.02
+
+
+def test_a_smaller_network_is_asked_first_as_well(model, parts):
+    small = trained(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), parts)
+    found = bench_exits(
+        model, *parts, layers=["pool2"], methods=["imprint-probe"], smaller={"linear": small},
+        max_extra_error=0.01,
+    )  # fmt: skip
+    alone, both = found["methods"]
+    assert both["method"] == "linear, then imprint-probe"
+    assert "first network" in both["layers"]
+    assert both["at_limit"]["time"] < alone["at_limit"]["time"] if alone["at_limit"] else True
+    assert both["at_limit"]["extra_error"] < 0.03
+    assert found["smaller"][0]["accuracy"] < found["full_accuracy"] - 0.03
 
 
 def test_the_model_is_left_as_it_was(model, parts):

@@ -32,9 +32,9 @@ def place(tmp_path_factory):
         path = folder / "pictures" / name / f"{number:03}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels.astype(np.uint8)).save(path)
-    for seed, epochs in ((0, 2), (1, 1)):
+    for name, seed, epochs in (("run0", 0, 2), ("run1", 1, 1), ("small", 0, 3)):
         settings = TrainSettings(epochs=epochs, batch_size=16, device="cpu", lr=0.02, seed=seed)
-        train(load(folder / "pictures"), settings, out=folder / f"run{seed}")
+        train(load(folder / "pictures"), settings, out=folder / name)
     return folder
 
 
@@ -205,6 +205,44 @@ def test_with_exits_answers_say_where_they_came_from(imprint, place, tmp_path, m
     )
     assert code == 2
     assert f"exits: expected those of the network in {place / 'run1'}, got those of" in err
+
+
+def test_a_small_network_is_asked_first(imprint, place, tmp_path, monkeypatch):
+    costs = Costs(torch.tensor([0.9]), torch.tensor([0.01]), 1.0).behind(0.1)
+    monkeypatch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, costs))
+    asked = [
+        "early-exit", place / "run0", place / "pictures", "--max-extra-error", 0.2, "--confidence",
+        0.7, "--calibration-share", 0.8, "--layer", "block1", "--device", "cpu",
+    ]  # fmt: skip
+    exits = tmp_path / "exits"
+    code, shown, err = imprint(*asked, "--first", place / "small", "--out", exits)
+    assert code == 0, err
+    assert "first network" in shown
+    result = json.loads((exits / "result.json").read_text())
+    assert result["exits"][0]["layer"] == "first network"
+    assert result["exits"][0]["share"] > 0.5
+    assert "first network" in (exits / "report.html").read_text()
+    code, out, _ = imprint("predict", place / "run0", place / "pictures", "--exits", exits)
+    assert code == 0
+    whole = rows_of(out)
+    assert "first network" in {row["exit"] for row in whole}
+    code, _, err = imprint("export", place / "run0", "--exits", exits, "--out", tmp_path / "onnx")
+    assert code == 0, err
+    code, out, _ = imprint("predict", tmp_path / "onnx", place / "pictures")
+    assert code == 0
+    assert [row["label"] for row in rows_of(out)] == [row["label"] for row in whole]
+    assert [row["exit"] for row in rows_of(out)] == [row["exit"] for row in whole]
+    code, _, err = imprint(*asked, "--first", place / "run1", "--out", tmp_path / "other")
+    assert code == 2
+    assert "first: expected a run that held out the same images" in err
+    code, _, err = imprint(*asked, "--first", tmp_path / "none", "--out", tmp_path / "other")
+    assert code == 2
+    assert "none" in err
+    config = json.loads((exits / "config.json").read_text())
+    (exits / "config.json").write_text(json.dumps(config | {"first": str(place / "run1")}))
+    code, _, err = imprint("predict", place / "run0", place / "pictures", "--exits", exits)
+    assert code == 2
+    assert f"exits: expected those of the network in {place / 'run1'}" in err
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from imprint.early_exit import EarlyExit, WithExits
-from imprint.early_exit.exits import Exit, early_exits
+from imprint.early_exit.answerers import Exit
+from imprint.early_exit.exits import early_exits
 from imprint.early_exit.heads import Head, head_logits, margins
 from imprint.errors import InvalidValueError, LayerError
 from imprint.models import build_model

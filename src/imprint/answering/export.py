@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imprint.answering.onnx_packages import onnx_package
-from imprint.early_exit import EarlyExit, Exit, Head, grid_means
+from imprint.early_exit import FIRST, EarlyExit, Exit, FirstNetwork, Head, grid_means
 from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor, map_tensors
 from imprint.runs import check_vacant, claim, write_json
@@ -78,13 +78,34 @@ def export_exits(
     check_vacant(folder)
     check_free(model)
     opened = [own for own in exits.exits if math.isfinite(own.threshold)]
-    segments = _segments(_whole(model, opened, torch.zeros(2, *shape)), len(opened))
+    images, at_layers = torch.zeros(2, *shape), [own for own in opened if isinstance(own, Exit)]
+    segments = _segments(_whole(model, at_layers, images), len(at_layers))
+    if len(at_layers) < len(opened) and exits.first is not None:
+        segments.insert(0, _first_segment(exits.first, images))
     claim(folder)
     for number, segment in enumerate(segments):
         onnx_package("onnx").save(segment, folder / f"segment_{number}.onnx")
     about = _about(opened, shape, class_names, normalisation)
     write_json(folder / "exits.json", about | {"promise": exits.promise._asdict()})
     return folder
+
+
+def _first_segment(first: nn.Module, images: Tensor) -> Any:
+    """A first network, which hands the images on."""
+    with guest(first), torch.no_grad(), _quiet():
+        return _exported(_Asked(first), images, ["images_on", _logits(0)])
+
+
+class _Asked(nn.Module):
+    """Gives images as they are, and what a network says of them."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self._network = network
+        self.eval()
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return images.clone(), first_tensor(self._network(images), FIRST)
 
 
 def _maps(number: int) -> str:
@@ -124,7 +145,7 @@ def _check_segment(segment: Any, given: str) -> None:
 
 
 def _about(
-    exits: Sequence[Exit],
+    exits: Sequence[Exit | FirstNetwork],
     shape: tuple[int, int, int],
     class_names: tuple[str, ...],
     normalisation: Normalisation,
@@ -144,22 +165,27 @@ def _whole(model: nn.Module, exits: Sequence[Exit], images: Tensor) -> Any:
     names = [name for number in range(len(exits)) for name in (_maps(number), _logits(number))]
     with guest(model), torch.no_grad(), ExitStack() as stack, _quiet():
         taps = [stack.enter_context(_kept(model, own.layer)) for own in exits]
-        try:
-            program: Any = torch.onnx.export(
-                _Outputs(model, taps, exits),
-                (images,),
-                dynamo=True,
-                input_names=["images"],
-                output_names=[*names, _logits(len(exits))],
-                dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
-                verbose=False,
-            )
-        except Exception as error:  # whatever a user's own code or the exporter raises
-            cause = error.__cause__ or error  # the exporter's own text is of its steps
-            reason = " ".join(str(cause).split())[:300]
-            raise InvalidValueError(
-                f"model: expected one that PyTorch can export, {type(cause).__name__}: {reason}"
-            ) from error
+        return _exported(_Outputs(model, taps, exits), images, [*names, _logits(len(exits))])
+
+
+def _exported(module: nn.Module, images: Tensor, outputs: list[str]) -> Any:
+    """A module as one ONNX model."""
+    try:
+        program: Any = torch.onnx.export(
+            module,
+            (images,),
+            dynamo=True,
+            input_names=["images"],
+            output_names=outputs,
+            dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+            verbose=False,
+        )
+    except Exception as error:  # whatever a user's own code or the exporter raises
+        cause = error.__cause__ or error  # the exporter's own text is of its steps
+        reason = " ".join(str(cause).split())[:300]
+        raise InvalidValueError(
+            f"model: expected one that PyTorch can export, {type(cause).__name__}: {reason}"
+        ) from error
     return program.model_proto
 
 

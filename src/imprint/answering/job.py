@@ -1,6 +1,7 @@
 """Early exits for a trained network: calibrated, measured on other images, shown."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
@@ -11,7 +12,7 @@ from imprint.answering.results import Answered, result_of
 from imprint.answering.settings import ExitSettings
 from imprint.answering.speed import measure_speed
 from imprint.data import normalise
-from imprint.early_exit import EarlyExit, Route
+from imprint.early_exit import EarlyExit, Exit, Route
 from imprint.early_exit.costs import measure_costs
 from imprint.early_exit.overlap import warn_of_overlap
 from imprint.errors import InvalidValueError
@@ -28,6 +29,7 @@ def answer_early(
     held_out: ImageSet,
     normalisation: Normalisation,
     *,
+    first: nn.Module | None = None,
     settings: ExitSettings | None = None,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> EarlyExitResult:
@@ -38,6 +40,8 @@ def answer_early(
         trained_on: what it was trained on.
         held_out: what it was not trained on, of the same classes.
         normalisation: of the images that it takes.
+        first: a smaller network, trained on the same images, that is asked before the model; None
+            for none.
         settings: how; None takes the usual ones.
         on_stage: called with the name of each stage as it begins.
 
@@ -71,6 +75,7 @@ def answer_early(
             model,
             fit_on=fitting,
             promise_on=calibrating,
+            first=first,
             max_extra_error=settings.max_extra_error,
             confidence=settings.confidence,
             layers=settings.layers or None,
@@ -80,11 +85,12 @@ def answer_early(
         )
     device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
     images = normalise(measuring.images, normalisation, channels_last=True).to(device)
-    with stages("answer"):
-        full, early, taken = _answers(model, exits, images, settings.batch_size)
-    with stages("time"):
-        speeds = [measure_speed(model, exits, images, n) for n in settings.measured_batches]
-        times = _times(model, exits, images[: settings.batch_size])
+    with guest(first) if first is not None else nullcontext():
+        with stages("answer"):
+            full, early, taken = _answers(model, exits, images, settings.batch_size)
+        with stages("time"):
+            speeds = [measure_speed(model, exits, images, n) for n in settings.measured_batches]
+            times = _times(model, exits, images[: settings.batch_size])
     answered = Answered(measuring, exits, full, early, taken, speeds, times)
     return EarlyExitResult(answered, result_of(answered, settings, seconds=stages.seconds))
 
@@ -93,9 +99,10 @@ def _times(model: nn.Module, exits: EarlyExit, batch: Tensor) -> list[float]:
     """Shares of the network's time that an answer takes at each exit, and at the end."""
     if not exits.exits:
         return [1.0]
-    layers = [own.layer for own in exits.exits]
-    heads = {exits.kind: [own.head for own in exits.exits]}
-    costs = measure_costs(model, layers, batch, heads)[exits.kind]
+    own = [each for each in exits.exits if isinstance(each, Exit)]
+    heads = {exits.kind: [each.head for each in own]}
+    layers = [each.layer for each in own]
+    costs = measure_costs(model, layers, batch, heads, exits.first)[exits.kind]
     paid = costs.heads.cumsum(0)
     seconds = costs.ends + torch.cat([paid, paid[-1:]])
     return [float(own) for own in seconds / costs.whole]

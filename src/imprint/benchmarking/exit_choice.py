@@ -58,17 +58,17 @@ class Chosen(NamedTuple):
     step: Step | None
 
 
-def choose_fastest(name: str, tuned: Outcomes, costs: Costs, limit: float) -> Chosen:
+def choose_fastest(tuned: Outcomes, costs: Costs, limit: float, *, priced: bool = True) -> Chosen:
     """Choose a method's layers and thresholds: the fastest whose extra error is within a limit.
 
     Methods with one threshold for all layers are also given one a layer, as ours have, and keep
     what is faster.
 
     Args:
-        name: of `EXIT_METHODS`.
         tuned: outcomes at each layer on the images that tune.
         costs: of the method's answers at each layer.
         limit: of the extra error.
+        priced: whether thresholds are priced by what a layer saves alone, as ours are.
 
     Returns:
         The choice.
@@ -76,11 +76,11 @@ def choose_fastest(name: str, tuned: Outcomes, costs: Costs, limit: float) -> Ch
     Examples:
         >>> sure, right = torch.arange(300.0)[None], torch.ones(1, 300, dtype=torch.bool)
         >>> costs = Costs(torch.tensor([1.0]), torch.tensor([0.1]), 4.0)
-        >>> choose_fastest("e2cm", Outcomes(sure, right, right[0]), costs, 0.005).layers
+        >>> choose_fastest(Outcomes(sure, right, right[0]), costs, 0.005).layers
         [0]
     """
     ladders = [thresholds_at(tuned, costs.savings, PRICES)]
-    if not EXIT_METHODS[name].priced:
+    if not priced:
         ladders.append(_common(tuned))
     trials = [_fastest(ladder, tuned, costs, limit) for ladder in ladders]
     return min(trials, key=lambda own: own.step.seconds if own.step else costs.whole)

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imprint.early_exit.exits import AnyExit, early_exits
+from imprint.early_exit.answerers import AnyExit
+from imprint.early_exit.exits import early_exits
 from imprint.early_exit.published import ExitMethod
 from imprint.taps import Clock, clock_of, guest, take_turns
 

@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from imprint.benchmarking.contestants import Contestant, asked_first
 from imprint.benchmarking.exit_choice import EXIT_METHODS, Chosen, choose_fastest
 from imprint.benchmarking.exit_speed import MethodExit, measured_ratios
 from imprint.early_exit import Costs, Outcomes, expected_seconds, first_exits, tally_of
+from imprint.early_exit.answerers import AnyExit
 from imprint.early_exit.calibration import step_through
 from imprint.early_exit.checks import check_classes
 from imprint.early_exit.costs import exit_layers, exit_seconds, network_costs
@@ -27,8 +29,7 @@ __all__ = ["Batches", "bench_exits"]
 Batches = Sequence[tuple[Tensor, Tensor]]
 """Images as the model takes them, with their labels."""
 
-
-FIRST = 8
+TIMED = 8
 """Batches whose seconds are measured."""
 
 
@@ -59,14 +60,15 @@ def bench_exits(
         measure_on: likewise, other samples.
         methods: of `EXIT_METHODS`.
         layers: where rows may leave; None looks for some.
-        smaller: trained networks of less compute that take the same images, by a name each.
+        smaller: trained networks of less compute that take the same images, by a name each; each
+            is also asked first, before the first of the methods.
         max_extra_error: in (0, 1).
         on_stage: called with the name of each stage as it begins.
 
     Returns:
-        `full_accuracy`, `layers` with the share of time to each, and `methods`, a row each: time
-        and accuracy where the limit is kept, and the curve of all thresholds tried; `smaller`, a
-        row a network: time and accuracy; `seconds` of each stage; `versions`.
+        `full_accuracy`, `layers` with the share of time to each, and `methods`, a row each: layers,
+        time and accuracy where the limit is kept, and the curve of all thresholds tried; `smaller`,
+        a row a network: time and accuracy; `seconds` of each stage; `versions`.
 
     Raises:
         InvalidValueError: for an unknown method.
@@ -93,22 +95,33 @@ def bench_exits(
         measured = _outcomes(model, names, learnt, measure_on)
     with stages("time"):
         costs = _costs(model, names, learnt, example, classes)
-    chosen = {
-        name: choose_fastest(name, tuned[name], costs[name], max_extra_error) for name in methods
+    ways = {
+        name: Contestant(
+            names,
+            _makers(model, names, learnt[name], (example, classes)),
+            tuned[name],
+            measured[name],
+            costs[name],
+            EXIT_METHODS[name].priced,
+        )
+        for name in methods
     }
     networks = smaller or {}
+    with stages("ask smaller networks first"):
+        for name, network in networks.items():
+            both = asked_first(network, ways[methods[0]], tune_on, measure_on)
+            ways[f"{name}, then {methods[0]}"] = both
+    chosen = {
+        name: choose_fastest(own.tuned, own.costs, max_extra_error, priced=own.priced)
+        for name, own in ways.items()
+    }
     with stages("measure"):
-        ways = {
-            name: _exits(model, names, learnt[name], own, (example, classes))
-            for name, own in chosen.items()
-            if own.step is not None
+        opened = {
+            name: _opened(ways[name], own) for name, own in chosen.items() if own.step is not None
         }
-        images = [images for images, _ in measure_on[:FIRST]]
-        ratios = measured_ratios(model, ways, networks, images)
-    rows = [
-        _row(name, chosen[name], measured[name], costs[name], ratios.get(name, {}))
-        for name in methods
-    ]
+        images = [images for images, _ in measure_on[:TIMED]]
+        ratios = measured_ratios(model, opened, networks, images)
+    rows = [_row(name, chosen[name], own, ratios.get(name, {})) for name, own in ways.items()]
     beside = [
         {"network": name, "accuracy": _accuracy(own, measure_on)} | ratios[name]
         for name, own in networks.items()
@@ -126,26 +139,26 @@ def bench_exits(
     }
 
 
-def _exits(
+def _makers(
     model: nn.Module,
     names: Sequence[str],
     methods: Sequence[ExitMethod],
-    chosen: Chosen,
     seen: tuple[Tensor, int],
-) -> list[MethodExit]:
-    """A method's exits, to be opened on the network; `seen` are images and the classes."""
+) -> list[Callable[[float], AnyExit]]:
+    """What makes a method's exit at each layer; `seen` are images and the classes."""
     images, classes = seen
-    assert chosen.step is not None  # noqa: S101 - within the limit
+    shapes = [tuple(maps_at(model, name, images[:1]).shape[1:]) for name in names]
     return [
-        MethodExit(
-            names[layer],
-            tuple(maps_at(model, names[layer], images[:1]).shape[1:]),
-            methods[layer],
-            classes,
-            float(threshold),
-        )
-        for layer, threshold in zip(chosen.layers, chosen.step.thresholds, strict=True)
+        partial(MethodExit, name, shape, method, classes)
+        for name, shape, method in zip(names, shapes, methods, strict=True)
     ]
+
+
+def _opened(way: Contestant, chosen: Chosen) -> list[AnyExit]:
+    """The exits that it chose."""
+    assert chosen.step is not None  # noqa: S101 - within the limit
+    pairs = zip(chosen.layers, chosen.step.thresholds.tolist(), strict=True)
+    return [way.makers[place](threshold) for place, threshold in pairs]
 
 
 @torch.no_grad()
@@ -220,15 +233,13 @@ def _run(model: nn.Module, images: Tensor) -> None:
         model(images)
 
 
-def _row(
-    name: str, chosen: Chosen, measured: Outcomes, costs: Costs, ratios: Mapping[str, float]
-) -> dict[str, Any]:
+def _row(name: str, chosen: Chosen, way: Contestant, ratios: Mapping[str, float]) -> dict[str, Any]:
     """What a method comes to: at the limit, and along its curve."""
-    part, own = measured.of(layers=chosen.layers), costs.of(chosen.layers)
+    part, own = way.measured.of(layers=chosen.layers), way.costs.of(chosen.layers)
     steps = step_through(part, chosen.ladder, own)
     return {
         "method": name,
-        "layers": chosen.layers,
+        "layers": [way.places[layer] for layer in chosen.layers],
         "at_limit": None
         if chosen.step is None
         else {**_point(part, chosen.step.thresholds, own), **ratios},

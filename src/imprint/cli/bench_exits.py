@@ -15,6 +15,7 @@ from rich.table import Table
 from imprint.benchmarking import EXIT_METHODS, bench_exits
 from imprint.cli import options
 from imprint.cli.folders import new_folder
+from imprint.cli.networks import check_alike
 from imprint.cli.run_data import load_as
 from imprint.data import normalise
 from imprint.errors import InvalidValueError
@@ -119,10 +120,7 @@ def _smaller(runs: list[Path], trained: Trained) -> dict[str, torch.nn.Module]:
 def _beside(run: Path, trained: Trained) -> torch.nn.Module:
     """A smaller network, checked to take the same images."""
     own = load_trained(run)
-    for name in ("shape", "class_names", "normalisation"):
-        expected, got = getattr(trained, name), getattr(own, name)
-        if expected != got:
-            raise InvalidValueError(f"smaller: expected {name} {expected}, got {got} of {run}")
+    check_alike(own, run, trained, "smaller")
     model: Any = own.model
     network: torch.nn.Module = model.to(memory_format=torch.channels_last)
     return network

@@ -12,16 +12,19 @@ import torch
 import typer
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from imprint.answering import EarlyExitResult, ExitSettings, answer_early
 from imprint.cli import options
 from imprint.cli.folders import new_folder
-from imprint.cli.run_data import load_as
+from imprint.cli.networks import check_alike
+from imprint.cli.run_data import load_as, split_of
 from imprint.early_exit.extra import special_functions
+from imprint.errors import InvalidValueError
 from imprint.on_maps import hash_tensors
 from imprint.report import EXIT_COLUMNS, exit_findings, exit_lines
 from imprint.runs import check_vacant, claim, write_json
-from imprint.training import find_device, load_trained
+from imprint.training import Trained, find_device, load_trained
 
 __all__ = ["early_exit"]
 
@@ -45,6 +48,12 @@ def early_exit(
         _how(
             help="Where rows may leave; several times for more.",
             show_default="looks for layers that pay",
+        ),
+    ] = None,
+    first: Annotated[
+        Path | None,
+        _how(
+            help="The folder of a smaller network's run, to ask before RUN's.", show_default="none"
         ),
     ] = None,
     head: Annotated[str, _how(help="auto, prototype, probe or mlp.")] = USUAL.head,
@@ -85,23 +94,46 @@ def _early_exit(given: dict[str, Any]) -> tuple[EarlyExitResult, Path]:
     run = str(given["run"])
     trained = load_trained(Path(run))
     weights = hash_tensors(trained.model.state_dict())
+    first = _first(given["first"], trained, run, given["data"])
     splits = load_as(run, trained, given["data"], given["image_size"])
     model: Any = trained.model.to(device)
     console = Console(stderr=True, highlight=False)
     found = answer_early(
-        model.to(memory_format=torch.channels_last),
+        _fast(model),
         splits.train,
         splits.test,
         trained.normalisation,
+        first=None if first is None else _fast(first.to(device)),
         settings=settings,
         on_stage=console.print,
     )
     command = shlex.join(["imprint", *sys.argv[1:]])
     asked = {key: given[key] for key in ("data", "image_size", "device")}
+    asked |= {"first": None, "first_weights": None}
+    if first is not None:
+        asked |= {"first": str(given["first"]), "first_weights": hash_tensors(first.state_dict())}
     config = {"command": "early-exit", "run": run, "weights": weights, **asked, **asdict(settings)}
     write_json(claim(folder) / "config.json", {**config, "command_line": command})
     found.write(folder, command)
     return found, folder
+
+
+def _fast(model: Any) -> nn.Module:
+    """The layout in which convolutions are fastest."""
+    made: nn.Module = model.to(memory_format=torch.channels_last)
+    return made
+
+
+def _first(folder: Path | None, trained: Trained, run: str, data: str) -> nn.Module | None:
+    """The network that is asked first, if it takes the same images and has not seen others."""
+    if folder is None:
+        return None
+    first = load_trained(folder)
+    check_alike(first, folder, trained, "first")
+    if split_of(str(folder), data) != split_of(run, data):
+        expected = f"a run that held out the same images as {run} (--seed, --test-share)"
+        raise InvalidValueError(f"first: expected {expected}; {folder} held out others")
+    return first.model
 
 
 def _show(found: EarlyExitResult, folder: Path) -> None:

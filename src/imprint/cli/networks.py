@@ -13,6 +13,7 @@ from imprint.training import Trained, load_trained
 from imprint.types import Normalisation
 
 __all__ = [
+    "check_alike",
     "check_classes",
     "check_shape",
     "exits_of",
@@ -76,6 +77,24 @@ def check_shape(own: Shape, name: str, shape: Shape) -> None:
         raise InvalidValueError(f"data: expected {expected}; got {shape}")
 
 
+def check_alike(own: Trained, folder: Path, other: Trained, what: str) -> None:
+    """Check that two networks take the same images and answer with the same classes.
+
+    Args:
+        own: the one.
+        folder: of its run.
+        other: the other.
+        what: the one is called, for the error.
+
+    Raises:
+        InvalidValueError: where they do not.
+    """
+    for name in ("shape", "class_names", "normalisation"):
+        expected, got = getattr(other, name), getattr(own, name)
+        if expected != got:
+            raise InvalidValueError(f"{what}: expected {name} {expected}, got {got} of {folder}")
+
+
 def check_classes(trained: Trained, name: str, class_names: tuple[str, ...]) -> None:
     """Check that data have the classes that a network answers with.
 
@@ -125,9 +144,11 @@ def exits_of(folder: Path | None, trained: Trained, run: Path) -> EarlyExit | No
     """
     if folder is None:
         return None
-    loaded = EarlyExit.load(folder / "exits.safetensors")
     asked = read_json(folder / "config.json")
-    if asked.get("weights") != hash_tensors(trained.model.state_dict()):
-        got = f"those of {asked.get('run', 'another network')}"
-        raise InvalidValueError(f"exits: expected those of the network in {run}, got {got}")
+    first = None if asked.get("first") is None else load_trained(Path(asked["first"])).model
+    loaded = EarlyExit.load(folder / "exits.safetensors", first=first)
+    for name, model, own in (("", trained.model, run), ("first_", first, asked.get("first"))):
+        if model is not None and asked.get(f"{name}weights") != hash_tensors(model.state_dict()):
+            got = f"those of {asked.get('run', 'another network')}"
+            raise InvalidValueError(f"exits: expected those of the network in {own}, got {got}")
     return loaded

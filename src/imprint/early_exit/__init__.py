@@ -1,8 +1,10 @@
 """Early exits: answer what a network knows before its last layer, with a promise on accuracy."""
 
+from imprint.early_exit.answerers import Exit
 from imprint.early_exit.calibrated import EarlyExit
 from imprint.early_exit.calibration import TradeOff
-from imprint.early_exit.exits import Exit, Route, early_exits
+from imprint.early_exit.exits import Route, early_exits
+from imprint.early_exit.first_network import FIRST, FirstNetwork
 from imprint.early_exit.fitting import fit_head
 from imprint.early_exit.heads import (
     HEAD_KINDS,
@@ -33,11 +35,13 @@ from imprint.early_exit.routes import (
 from imprint.early_exit.with_exits import WithExits
 
 __all__ = [
+    "FIRST",
     "HEAD_KINDS",
     "Costs",
     "DriftMonitor",
     "EarlyExit",
     "Exit",
+    "FirstNetwork",
     "Head",
     "HeadKind",
     "Hidden",

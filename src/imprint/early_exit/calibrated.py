@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +12,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from imprint.early_exit.answerers import Exit
 from imprint.early_exit.calibration import Choice, TradeOff, choose_exits, fit_heads
 from imprint.early_exit.checks import (
     check_fitted,
@@ -20,10 +22,11 @@ from imprint.early_exit.checks import (
     tested_count,
 )
 from imprint.early_exit.costs import exit_layers, measure_costs
-from imprint.early_exit.exits import Exit, Route, early_exits
-from imprint.early_exit.heads import HEAD_KINDS, HeadKind, check_kinds
+from imprint.early_exit.exits import Route, early_exits
+from imprint.early_exit.first_network import FirstNetwork, check_first
+from imprint.early_exit.heads import HEAD_KINDS, Head, HeadKind, check_kinds
 from imprint.early_exit.held_out import answer_held_out
-from imprint.early_exit.kept_heads import head_from, head_tensors
+from imprint.early_exit.kept_exits import check_first_given, exit_notes, exit_tensors, exits_from
 from imprint.early_exit.monitor import DriftMonitor
 from imprint.early_exit.overlap import warn_of_overlap
 from imprint.early_exit.promise import Promise
@@ -68,12 +71,18 @@ class EarlyExit:
         tensor([[9., 1.]])
     """
 
-    exits: tuple[Exit, ...]
+    exits: tuple[Exit | FirstNetwork, ...]
     promise: Promise = USUAL
     kind: HeadKind = "probe"
     tested: int = 0
     curve: tuple[TradeOff, ...] = ()
     reference: Tensor | None = None
+
+    @property
+    def first(self) -> nn.Module | None:
+        """The network that is asked first, None where there is none."""
+        own = next(iter(self.exits), None)
+        return own.network if isinstance(own, FirstNetwork) else None
 
     @classmethod
     def calibrate(
@@ -82,6 +91,7 @@ class EarlyExit:
         *,
         fit_on: Any,
         promise_on: Any,
+        first: nn.Module | None = None,
         max_extra_error: float = 0.005,
         confidence: float = 0.95,
         layers: Sequence[str] | None = None,
@@ -99,6 +109,8 @@ class EarlyExit:
                 as the model takes them, of which no more than 50,000 are read, spread over it; or
                 batches of these, as of a `DataLoader`, of which the first 50,000 samples are.
             promise_on: samples that it was not trained on, likewise; all are read.
+            first: a smaller trained network, of the same images and classes, to ask before the
+                model; it is left as it was. None for none.
             max_extra_error: the most by which the error may exceed the full network's, in (0, 1).
             confidence: with which that holds over the draw of `promise_on`, in (0, 1).
             layers: where rows may leave; None looks for layers through which all data flow.
@@ -127,6 +139,8 @@ class EarlyExit:
         warn_of_overlap(fit_on, promise_on)
         with torch.inference_mode(mode=False):  # heads are fitted by their gradients
             held_pairs, fit_pairs, example = _pairs(model, fit_on, promise_on, int(batch_size))
+            if first is not None:
+                check_first(first, model, example[:2])
             names = exit_layers(model, example, layers)
             if (known := known_labels(promise_on)) is not None:  # before the long work
                 check_held(known, _classes(model, example), promise, tuning_share)
@@ -139,16 +153,16 @@ class EarlyExit:
                 heads = fit_heads(fitted, seed=int(seed))
             classes = fitted.logits.shape[1]
             del fitted
-            held = answer_held_out(model, names, heads, held_pairs)
+            held = answer_held_out(model, names, heads, held_pairs, first)
             check_held(held.labels, classes, promise, tuning_share)
-            costs = measure_costs(model, names, example[: int(batch_size)], heads)
+            costs = measure_costs(model, names, example[: int(batch_size)], heads, first)
         choice = choose_exits(
             held.outcomes, costs, promise, tuning_share=tuning_share, seed=int(seed)
         )
-        opened, own = _open(choice), heads[choice.kind]
+        opened = _open(choice)
+        makers = _makers(first, names, heads[choice.kind])
         exits = tuple(
-            Exit(names[layer], held.shapes[layer], own[layer], threshold)
-            for layer, threshold in opened.items()
+            makers[number](held.shapes[number], threshold) for number, threshold in opened.items()
         )
         reference = held.drift[choice.kind][next(iter(opened))] if opened else None
         tested = tested_count(len(held.labels), tuning_share)
@@ -191,7 +205,7 @@ class EarlyExit:
             yield
 
     def save(self, path: Path | str) -> Path:
-        """Keep the exits in a file.
+        """Keep the exits in a file, a first network aside: it has a file of its own.
 
         Args:
             path: where to, with the ending `.safetensors`.
@@ -202,18 +216,11 @@ class EarlyExit:
         Raises:
             StorageError: where it cannot be written.
         """
-        tensors = {
-            f"{number}.{name}": part
-            for number, own in enumerate(self.exits)
-            for name, part in head_tensors(own.head).items()
-        }
+        tensors = exit_tensors(self.exits)
         if self.reference is not None:
             tensors["reference"] = self.reference
         note = {
-            "exits": [
-                {"layer": own.layer, "shape": list(own.shape), "threshold": own.threshold}
-                for own in self.exits
-            ],
+            "exits": exit_notes(self.exits),
             "promise": list(self.promise),
             "kind": self.kind,
             "tested": self.tested,
@@ -221,11 +228,12 @@ class EarlyExit:
         return write_tensors(Path(path), tensors, note)
 
     @classmethod
-    def load(cls, path: Path | str) -> Self:
+    def load(cls, path: Path | str, *, first: nn.Module | None = None) -> Self:
         """Load exits that `save` wrote.
 
         Args:
             path: of the file.
+            first: the network that was asked first in calibration, in eval mode.
 
         Returns:
             The exits.
@@ -233,19 +241,13 @@ class EarlyExit:
         Raises:
             MissingFileError: where there is none.
             DamagedFileError: where it holds something else.
+            InvalidValueError: where the exits have a first network and none is given.
         """
         tensors, note = read_tensors(Path(path))
+        check_first_given(note.get("exits"), first)
         try:
             check_kinds([note["kind"]])
-            exits = tuple(
-                Exit(
-                    str(own["layer"]),
-                    tuple(own["shape"]),
-                    head_from(tensors, f"{number}.", note["kind"]),
-                    float(own["threshold"]),
-                )
-                for number, own in enumerate(note["exits"])
-            )
+            exits = exits_from(tensors, note["exits"], note["kind"], first)
             promise, reference = Promise(*note["promise"]), tensors.get("reference")
             promise.check()
             return cls(exits, promise, note["kind"], note["tested"], reference=reference)
@@ -277,6 +279,18 @@ def _pairs(
 def _classes(model: nn.Module, images: Tensor) -> int:
     with guest(model):
         return int(first_tensor(model(images[:2]), "the model").shape[-1])
+
+
+def _makers(
+    first: nn.Module | None, layers: Sequence[str], heads: Sequence[Head]
+) -> list[Callable[[tuple[int, ...], float], Exit | FirstNetwork]]:
+    """What makes an exit of a shape and a threshold, a first network's before the layers'."""
+
+    def at(layer: str, head: Head) -> Callable[[tuple[int, ...], float], Exit]:
+        return lambda shape, threshold: Exit(layer, shape, head, threshold)
+
+    before = [] if first is None else [partial(FirstNetwork, first)]
+    return [*before, *map(at, layers, heads)]
 
 
 def _open(choice: Choice) -> dict[int, float]:

@@ -8,7 +8,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from imprint.early_exit.exits import Exit, early_exits
+from imprint.early_exit.answerers import Exit
+from imprint.early_exit.exits import early_exits
+from imprint.early_exit.first_network import FirstNetwork
 from imprint.early_exit.heads import Head, HeadKind
 from imprint.early_exit.routes import Costs
 from imprint.errors import LayerError
@@ -116,6 +118,7 @@ def measure_costs(
     layers: Sequence[str],
     images: Tensor,
     heads: Mapping[HeadKind, Sequence[Head]],
+    first: nn.Module | None = None,
 ) -> dict[HeadKind, Costs]:
     """Measure the seconds of a sample, in batches such as these.
 
@@ -124,9 +127,11 @@ def measure_costs(
         layers: names out of `model.named_modules()`.
         images: `(N, C, H, W)`, a batch.
         heads: for each kind one a layer.
+        first: a network that is asked before the model; None for none.
 
     Returns:
-        For each kind the seconds to each layer and to the end, and those of an exit at each.
+        For each kind the seconds to each layer and to the end, and those of an exit at each; a
+        first network stands before the layers.
 
     Raises:
         LayerError: where a layer is missing.
@@ -145,13 +150,24 @@ def measure_costs(
         there = Exit("", tuple(own.shape[1:]), head.to(own.device), torch.inf)
         return exit_seconds(own, there.answer, partial(_run, model, images[:1]))
 
-    return {
+    costs = {
         kind: network._replace(
             heads=torch.tensor([seconds(*pair) for pair in zip(maps, of_kind, strict=True)])
             / len(images)
         )
         for kind, of_kind in heads.items()
     }
+    if first is None:
+        return costs
+    asked = _first_seconds(first, images) / len(images)
+    return {kind: own.behind(asked) for kind, own in costs.items()}
+
+
+def _first_seconds(first: nn.Module, images: Tensor) -> float:
+    """What it takes to ask a network first."""
+    with guest(first):
+        answer = FirstNetwork(first, tuple(images.shape[1:]), torch.inf).answer
+        return exit_seconds(images, answer)
 
 
 def network_costs(model: nn.Module, layers: Sequence[str], images: Tensor) -> Costs:

@@ -1,94 +1,22 @@
 """Early exits in any network: rows that a layer can answer leave there."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, Self
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from imprint.early_exit.heads import Head, head_logits, margins
+from imprint.early_exit.answerers import AnyExit, Exits
+from imprint.early_exit.first_network import FirstNetwork
 from imprint.early_exit.monitor import DriftMonitor, drift_scores
 from imprint.errors import InvalidValueError, LayerError
-from imprint.outputs import first_tensor
-from imprint.taps import held, row_filter
+from imprint.outputs import first_tensor, select_rows
+from imprint.taps import held, row_filter, untraced
 
-__all__ = ["AnyExit", "Exit", "Exits", "Route", "early_exits"]
-
-
-@dataclass(frozen=True, eq=False)
-class Exit:
-    """A layer at which rows may be answered.
-
-    Attributes:
-        layer: its name.
-        shape: of its maps, without the batch: another shape is an error.
-        head: what answers.
-        threshold: the least margin of an answer; infinity closes the exit.
-    """
-
-    layer: str
-    shape: tuple[int, ...]
-    head: Head
-    threshold: float
-
-    def answer(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Answer maps.
-
-        Args:
-            maps: `(N, ...)`, of the layer.
-
-        Returns:
-            Logits `(N, K)`, and how sure each is, `(N,)`.
-        """
-        logits = head_logits(maps, self.head)
-        return logits, margins(logits)
-
-    def to(self, device: torch.device) -> "Exit":
-        """Move the head to where maps are.
-
-        Args:
-            device: of the maps.
-
-        Returns:
-            The exit there.
-        """
-        return (
-            self if self.head.weight.device == device else replace(self, head=self.head.to(device))
-        )
-
-
-class AnyExit(Protocol):
-    """Whatever answers at a layer, as an `Exit` does."""
-
-    @property
-    def layer(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of its maps, without the batch."""
-        ...
-
-    @property
-    def threshold(self) -> float:
-        """How sure an answer must be at least."""
-        ...
-
-    def answer(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Give logits and how sure they are."""
-        ...
-
-    def to(self, device: torch.device) -> Self:
-        """Move to a device."""
-        ...
-
-
-Exits = Sequence[AnyExit]
-"""In the order in which the network runs them."""
+__all__ = ["Route", "early_exits"]
 
 
 @dataclass(eq=False)
@@ -183,7 +111,8 @@ def early_exits(
     Args:
         model: any `nn.Module` in eval mode that gives logits; put back as it was on exit, also
             after an error.
-        exits: in the order in which the network runs them.
+        exits: in the order in which the network runs them; a first network, in eval mode as
+            well, comes first.
         on_route: called after each forward pass.
         monitor: watches the first exit; once it is alarmed, no exit answers any more.
 
@@ -194,6 +123,7 @@ def early_exits(
             exits were fitted to, or it gives no logits.
 
     Examples:
+        >>> from imprint.early_exit import Exit, Head
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2)).eval()
         >>> head = Head(torch.tensor([[1.0, 0, 0, 0], [0, 0, 1.0, 0]]), torch.zeros(2))
         >>> routes = []
@@ -204,9 +134,14 @@ def early_exits(
     """
     with held(model, "open exits"), ExitStack() as stack:
         forward, patched = model.forward, "forward" in model.__dict__
+        behind = forward
         for number, own in enumerate(exits):
-            stack.enter_context(row_filter(model, own.layer, _chooser(number, own, monitor)))
-        model.__dict__["forward"] = _routed(model, forward, exits, on_route)
+            choose = _chooser(number, own, monitor)
+            if isinstance(own, FirstNetwork):
+                behind = _behind(forward, untraced(choose))
+            else:
+                stack.enter_context(row_filter(model, own.layer, choose))
+        model.__dict__["forward"] = _routed(model, behind, exits, on_route)
         try:
             yield
         finally:
@@ -242,6 +177,21 @@ def _chooser(
         return on
 
     return choose
+
+
+def _behind(
+    forward: Callable[..., Any], choose: Callable[[Tensor], Tensor | None]
+) -> Callable[..., Any]:
+    """The forward pass of the rows that a first network leaves."""
+
+    def behind(*args: Any, **kwargs: Any) -> Any:
+        given = (args, kwargs)
+        images = first_tensor([*args, *kwargs.values()], "the model's input")
+        on = choose(images)
+        own, named = given if on is None else select_rows(given, on, len(images))
+        return forward(*own, **named)
+
+    return behind
 
 
 def _answered(own: AnyExit, maps: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,17 +1,19 @@
 """What heads make of samples that the network was not trained on."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from imprint.early_exit.first_network import FirstNetwork
 from imprint.early_exit.heads import FEATURES, Head, HeadKind, logits_of, margins
 from imprint.early_exit.monitor import drift_scores
 from imprint.early_exit.readings import Passed, passes, takers_of
 from imprint.early_exit.routes import Outcomes, join_outcomes
 from imprint.early_exit.samples import Pairs
+from imprint.taps import guest
 
 __all__ = ["HeldOut", "answer_held_out"]
 
@@ -37,7 +39,11 @@ class HeldOut(NamedTuple):
 
 @torch.no_grad()
 def answer_held_out(
-    model: nn.Module, layers: Sequence[str], heads: Heads, batches: Pairs
+    model: nn.Module,
+    layers: Sequence[str],
+    heads: Heads,
+    batches: Pairs,
+    first: nn.Module | None = None,
 ) -> HeldOut:
     """Answer held-out samples at every layer, in one pass; memory holds the outcomes alone.
 
@@ -46,9 +52,10 @@ def answer_held_out(
         layers: names out of `model.named_modules()`.
         heads: for each kind one a layer.
         batches: of images as the model takes them, with labels in `0 … K-1`.
+        first: a network that is asked before the model; None for none.
 
     Returns:
-        The outcomes, on the CPU.
+        The outcomes, on the CPU; those of a first network stand before the layers'.
 
     Raises:
         InvalidValueError: for no batch, labels out of range, or outputs that are not logits.
@@ -64,25 +71,37 @@ def answer_held_out(
     parts: dict[HeadKind, list[tuple[Outcomes, Tensor]]] = {kind: [] for kind in heads}
     labels: list[Tensor] = []
     shapes: list[tuple[int, ...]] = []
-    with closing(passes(model, layers, batches, takers_of(heads))) as passed:
+    with ExitStack() as stack:
+        passed = stack.enter_context(closing(passes(model, layers, batches, takers_of(heads))))
+        if first is not None:
+            stack.enter_context(guest(first))
         for own in passed:
             labels.append(own.labels)
-            shapes = own.shapes
-            for kind, row in _answers(own, heads).items():
+            before = [] if first is None else [_first_logits(first, own.images)]
+            shapes = [tuple(own.images.shape[1:])] * len(before) + own.shapes
+            for kind, row in _answers(own, heads, before).items():
                 parts[kind].append(row)
     outcomes = {kind: join_outcomes([own for own, _ in rows]) for kind, rows in parts.items()}
     drift = {kind: torch.cat([own for _, own in rows], dim=2) for kind, rows in parts.items()}
     return HeldOut(outcomes, drift, torch.cat(labels), shapes)
 
 
-def _answers(batch: Passed, heads: Heads) -> dict[HeadKind, tuple[Outcomes, Tensor]]:
+def _first_logits(first: nn.Module, images: Tensor) -> Tensor:
+    logits, _ = FirstNetwork(first, tuple(images.shape[1:]), torch.inf).answer(images)
+    return logits.cpu()
+
+
+def _answers(
+    batch: Passed, heads: Heads, before: list[Tensor]
+) -> dict[HeadKind, tuple[Outcomes, Tensor]]:
     """What each kind of head makes of a batch: outcomes, and what a monitor watches."""
     full_right = batch.logits.argmax(1) == batch.labels
     found: dict[HeadKind, tuple[Outcomes, Tensor]] = {}
     for kind, own in heads.items():
         pairs = zip(batch.features[FEATURES[kind]], own, strict=True)
         with torch.autocast("cpu", enabled=False):  # margins need all their digits
-            logits = [logits_of(rows, head.to(rows.device)).cpu() for rows, head in pairs]
+            own_logits = [logits_of(rows, head.to(rows.device)).cpu() for rows, head in pairs]
+        logits = [*before, *own_logits]
         right = torch.stack([each.argmax(1) == batch.labels for each in logits])
         sureness = torch.stack([margins(each) for each in logits])
         drift = torch.stack([drift_scores(each) for each in logits])

@@ -45,12 +45,14 @@ class Passed(NamedTuple):
         shapes: L, of a sample's maps.
         logits: `(N, K)`, float32, on the CPU.
         labels: `(N,)`, int64, on the CPU.
+        images: `(N, C, H, W)`, as the network took them, on its device.
     """
 
     features: dict[Take, list[Tensor]]
     shapes: list[tuple[int, ...]]
     logits: Tensor
     labels: Tensor
+    images: Tensor
 
 
 def read_layers(
@@ -162,11 +164,13 @@ def passes(
         readers = [stack.enter_context(_reader(model, layer, takers)) for layer in layers]
         for batch in batches:
             images, labels = pair_of(batch, name)
+            images = images.to(device)
             with torch.no_grad():  # no inference mode: heads are fitted to what is read
-                logits = _logits(model(images.to(device)), labels)
+                logits = _logits(model(images), labels)
             seen = [_last(own, layer) for own, layer in zip(readers, layers, strict=True)]
             taken = {take: [features[take] for features, _ in seen] for take in takers}
-            yield Passed(taken, [shape for _, shape in seen], logits, labels.cpu().long())
+            shapes = [shape for _, shape in seen]
+            yield Passed(taken, shapes, logits, labels.cpu().long(), images)
             count += len(labels)
             if most is not None and count >= most:
                 break

@@ -91,6 +91,26 @@ class Costs(NamedTuple):
         fixed = None if self.fixed is None else self.fixed[[*layers, -1]]
         return self._replace(layers=self.layers[layers], heads=self.heads[layers], fixed=fixed)
 
+    def behind(self, seconds: float) -> "Costs":
+        """Put an exit before all layers.
+
+        Args:
+            seconds: to answer there.
+
+        Returns:
+            The costs with it.
+
+        Examples:
+            >>> Costs(torch.tensor([1.0]), torch.tensor([0.5]), 4.0).behind(0.25).heads
+            tensor([0.2500, 0.5000])
+        """
+        start = torch.zeros(1)
+        return self._replace(
+            layers=torch.cat([start, self.layers]),
+            heads=torch.cat([start + seconds, self.heads]),
+            fixed=None if self.fixed is None else torch.cat([start, self.fixed]),
+        )
+
 
 def join_outcomes(parts: Sequence[Outcomes]) -> Outcomes:
     """Put the outcomes of several batches together.

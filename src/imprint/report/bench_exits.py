@@ -64,12 +64,11 @@ def bench_exit_lines(result: Result) -> list[list[str]]:
 
     Examples:
         >>> point = {"time": 0.4, "measured_time": 0.42, "accuracy": 0.9, "extra_error": 0.002}
-        >>> row = {"method": "e2cm", "layers": [0], "at_limit": point}
-        >>> bench_exit_lines({"methods": [row], "layers": {"layer1": 0.3}})
+        >>> row = {"method": "e2cm", "layers": ["layer1"], "at_limit": point}
+        >>> bench_exit_lines({"methods": [row]})
         [['e2cm', '42.0 %', '40.0 %', '90.00 %', '+0.20', 'layer1']]
     """
-    names = list(result["layers"])
-    lines = [_method_line(row, names) for row in result["methods"]]
+    lines = [_method_line(row) for row in result["methods"]]
     for row in result.get("smaller", ()):
         extra = 100 * (result["full_accuracy"] - row["accuracy"])
         time, accuracy = 100 * row["measured_time"], 100 * row["accuracy"]
@@ -78,7 +77,7 @@ def bench_exit_lines(result: Result) -> list[list[str]]:
     return [line for _, line in sorted(lines, key=lambda own: own[0])]
 
 
-def _method_line(row: Result, names: list[str]) -> tuple[float, list[str]]:
+def _method_line(row: Result) -> tuple[float, list[str]]:
     """Its time and its line."""
     point = row["at_limit"]
     if point is None:
@@ -89,7 +88,7 @@ def _method_line(row: Result, names: list[str]) -> tuple[float, list[str]]:
         f"{100 * point['time']:.1f} %",
         f"{100 * point['accuracy']:.2f} %",
         f"{100 * point['extra_error']:+.2f}",
-        ", ".join(names[layer] for layer in row["layers"]),
+        ", ".join(row["layers"]),
     ]
 
 
