@@ -104,7 +104,7 @@ def grid_means(maps: Tensor) -> Tensor:
         maps: `(N, C, H, W)`; tokens `(N, L, D)`, of which the grid has places in a row; or vectors.
 
     Returns:
-        `(N, G·G'·C)`, `(N, G·D)` or `(N, D)`, float32, with G places a side.
+        `(N, G·G'·C)`, place by place, `(N, D·G)` or `(N, D)`, float32, with G places a side.
 
     Examples:
         >>> grid_means(torch.ones(2, 3, 8, 8)).shape
@@ -116,7 +116,8 @@ def grid_means(maps: Tensor) -> Tensor:
     if maps.ndim == 3:
         return F.avg_pool1d(maps.transpose(1, 2).float(), -(-maps.shape[1] // most)).flatten(1)
     side = [-(-size // most) for size in maps.shape[2:]]
-    return F.avg_pool2d(maps, side).flatten(1).float()
+    # maps in channels-last layout lie so already, and are not copied
+    return F.avg_pool2d(maps, side).permute(0, 2, 3, 1).flatten(1).float()
 
 
 def features_of(maps: Tensor, kind: HeadKind) -> Tensor:
