@@ -25,12 +25,14 @@ class ImageSet:
     """Images with their labels; also a map-style data set of `(image, label)`.
 
     Args:
-        images: `(N, C, H, W)`, uint8, C of 1 or 3; in memory, or mapped from a file. Or floats of
-            any C, such as feature maps.
+        images: `(N, C, H, W)`, uint8, C of 1 or 3, or of 2 for sound (log-mel and chroma); in
+            memory, or mapped from a file. Or floats of any C, such as feature maps.
         labels: `(N,)`, int64, each in `0 … K-1`, an index into `class_names`.
         class_names: the K names, in the order of their labels.
         normalisation: what to normalise with: of bytes, None for that of the training images; of
             floats, in their own units, None for as they are.
+        groups: `(N,)`, int64, which rows belong together, as the excerpts of one track do; None
+            where each stands alone.
 
     Raises:
         InvalidValueError: where shapes, types or the range of the labels do not fit.
@@ -45,6 +47,7 @@ class ImageSet:
     labels: Tensor
     class_names: tuple[str, ...]
     normalisation: "Normalisation | None" = None
+    groups: Tensor | None = None
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
@@ -58,6 +61,11 @@ class ImageSet:
             got = f"{int(labels.min())} … {int(labels.max())}"
             expected = f"0 … {len(self.class_names) - 1}"
             raise InvalidValueError(f"labels: expected values in {expected}, got {got}")
+        if self.groups is not None and (
+            self.groups.shape != labels.shape or self.groups.dtype != torch.int64
+        ):
+            got = f"{tuple(self.groups.shape)} of {self.groups.dtype}"
+            raise InvalidValueError(f"groups: expected ({len(images)},) of torch.int64, got {got}")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -155,9 +163,10 @@ class DataPart:
         unreadable: what could not be read.
         forms: how many images have each height, width (in pixels) and Pillow mode; empty where the
             source has one form by its nature.
+        metadata: what else the source says of each image, by the name of the column.
 
     Raises:
-        InvalidValueError: where there are paths and not one for each image.
+        InvalidValueError: where there are paths, or a column, and not one entry for each image.
 
     Examples:
         >>> images = torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
@@ -169,11 +178,14 @@ class DataPart:
     paths: Sequence[str] = ()
     unreadable: Sequence[Unreadable] = ()
     forms: Mapping[tuple[int, int, str], int] = field(default_factory=dict)
+    metadata: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.paths and len(self.paths) != len(self.images):
-            expected = f"{len(self.images)}, one for each image"
-            raise InvalidValueError(f"paths: expected {expected}, got {len(self.paths)}")
+        columns = {"paths": self.paths, **self.metadata} if self.paths else self.metadata
+        for name, column in columns.items():
+            if len(column) != len(self.images):
+                expected = f"{len(self.images)}, one for each image"
+                raise InvalidValueError(f"{name}: expected {expected}, got {len(column)}")
 
 
 class Match(NamedTuple):

@@ -22,7 +22,7 @@ from imprint.attacking import attack as run_attack
 from imprint.cli import options
 from imprint.cli.folders import new_folder
 from imprint.cli.networks import exits_of
-from imprint.cli.run_data import check_fits, config_of, split_of
+from imprint.cli.run_data import audio_as, check_fits, config_of, split_of
 from imprint.data import load
 from imprint.early_exit import WithExits
 from imprint.errors import InvalidValueError
@@ -156,8 +156,9 @@ def _test_part(given: Mapping[str, Any], runs: Mapping[str, Trained]) -> ImageSe
     size = given["image_size"]
     if size is None:
         size = config_of(next(iter(runs))).get("image_size")
+    audio = audio_as(next(iter(runs)))
     parts = {
-        split: load(given["data"], image_size=size, **dict(split)).test
+        split: load(given["data"], image_size=size, audio=audio, **dict(split)).test
         for split in set(splits.values())
     }
     for name, trained in runs.items():

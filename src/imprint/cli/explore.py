@@ -13,9 +13,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from imprint.cli import options
+from imprint.cli import audio_options, options
+from imprint.cli.audio_options import audio_note
 from imprint.cli.folders import new_folder
 from imprint.cli.networks import check_shape, network_of
+from imprint.cli.run_data import audio_as
 from imprint.data import normalisation, survey
 from imprint.errors import InvalidValueError
 from imprint.exploration import Exploration, ExploreSettings, check_extras
@@ -50,6 +52,11 @@ def explore(
         str, _look("--map", help="Draw a map of the data: none, pca or tsne.")
     ] = USUAL.embedding,
     image_size: options.ImageSize = None,
+    seconds: audio_options.Seconds = None,
+    excerpts: audio_options.Excerpts = None,
+    sample_rate: audio_options.SampleRate = None,
+    mels: audio_options.Mels = None,
+    label: audio_options.Label = None,
     judge: Annotated[
         str, _labels(help="The network that judges labels, as for train; none leaves them.")
     ] = str(USUAL.judge),
@@ -80,14 +87,17 @@ def _explore(given: dict[str, Any]) -> tuple[Exploration, Path]:
     check_extras(settings)
     folder = given["out"] or new_folder("explore")
     check_vacant(folder)
-    parts = survey(given["data"], image_size=given["image_size"])
-    look = _network(given["model"], given["layer"], next(iter(parts.values())).images)
+    name = given["model"]
+    audio = audio_as(name, given)
+    parts = survey(given["data"], image_size=given["image_size"], audio=audio)
+    look = _network(name, given["layer"], next(iter(parts.values())).images)
     console = Console(stderr=True, highlight=False)
     exploration = run_exploration(
         parts, **look, settings=settings, name=given["data"], on_stage=console.print
     )
     command = shlex.join(["imprint", *sys.argv[1:]])
     asked = {name: given[name] for name in ("data", "model", "layer", "image_size")}
+    asked |= audio_note(audio)
     config = {"command": "explore", **asked, **asdict(settings), "command_line": command}
     write_json(claim(folder) / "config.json", config)
     exploration.write(folder, command)

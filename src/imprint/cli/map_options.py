@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from imprint.cli.audio_options import audio_of
 from imprint.cli.networks import split_seed_of
 from imprint.errors import InvalidValueError
 from imprint.on_maps import MapSettings
@@ -109,7 +110,7 @@ def follow_base(given: dict[str, Any], run: Path, named: set[str]) -> dict[str, 
         named: those on the command line, which stay.
 
     Returns:
-        how to read the data: `test_share`, `seed` and `image_size`.
+        how to read the data: `test_share`, `seed`, `image_size` and `audio`.
 
     Raises:
         MissingFileError: where there is no such run.
@@ -121,4 +122,5 @@ def follow_base(given: dict[str, Any], run: Path, named: set[str]) -> dict[str, 
         given["image_size"] = config.get("image_size")
     share = config.get("test_share", given["test_share"])
     seed = split_seed_of(config)
-    return {"test_share": share, "seed": seed, "image_size": given["image_size"]}
+    size, audio = given["image_size"], audio_of(given, config)
+    return {"test_share": share, "seed": seed, "image_size": size, "audio": audio}

@@ -26,7 +26,9 @@ from imprint.answering import (
     predict_exported,
 )
 from imprint.answering import predict as run_prediction
+from imprint.cli.audio_options import as_long
 from imprint.cli.networks import check_shape, exits_of
+from imprint.cli.run_data import audio_as
 from imprint.data import IMAGE_SUFFIXES, KNOWN, is_image_folder, survey
 from imprint.early_exit import DriftMonitor
 from imprint.errors import ImprintError, InvalidValueError, MissingFileError, StorageError
@@ -162,7 +164,10 @@ def _paths(lines: IO[str]) -> Iterator[Path]:
 def _of_parts(
     source: str, answerer: _Answerer, run: Path, batch_size: int, display: "_Display"
 ) -> Iterator[Named]:
-    parts = survey(source)
+    audio = audio_as(str(run))
+    parts = survey(source, audio=audio)
+    longer = as_long(audio, answerer.shape, next(iter(parts.values())).images.images.shape[1:])
+    parts = parts if longer is None else survey(source, audio=longer)
     for part in parts.values():
         channels, height, width = part.images.images.shape[1:]
         check_shape(answerer.shape, str(run), (channels, height, width))

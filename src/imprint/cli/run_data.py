@@ -1,17 +1,20 @@
 """The data of a run, split as the run split them."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from imprint.cli import options
+from imprint.cli.audio_options import as_long, audio_of
 from imprint.cli.networks import check_classes, check_shape, split_seed_of
-from imprint.data import KNOWN, load
+from imprint.data import KNOWN, AudioOptions, load
 from imprint.runs import read_json
 from imprint.training import Trained
 from imprint.types import DataSplits, ImageSet
 
-__all__ = ["check_fits", "config_of", "load_as", "split_of"]
+__all__ = ["audio_as", "check_fits", "config_of", "load_as", "split_of"]
 
 Split = tuple[tuple[str, Any], ...]
 
@@ -32,8 +35,13 @@ def load_as(name: str, trained: Trained, data: str, image_size: int | None = Non
         ImprintError: where they are not to be read, or of another shape or other classes than the
             run's.
     """
-    size = config_of(name).get("image_size") if image_size is None else image_size
-    splits = load(data, image_size=size, **dict(split_of(name, data)))
+    config = config_of(name)
+    size = config.get("image_size") if image_size is None else image_size
+    read = partial(load, data, image_size=size, **dict(split_of(name, data)))
+    audio = audio_as(name)
+    splits = read(audio=audio)
+    longer = as_long(audio, trained.shape, splits.shape)
+    splits = splits if longer is None else read(audio=longer)
     check_fits(trained, name, splits.test)
     return splits
 
@@ -69,6 +77,20 @@ def split_of(name: str, data: str) -> Split:
     config = config_of(name)
     share = config.get("test_share", options.TEST_SHARE)
     return (("test_share", share), ("seed", split_seed_of(config)))
+
+
+def audio_as(name: str | None, given: Mapping[str, Any] = MappingProxyType({})) -> AudioOptions:
+    """Say how audio becomes images, such as a run was trained on.
+
+    Args:
+        name: the run's folder; anything else tells nothing.
+        given: options by name, which count before the run's.
+
+    Returns:
+        The options.
+    """
+    path = None if name is None else Path(name) / "config.json"
+    return audio_of(given, read_json(path) if path is not None and path.is_file() else None)
 
 
 def config_of(name: str) -> Mapping[str, Any]:

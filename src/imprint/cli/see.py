@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from imprint.cli import options
 from imprint.cli.folders import new_folder
 from imprint.cli.networks import check_shape, is_run
+from imprint.cli.run_data import audio_as
 from imprint.data import read_picture, survey
 from imprint.errors import InvalidValueError
 from imprint.models import BUILT_IN, build_model
@@ -178,7 +179,8 @@ def _shape(images: Tensor) -> Shape:
 
 def _part(data: str, given: dict[str, Any]) -> DataPart:
     """The test part of the data; all of them where there is none."""
-    part = list(survey(data, image_size=given["image_size"]).values())[-1]
+    audio = audio_as(given["model"])
+    part = list(survey(data, image_size=given["image_size"], audio=audio).values())[-1]
     if not len(part.images):
         raise InvalidValueError(f"data: expected at least one image in {data}, got none")
     return part

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from imprint.cli import map_options, options
+from imprint.cli import audio_options, map_options, options
+from imprint.cli.audio_options import audio_note, audio_of
 from imprint.cli.display import TrainDisplay, show_result
 from imprint.cli.folders import new_folder
 from imprint.cli.options import DEFAULTS, settings_of
@@ -34,6 +35,11 @@ def train(
     layer: options.Layer = None,
     test_share: options.TestShare = options.TEST_SHARE,
     image_size: options.ImageSize = None,
+    seconds: audio_options.Seconds = None,
+    excerpts: audio_options.Excerpts = None,
+    sample_rate: audio_options.SampleRate = None,
+    mels: audio_options.Mels = None,
+    label: audio_options.Label = None,
     augment: options.Augment = True,
     on_maps: map_options.OnMaps = None,
     stage: map_options.Stage = map_options.USUAL.stage,
@@ -184,6 +190,7 @@ def _given(context: typer.Context) -> dict[str, Any]:
         given["skip"] = "imprint" if given["compare"] else "none"
     map_options.check_together(given, named)
     given["reading"] = {name: given[name] for name in ("test_share", "seed", "image_size")}
+    given["reading"]["audio"] = audio_of(given)
     base = given["on_maps"] or given["start_from"]
     if base is not None:
         given["reading"] = map_options.follow_base(given, base, named)
@@ -211,6 +218,7 @@ def _take_stored(given: dict[str, Any], named: set[str]) -> None:
 def _note(given: dict[str, Any]) -> dict[str, Any]:
     """What config.json holds beside the settings: how the data were read, and the command."""
     reading = {name: given["reading"][name] for name in ("test_share", "image_size")}
+    reading |= audio_note(given["reading"]["audio"])
     reading["split_seed"] = given["reading"]["seed"]  # a base run's, where there is one
     paths = {name: given[name] for name in ("store", "start_from") if given[name] is not None}
     reading |= {name: str(path) for name, path in paths.items()}

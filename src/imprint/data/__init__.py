@@ -1,4 +1,4 @@
-"""Where data comes from: known sets, folders, parquet and arrays; and batches of it."""
+"""Where data comes from: known sets, folders, parquet audio and arrays; and batches of it."""
 
 from imprint.data.augmentation import AUGMENTATIONS, random_crop, random_flip
 from imprint.data.batches import Batch, Batches, TensorBatches
@@ -8,14 +8,18 @@ from imprint.data.known import KNOWN
 from imprint.data.loading import LoaderBatches, batches_of
 from imprint.data.picture import read_picture
 from imprint.data.scaling import normalisation, normalise
+from imprint.data.sounds import AUDIO_SUFFIXES, read_excerpts
+from imprint.data.source import AudioOptions
 from imprint.data.sources import SOURCES, is_image_folder, load, survey
-from imprint.data.splits import stratified_split
+from imprint.data.splits import grouped_split, stratified_split
 
 __all__ = [
+    "AUDIO_SUFFIXES",
     "AUGMENTATIONS",
     "IMAGE_SUFFIXES",
     "KNOWN",
     "SOURCES",
+    "AudioOptions",
     "Batch",
     "Batches",
     "FolderImages",
@@ -23,6 +27,7 @@ __all__ = [
     "TensorBatches",
     "batches_of",
     "from_dataset",
+    "grouped_split",
     "indexed",
     "is_image_folder",
     "load",
@@ -30,6 +35,7 @@ __all__ = [
     "normalise",
     "random_crop",
     "random_flip",
+    "read_excerpts",
     "read_picture",
     "stratified_split",
     "survey",

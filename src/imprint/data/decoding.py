@@ -26,6 +26,7 @@ __all__ = [
     "Decoded",
     "Encoded",
     "Shape",
+    "allocate",
     "choose_shape",
     "decode",
     "decode_all",
@@ -235,7 +236,7 @@ def _decode_streams(
     threads = os.cpu_count() if np.median(sizes.prod(axis=1)) > SMALL else None
     decoded = []
     for stream, seen in zip(streams, surveys, strict=True):
-        tensor = _allocate((len(seen.sizes), *shape), spill=spill)
+        tensor = allocate((len(seen.sizes), *shape), spill=spill)
         count, failures = _decode_into(
             tensor.numpy(), stream, shape, threads=threads, lenient=lenient
         )
@@ -275,8 +276,23 @@ def _decode_into(
     return count, failures
 
 
-def _allocate(shape: tuple[int, ...], *, spill: bool) -> Tensor:
-    """Give a tensor in memory, or in a temporary file that is gone once nobody maps it."""
+def allocate(shape: tuple[int, ...], *, spill: bool) -> Tensor:
+    """Give room for images.
+
+    Args:
+        shape: of all of them.
+        spill: whether it is to lie in a temporary file that is gone once nobody maps it.
+
+    Returns:
+        a tensor of that shape, uint8, with any content.
+
+    Raises:
+        StorageError: where the temporary folder has no room for it.
+
+    Examples:
+        >>> allocate((2, 1, 8, 8), spill=True).shape
+        torch.Size([2, 1, 8, 8])
+    """
     size = math.prod(shape)
     if not spill:
         return torch.empty(shape, dtype=torch.uint8)

@@ -19,6 +19,7 @@ from imprint.data.decoding import (
     survey,
 )
 from imprint.data.labels import encode_labels
+from imprint.data.parts import class_folders, is_hidden, part_folders, split_folders
 from imprint.data.seeds import generator_of
 from imprint.data.source import ReadOptions, Source
 from imprint.data.splits import stratified_split
@@ -30,10 +31,6 @@ __all__ = ["IMAGE_SUFFIXES", "SOURCE", "FolderImages", "read_folder", "survey_fo
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
 )
-TRAIN = ("train", "training")
-TEST = ("test", "testing", "val", "valid", "validation")
-"""Names of a split's folder, the one that counts first."""
-
 AT_ONCE = 256
 """Images handed to the decoding threads at a time."""
 
@@ -110,7 +107,7 @@ def read_folder(path: Path, options: ReadOptions | None = None) -> DataSplits:
         imprint.errors.InvalidValueError: ...: expected one folder per class, got no folder
     """
     options = options or ReadOptions()
-    train_path, test_path = _split_folders(path)
+    train_path, test_path = split_folders(path)
     train_files, train_values = _list_images(train_path)
     if test_path is not None:
         test_files, test_values = _list_images(test_path)
@@ -128,12 +125,12 @@ def read_folder(path: Path, options: ReadOptions | None = None) -> DataSplits:
     )
 
 
-def survey_folder(path: Path, image_size: int | None = None) -> dict[str, DataPart]:
+def survey_folder(path: Path, options: ReadOptions | None = None) -> dict[str, DataPart]:
     """Read a folder of class folders as it lies: no split is drawn, what is broken is listed.
 
     Args:
         path: as for `read_folder`; one class will do, and a class folder may be empty.
-        image_size: side of the images in pixels; None: see `decode_all`.
+        options: the size of the images.
 
     Returns:
         `train` and `test` where the folder has both, with `val` and the like where there are more;
@@ -154,11 +151,12 @@ def survey_folder(path: Path, image_size: int | None = None) -> dict[str, DataPa
         8
         (('cat/1.png',), ['cat/0.png'])
     """
-    folders = _part_folders(path)
+    options = options or ReadOptions()
+    folders = part_folders(path)
     found = {name: _list_images(folder, lenient=True) for name, folder in folders.items()}
-    names = sorted({folder.name for place in folders.values() for folder in _folders(place)})
+    names = sorted({folder.name for place in folders.values() for folder in class_folders(place)})
     decoded = decode_readable(
-        [partial(_stream, files) for files, _ in found.values()], image_size=image_size
+        [partial(_stream, files) for files, _ in found.values()], image_size=options.image_size
     )
     return {
         name: _part(path, *found[name], part, tuple(names))
@@ -180,29 +178,9 @@ def _part(
     )
 
 
-def _part_folders(path: Path) -> dict[str, Path]:
-    """All parts that a folder has, `train` first, each by its name; or the whole, as `all`."""
-    train, test = _split_folders(path)
-    if test is None:
-        return {"all": path}
-    known = {place.name.lower(): place for place in _folders(path) if _folders(place)}
-    others = {name: known[name] for name in TEST if name in known}
-    return {"train": train, **(others if len(others) > 1 else {"test": test})}
-
-
-def _split_folders(path: Path) -> tuple[Path, Path | None]:
-    """Find the splits; a class may be called `train`, so a split must hold folders itself."""
-    splits = {p.name.lower(): p for p in _folders(path) if _folders(p)}
-    train = next((splits[name] for name in TRAIN if name in splits), None)
-    test = next((splits[name] for name in TEST if name in splits), None)
-    if train is None or (test is None and len(_folders(path)) > 1):
-        return path, None
-    return train, test
-
-
 def _list_images(path: Path, *, lenient: bool = False) -> tuple[list[Path], list[str]]:
     """List the images of all classes in order, and the class of each."""
-    folders = _folders(path)
+    folders = class_folders(path)
     if not folders:
         raise InvalidValueError(f"{path}: expected one folder per class, got no folder")
     files, values = [], []
@@ -218,12 +196,8 @@ def _list_images(path: Path, *, lenient: bool = False) -> tuple[list[Path], list
 
 def _is_image(path: Path, folder: Path) -> bool:
     """Whether a path names an image; what is hidden, as thumbnails are, does not count."""
-    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()
-
-
-def _folders(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    named = path.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(path, folder)
+    return named and path.is_file()
 
 
 def _stream(files: Sequence[Path]) -> Iterator[list[Encoded]]:

@@ -67,12 +67,12 @@ def read_npz(path: Path, options: ReadOptions | None = None) -> DataSplits:
     )
 
 
-def survey_npz(path: Path, image_size: int | None = None) -> dict[str, DataPart]:
+def survey_npz(path: Path, options: ReadOptions | None = None) -> dict[str, DataPart]:
     """Read an `.npz` file as it lies: `x, y` stay whole.
 
     Args:
         path: as for `read_npz`; one class will do.
-        image_size: side to resize the images to, in pixels; None keeps them.
+        options: the size of the images; None keeps them.
 
     Returns:
         `train` and `test`, or `all`.
@@ -89,6 +89,7 @@ def survey_npz(path: Path, image_size: int | None = None) -> dict[str, DataPart]
         ...     list(survey_npz(path))
         ['all']
     """
+    side = options.image_size if options else None
     arrays = _read_arrays(path)
     pairs = list(zip(list(arrays)[::2], list(arrays)[1::2], strict=True))
     images = [_images(path, arrays[x], x, arrays[y]) for x, y in pairs]
@@ -96,7 +97,7 @@ def survey_npz(path: Path, image_size: int | None = None) -> dict[str, DataPart]
     together, _, names = encode_labels(np.concatenate(values), least=1)
     labels = torch.split(together, [len(part) for part in values])
     parts = ("all",) if len(pairs) == 1 else ("train", "test")
-    sized = (pixels if image_size is None else resize(pixels, image_size) for pixels in images)
+    sized = (pixels if side is None else resize(pixels, side) for pixels in images)
     return {
         part: DataPart(ImageSet(pixels, codes, names))
         for part, pixels, codes in zip(parts, sized, labels, strict=True)

@@ -76,12 +76,12 @@ def read_parquet(path: Path, options: ReadOptions | None = None) -> DataSplits:
     )
 
 
-def survey_parquet(path: Path, image_size: int | None = None) -> dict[str, DataPart]:
+def survey_parquet(path: Path, options: ReadOptions | None = None) -> dict[str, DataPart]:
     """Read parquet files as they lie: no split is drawn, images that cannot be read are listed.
 
     Args:
         path: as for `read_parquet`; one class will do.
-        image_size: side of the images in pixels; None: see `decode_all`.
+        options: the size of the images.
 
     Returns:
         `train` with `test`, `validation` and the like, by the names of the files or of the folders
@@ -96,6 +96,7 @@ def survey_parquet(path: Path, image_size: int | None = None) -> dict[str, DataP
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: ...: expected parquet files, got none
     """
+    options = options or ReadOptions()
     files = _part_files(path)
     columns = find_columns(next(iter(files.values()))[0])
     values = [_read_labels(listed, columns) for listed in files.values()]
@@ -104,7 +105,7 @@ def survey_parquet(path: Path, image_size: int | None = None) -> dict[str, DataP
     streams = [
         partial(_stream, listed, columns.image, None, lenient=True) for listed in files.values()
     ]
-    decoded = decode_readable(streams, image_size=image_size)
+    decoded = decode_readable(streams, image_size=options.image_size)
     parts = zip(files.items(), labels, decoded, strict=True)
     folder = path if path.is_dir() else path.parent
     return {

@@ -37,7 +37,9 @@ def data_folder() -> Path | None:
 
 
 def cache_folder(name: str) -> Path:
-    """Give the folder in the user's cache that a set is downloaded to.
+    """Give the folder in the user's cache that a set is downloaded to, or images of sound lie in.
+
+    The environment variable `IMPRINT_CACHE` names another folder than the user's cache.
 
     Args:
         name: of the set.
@@ -49,6 +51,9 @@ def cache_folder(name: str) -> Path:
         >>> cache_folder("cifar10").name
         'cifar10'
     """
+    named = os.environ.get("IMPRINT_CACHE")
+    if named:
+        return Path(named).expanduser() / name
     import pooch
 
     return Path(pooch.os_cache("imprint")) / name

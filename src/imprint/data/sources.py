@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from imprint.data import folders, idx, npz, parquet
+from imprint.data.audio import SOURCE as AUDIO
 from imprint.data.known import KNOWN, read_known
 from imprint.data.places import data_folder
 from imprint.data.scaling import resize
-from imprint.data.source import ReadOptions, Source
+from imprint.data.source import AudioOptions, ReadOptions, Source
 from imprint.errors import (
     DamagedFileError,
     ImprintError,
@@ -22,29 +23,38 @@ from imprint.types import DataPart, DataSplits, ImageSet
 
 __all__ = ["SOURCES", "is_image_folder", "load", "survey"]
 
-SOURCES = (npz.SOURCE, idx.SOURCE, parquet.SOURCE, folders.SOURCE)
+SOURCES = (npz.SOURCE, idx.SOURCE, parquet.SOURCE, AUDIO, folders.SOURCE)
 """All kinds of paths that can be read; the first that accepts a path reads it."""
+
+USUAL_AUDIO = AudioOptions()
 
 
 def load(
-    source: str | Path, *, test_share: float = 0.2, seed: int = 0, image_size: int | None = None
+    source: str | Path,
+    *,
+    test_share: float = 0.2,
+    seed: int = 0,
+    image_size: int | None = None,
+    audio: AudioOptions = USUAL_AUDIO,
 ) -> DataSplits:
     """Load a data set to train and to test on.
 
     Args:
         source: a known name (`mnist`, `fashion-mnist`, `cifar10`); or a path, also below the folder
-            that `IMPRINT_DATA` names, of a folder with one folder of images per class, a parquet
-            file or folder in the Hugging Face layout, an `.npz`, or a folder of idx files. A name
-            goes before a path that is called the same; `./mnist` is the path.
+            that `IMPRINT_DATA` names, of a folder with one folder of images per class, one of
+            audio, a parquet file or folder in the Hugging Face layout, an `.npz`, or a folder of
+            idx files. A name goes before a path that is called the same; `./mnist` is the path.
         test_share: share of each class to test on, in (0, 1), where the source has no split itself.
         seed: of that split, at least 0.
         image_size: side to resize the images to, in pixels; None keeps them as they are.
+        audio: how audio becomes images.
 
     Returns:
         images `(N, C, H, W)`, uint8, labels in `0 … K-1` and the class names, for both splits.
 
     Raises:
         MissingFileError: where there is no such data; lists what would do.
+        MissingExtraError: for audio, where the packages of the extra `audio` are not installed.
         DamagedFileError: where a file cannot be read or has the wrong hash.
         InvalidValueError: where the data or an argument is not what it must be.
         StorageError: where a download or the decoded images find no place on the disk.
@@ -54,20 +64,23 @@ def load(
         >>> splits.train.images.shape, splits.num_classes
         (torch.Size([60000, 1, 28, 28]), 10)
     """
-    options = ReadOptions(test_share=test_share, seed=seed, image_size=image_size)
+    options = ReadOptions(test_share=test_share, seed=seed, image_size=image_size, audio=audio)
     with _memory_told(source, image_size):
         splits = _read(source, options)
         train, test = (_resized(part, image_size) for part in (splits.train, splits.test))
     return replace(splits, name=str(source), train=train, test=test)
 
 
-def survey(source: str | Path, *, image_size: int | None = None) -> dict[str, DataPart]:
+def survey(
+    source: str | Path, *, image_size: int | None = None, audio: AudioOptions = USUAL_AUDIO
+) -> dict[str, DataPart]:
     """Read a data set as it lies, to look at it: no split is drawn, what is broken is listed.
 
     Args:
         source: as for `load`; a folder or file with one class will do.
         image_size: side to bring the images to, in pixels; None keeps them as they are, and brings
             mixed sizes to their median.
+        audio: how audio becomes images.
 
     Returns:
         the parts by name: `train` and `test` where the source has both, else `all`.
@@ -83,14 +96,14 @@ def survey(source: str | Path, *, image_size: int | None = None) -> dict[str, Da
         >>> {name: len(part.images) for name, part in survey("mnist").items()}
         {'train': 60000, 'test': 10000}
     """
-    options = ReadOptions(image_size=image_size)
+    options = ReadOptions(image_size=image_size, audio=audio)
     with _memory_told(source, image_size):
         if not (isinstance(source, str) and source in KNOWN):
             path = _existing(source)
             kind = _kind_of(path)
             if kind.survey is not None:
                 with _readable(path):
-                    return kind.survey(path, image_size)
+                    return kind.survey(path, options)
         splits = _read(source, options)
         parts = {"train": splits.train, "test": splits.test}
         return {name: DataPart(_resized(part, image_size)) for name, part in parts.items()}

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from imprint.errors import InvalidValueError
 
-__all__ = ["stratified_split"]
+__all__ = ["grouped_split", "stratified_split"]
 
 
 def stratified_split(
@@ -47,4 +47,44 @@ def stratified_split(
         raise InvalidValueError(
             f"labels: expected two samples of some class, got {got}, all single"
         )
+    return (~test).nonzero()[:, 0], test.nonzero()[:, 0]
+
+
+def grouped_split(
+    labels: Tensor, groups: Tensor, *, test_share: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw a share of each class to test on, whole groups at a time.
+
+    So no excerpt of a track is tested on while another of it was trained on. A group counts to the
+    class of its first row; a class with two groups or more gives at least one to each side.
+
+    Args:
+        labels: `(N,)`, int64.
+        groups: `(N,)`, int64, which rows belong together.
+        test_share: of each class's groups, in (0, 1), rounded to whole groups.
+        generator: draws the groups.
+
+    Returns:
+        the training and the test rows, int64, each ascending, together each row once.
+
+    Raises:
+        InvalidValueError: as for `stratified_split`, of groups.
+
+    Examples:
+        >>> labels, groups = torch.tensor([0, 0, 0, 1, 1, 1]), torch.tensor([4, 4, 7, 5, 6, 6])
+        >>> train, test = grouped_split(
+        ...     labels, groups, test_share=0.5, generator=torch.Generator().manual_seed(0)
+        ... )
+        >>> sorted(groups[train].tolist() + groups[test].tolist())
+        [4, 4, 5, 6, 6, 7]
+        >>> set(groups[train].tolist()) & set(groups[test].tolist())
+        set()
+    """
+    _, places = torch.unique(groups, return_inverse=True)
+    count = int(places.max()) + 1 if len(places) else 0
+    first = torch.full((count,), len(groups)).scatter_reduce_(
+        0, places, torch.arange(len(groups)), "amin"
+    )
+    _, drawn = stratified_split(labels[first], test_share=test_share, generator=generator)
+    test = torch.isin(places, drawn)
     return (~test).nonzero()[:, 0], test.nonzero()[:, 0]
