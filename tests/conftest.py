@@ -1,11 +1,13 @@
 """Settings of the whole suite."""
 
+import os
 import random
 
 import hypothesis
 import numpy as np
 import torch
 
+os.environ["IMPRINT_CACHE"] = ""  # no test leaves images of sound in the user's cache
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("suite", deadline=None, max_examples=40, derandomize=True)
 hypothesis.settings.load_profile("suite")

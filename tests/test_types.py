@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from imprint.errors import InvalidValueError
-from imprint.types import DataSplits, ImageSet
+from imprint.types import DataPart, DataSplits, ImageSet, Normalisation
 
 
 def images(rows=4, channels=1, names=("a", "b")):
@@ -40,3 +40,33 @@ def test_splits_that_do_not_fit_are_refused(train, test, message):
 def test_images_and_labels_that_do_not_fit_are_refused(pixels, labels, message):
     with pytest.raises(InvalidValueError, match=message):
         ImageSet(pixels, labels, ("a", "b"))
+
+
+@pytest.mark.parametrize("groups", [torch.tensor([1]), torch.tensor([1.0, 2.0])])
+def test_groups_that_do_not_fit_are_refused(groups):
+    pixels = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+    with pytest.raises(InvalidValueError, match=r"groups: expected \(2,\) of torch.int64, got"):
+        ImageSet(pixels, torch.tensor([0, 1]), ("a", "b"), groups=groups)
+
+
+@pytest.mark.parametrize("rows", [torch.tensor([3, 0]), torch.tensor([True, False, False, True])])
+def test_some_of_the_images_keep_what_is_known_of_them(rows):
+    whole, scale = images(), Normalisation((0.5,), (0.5,))
+    known = ImageSet(whole.images, whole.labels, whole.class_names, scale, torch.arange(4) * 10)
+    taken = known.taken(rows)
+    assert sorted(taken.groups.tolist()) == [0, 30]
+    assert taken.labels.tolist() == whole.labels[rows].tolist()
+    assert taken.normalisation == scale
+    assert whole.taken(rows).groups is None
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"paths": ("a",)}, "paths: expected 4, one for each image, got 1"),
+        ({"metadata": {"mood": ("calm",)}}, "mood: expected 4, one for each image, got 1"),
+    ],
+)
+def test_a_part_has_one_entry_for_each_image(given, message):
+    with pytest.raises(InvalidValueError, match=message):
+        DataPart(images(), **given)

@@ -1,7 +1,7 @@
 """Small frozen types that cross module borders."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
@@ -72,6 +72,18 @@ class ImageSet:
 
     def __getitem__(self, row: int) -> tuple[Tensor, int]:
         return self.images[row], int(self.labels[row])
+
+    def taken(self, rows: Tensor) -> "ImageSet":
+        """Take some of the images, with all that is known of them.
+
+        Args:
+            rows: `(M,)`, int64, or `(N,)`, bool.
+
+        Returns:
+            A set of these.
+        """
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(self, images=self.images[rows], labels=self.labels[rows], groups=groups)
 
     @property
     def floats(self) -> bool:

@@ -50,6 +50,32 @@ def image_folder(tmp_path) -> Callable[..., Path]:
     return make
 
 
+def write_tone(
+    path: Path, *, seconds: float = 1.0, tone: float = 440.0, rate: int = 16_000
+) -> Path:
+    """Write a tone as a file of audio, in the format that its suffix says."""
+    import soundfile
+
+    time = np.arange(round(seconds * rate)) / rate
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(os.fsencode(path), 0.5 * np.sin(2 * np.pi * tone * time), rate, **_form(path))
+    return path
+
+
+def _form(path: Path) -> dict[str, str]:
+    opus = path.suffix == ".opus"
+    return {"format": "OGG", "subtype": "OPUS"} if opus else {"format": path.suffix[1:]}
+
+
+@pytest.fixture
+def tone_folder(tmp_path) -> Path:
+    """Two classes of four tones of two seconds each."""
+    for number in range(4):
+        write_tone(tmp_path / "tones/low" / f"{number}.wav", tone=200 + 20 * number, seconds=2)
+        write_tone(tmp_path / "tones/high" / f"{number}.flac", tone=900 + 90 * number, seconds=2)
+    return tmp_path / "tones"
+
+
 def idx_bytes(array: np.ndarray) -> bytes:
     header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
     return header + array.astype(np.uint8).tobytes()

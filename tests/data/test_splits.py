@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imprint.data.seeds import generator_of
-from imprint.data.splits import stratified_split
+from imprint.data.splits import grouped_split, stratified_split
 from imprint.errors import InvalidValueError
 
 
@@ -44,6 +44,40 @@ def test_a_share_out_of_range_is_refused(share):
 def test_nothing_to_test_on_is_refused():
     with pytest.raises(InvalidValueError, match="3 samples, all single"):
         split([0, 1, 2])
+
+
+@given(
+    groups=st.lists(st.integers(-3, 12), min_size=1, max_size=60),
+    share=st.floats(0.05, 0.95),
+    seed=st.integers(0, 9),
+)
+def test_groups_are_never_parted(groups, share, seed):
+    groups = torch.tensor(groups)
+    labels = groups.remainder(2)
+    rule = {"test_share": share, "generator": generator_of(seed)}
+    names = torch.unique(groups)
+    if all((names.remainder(2) == label).sum() < 2 for label in (0, 1)):
+        with pytest.raises(InvalidValueError, match="all single"):
+            grouped_split(labels, groups, **rule)
+        return
+    train, test = grouped_split(labels, groups, **rule)
+    assert sorted(train.tolist() + test.tolist()) == list(range(len(groups)))
+    assert not set(groups[train].tolist()) & set(groups[test].tolist())
+    for label in (0, 1):
+        count = int((names.remainder(2) == label).sum())
+        tested = len(set(groups[test][labels[test] == label].tolist()))
+        expected = 0 if count < 2 else min(max(1, round(share * count)), count - 1)
+        assert tested == expected
+
+
+def test_a_group_of_one_is_a_sample():
+    """Where each stands alone, groups change nothing."""
+    labels = torch.tensor([0] * 7 + [1] * 9)
+    both = [
+        rule(labels, *more, test_share=0.3, generator=generator_of(1))
+        for rule, more in ((stratified_split, ()), (grouped_split, (torch.arange(16),)))
+    ]
+    assert all(torch.equal(a, b) for a, b in zip(*both, strict=True))
 
 
 def test_a_generator_follows_its_numbers_in_their_order():

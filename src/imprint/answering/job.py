@@ -121,7 +121,7 @@ def _shares(held: ImageSet, settings: ExitSettings) -> tuple[ImageSet, ImageSet]
 
 
 def _of(part: ImageSet, rows: Tensor) -> ImageSet:
-    return replace(part, images=part.images[rows], labels=part.labels[rows])
+    return part.taken(rows)
 
 
 @torch.inference_mode()

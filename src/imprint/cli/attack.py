@@ -171,7 +171,7 @@ def _test_part(given: Mapping[str, Any], runs: Mapping[str, Trained]) -> ImageSe
         )
     rows = torch.linspace(0, len(part) - 1, min(len(part), given["limit"] or len(part)))
     chosen = rows.round().long()
-    return ImageSet(part.images[chosen], part.labels[chosen], part.class_names)
+    return part.taken(chosen)
 
 
 class _Display:

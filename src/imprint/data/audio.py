@@ -18,12 +18,15 @@ from imprint.data.labels import encode_labels
 from imprint.data.parts import class_folders, part_folders
 from imprint.data.scaling import resize
 from imprint.data.seeds import generator_of
+from imprint.data.sounds import AUDIO_SUFFIXES
 from imprint.data.source import AudioOptions, ReadOptions, Source
 from imprint.data.splits import grouped_split
 from imprint.errors import InvalidValueError
 from imprint.types import DataPart, DataSplits, ImageSet, Unreadable
 
 __all__ = ["SOURCE", "read_audio", "survey_audio"]
+
+TABLE = ".csv"
 
 AT_ONCE = 1024
 """Images copied at a time."""
@@ -75,7 +78,7 @@ def survey_audio(path: Path, options: ReadOptions | None = None) -> dict[str, Da
 
     Args:
         path: as for `read_audio`; one class will do, and so will a folder with audio side by side,
-            or a CSV without labels, whose class is then named as the folder.
+            a single file, or a CSV without labels, whose class is then named as the folder.
         options: how audio becomes images, and their size.
 
     Returns:
@@ -110,10 +113,10 @@ def _listed(
     path: Path, audio: AudioOptions, *, lenient: bool = False
 ) -> dict[str, list[AudioFile]]:
     """The files of each part, by name."""
-    table = path if path.is_file() else find_table(path)
+    table = _table(path)
     if table is not None:
         return {"all": files_in_table(table, label=audio.label, lenient=lenient)}
-    if any(audio_below(folder) for folder in class_folders(path)):
+    if path.is_dir() and any(audio_below(folder) for folder in class_folders(path)):
         folders = part_folders(path).items()
         return {name: files_by_class(path, folder, lenient=lenient) for name, folder in folders}
     files = files_side_by_side(path)
@@ -123,6 +126,13 @@ def _listed(
         expected = "a folder per class, or a CSV with columns for file and label"
         raise InvalidValueError(f"{path}: expected {expected}, got {len(files)} files of audio")
     return {"all": files}
+
+
+def _table(path: Path) -> Path | None:
+    """The CSV that names the files, where there is one."""
+    if path.is_dir():
+        return find_table(path)
+    return path if path.suffix.lower() == TABLE else None
 
 
 def _image_set(
@@ -212,7 +222,8 @@ def _metadata(
 
 
 def _accepts(path: Path) -> bool:
-    return path.suffix.lower() == ".csv" if path.is_file() else audio_below(path)
+    named = path.suffix.lower() in {TABLE, *AUDIO_SUFFIXES}
+    return named if path.is_file() else audio_below(path)
 
 
 SOURCE = Source(

@@ -63,7 +63,7 @@ def files_by_class(root: Path, folder: Path, *, lenient: bool = False) -> list[A
     """List the audio of a folder of class folders.
 
     Args:
-        root: the folder of the data; a file that is a link out of it is refused.
+        root: the folder of the data; a file or class that is a link out of it is refused.
         folder: holds one folder per class; the root or a part of it.
         lenient: whether a class without audio will do.
 
@@ -79,7 +79,9 @@ def files_by_class(root: Path, folder: Path, *, lenient: bool = False) -> list[A
     """
     files = []
     for place in class_folders(folder):
-        found = [_file(root, path, place.name) for path in _audio(place.rglob("*"), place)]
+        outside = _outside(root, place)
+        below = [place] if outside else _audio(place.rglob("*"), place)
+        found = [_file(root, path, place.name) for path in below]
         if not found and not lenient:
             suffixes = ", ".join(sorted(AUDIO_SUFFIXES))
             raise InvalidValueError(f"{place}: expected audio ({suffixes}), got none")
@@ -87,11 +89,11 @@ def files_by_class(root: Path, folder: Path, *, lenient: bool = False) -> list[A
     return files
 
 
-def files_side_by_side(folder: Path) -> list[AudioFile]:
+def files_side_by_side(path: Path) -> list[AudioFile]:
     """List the audio that lies in a folder itself.
 
     Args:
-        folder: the folder of the data.
+        path: the folder of the data; or a single file.
 
     Returns:
         Each file, a track of its own, of one class that is named as the folder.
@@ -100,7 +102,9 @@ def files_side_by_side(folder: Path) -> list[AudioFile]:
         >>> files_side_by_side(Path(__file__).parent)
         []
     """
-    return [_file(folder, path, folder.name) for path in _audio(folder.iterdir(), folder)]
+    if path.is_file():  # a link too, since it was named itself
+        return [AudioFile(path, path.name, path.absolute().parent.name, track=path.name)]
+    return [_file(path, file, path.resolve().name) for file in _audio(path.iterdir(), path)]
 
 
 def place_in(root: Path, path: Path) -> ImprintError | None:
@@ -118,7 +122,7 @@ def place_in(root: Path, path: Path) -> ImprintError | None:
         music/../key.wav: expected a file within music, got one outside of it
     """
     try:
-        if not path.resolve().is_relative_to(root.resolve()):
+        if _outside(root, path):
             text = f"{path}: expected a file within {root}, got one outside of it"
             return InvalidValueError(text)
         if not path.is_file():
@@ -126,6 +130,10 @@ def place_in(root: Path, path: Path) -> ImprintError | None:
     except (OSError, RuntimeError, ValueError) as error:  # links in a circle, names too long
         return InvalidValueError(f"{str(path)!r}: expected the path of a file, got {error}")
     return None
+
+
+def _outside(root: Path, path: Path) -> bool:
+    return not path.resolve().is_relative_to(root.resolve())
 
 
 def _file(root: Path, path: Path, label: str) -> AudioFile:

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from imprint.data.audio_files import AudioFile, place_in
+from imprint.data.parts import is_hidden
 from imprint.errors import DamagedFileError, InvalidValueError
 
 __all__ = ["files_in_table", "find_table"]
@@ -33,8 +34,9 @@ def find_table(folder: Path) -> Path | None:
         >>> find_table(Path(__file__).parent) is None
         True
     """
-    tables = [path for path in sorted(folder.glob("*.csv")) if not path.name.startswith(".")]
-    naming = [path for path in tables if _first(FILE, _header(path)) is not None]
+    tables = [path for path in sorted(folder.glob("*.csv")) if not is_hidden(path, folder)]
+    within = [path for path in tables if place_in(folder, path) is None]
+    naming = [path for path in within if _first(FILE, _header(path)) is not None]
     if len(naming) > 1:
         names = ", ".join(path.name for path in naming)
         raise InvalidValueError(f"{folder}: expected one CSV of files, or its path; got {names}")

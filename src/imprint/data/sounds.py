@@ -121,10 +121,15 @@ def _opened(path: Path) -> Iterator[Any]:
         with soundfile.SoundFile(name) as file:
             yield file
     except (soundfile.SoundFileError, OSError) as error:
-        why = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
         size = f"{path.stat().st_size} bytes" if path.exists() else "no file"
-        text = f"{path}: expected audio, got {size} that cannot be read ({why})"
+        text = f"{path}: expected audio, got {size} that cannot be read ({_reason(error)})"
         raise DamagedFileError(text) from error
+
+
+def _reason(error: Exception) -> str:
+    told = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+    # libsndfile says so of an MP3 file without a single frame
+    return "no known format" if "not a regular file" in told else told.strip().removesuffix(".")
 
 
 def _header(path: Path, file: Any) -> SoundHeader:

@@ -1,7 +1,6 @@
 """Batches of images and labels, of whatever holds samples."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -87,7 +86,7 @@ def batches_from(
             scale = normalisation(data.images)
         if most is not None and most < len(data):
             rows = _spread(len(data), most)
-            data = replace(data, images=data.images[rows], labels=data.labels[rows])
+            data = data.taken(rows)
         made = batches_of(data, min(batch_size, len(data)), scale, shuffle=False, drop_last=False)
         return ((batch.images, batch.labels) for batch in made.epoch(0)), scale
     if isinstance(data, Mapping | str | bytes | Tensor):

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imprint.report.pictures import to_look_at
+
 __all__ = ["Grid", "largest", "map_grid", "overlay", "signed_colours", "tile_grid"]
 
 ENDS = ("#b5dcff", "#3d86cc", "#14181d", "#c8601c", "#ffcf9c")
@@ -115,7 +117,7 @@ def tile_grid(tiles: Sequence[Tensor], *, note: str, columns: int = 3, side: int
     """Lay small pictures side by side.
 
     Args:
-        tiles: `(C, h, w)` each, uint8, C of 1 or 3, of any sizes.
+        tiles: `(C, h, w)` each, uint8, C of 1 or 3, or of 2 for sound, of any sizes.
         note: what is said of the picture.
         columns: tiles in a row, at most.
         side: pixels of a tile's longer side, at most; larger ones are averaged down.
@@ -128,7 +130,8 @@ def tile_grid(tiles: Sequence[Tensor], *, note: str, columns: int = 3, side: int
         >>> tile_grid(tiles, note="two patches").columns
         2
     """
-    shown = [_repeated(_shrunk(tile.float(), side)).round().expand(3, -1, -1) for tile in tiles]
+    seen = [to_look_at(tile[None])[0].float() for tile in tiles]
+    shown = [_repeated(_shrunk(tile, side)).round().expand(3, -1, -1) for tile in seen]
     height, width = (max(tile.shape[axis] for tile in shown) for axis in (1, 2))
     opaque = [F.pad(torch.cat((tile, torch.full_like(tile[:1], 255))), _rest(tile, height, width))
               for tile in shown]  # fmt: skip

@@ -230,7 +230,7 @@ def subset(data: DataSplits, size: int, seed: int) -> DataSplits:
     """
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(seed))
     rows = order[:size].sort().values
-    train = replace(data.train, images=data.train.images[rows], labels=data.train.labels[rows])
+    train = data.train.taken(rows)
     return replace(data, train=train)
 
 
