@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import mean, median, quantiles
 from typing import Any
 
+from audio_tables import audio_tables
 from exit_tables import exit_tables
 
 __all__ = ["filled", "tables"]
@@ -50,6 +51,7 @@ def tables() -> dict[str, str]:
         "paper-findings": "\n".join(map(_findings, _paper())),
     }
     named |= exit_tables(RESULTS, _markdown, _stamp)
+    named |= audio_tables(_read("audio"), _stamp)
     for path in sorted(RESULTS.glob("skip_*.json")):
         named[re.sub(r"[^a-z0-9]+", "-", path.stem)] = _skip(json.loads(path.read_text()))
     return named

@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -143,7 +144,8 @@ def draw_images(
     pieces = (plan.excerpts[k : k + size] for k in range(0, len(plan.excerpts), size))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for excerpts, waveforms, failures in _ahead(pool, read, pieces):
-            images = spectrogram_images(torch.from_numpy(waveforms), audio.spectrogram)
+            with _one_thread():
+                images = spectrogram_images(torch.from_numpy(waveforms), audio.spectrogram)
             yield Drawn(excerpts, to_bytes(images, "images"), failures)
 
 
@@ -199,6 +201,20 @@ def _read(
                 raise
             failures[place] = str(error)
     return kept, np.concatenate(waveforms), failures
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one thread while the block runs.
+
+    The threads that decode keep all cores busy; those of a transform would wait for one another.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _ahead(pool: ThreadPoolExecutor, work: Callable[[T], R], jobs: Iterable[T]) -> Iterator[R]:
