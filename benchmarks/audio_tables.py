@@ -34,7 +34,9 @@ def _audio_speed(figures: dict[str, Any], stamp: str) -> str:
             f"| {name} | {row['hours']:.1f} | {row['seconds']:.0f} | {times:.0f} | {least:.0f} "
             f"| {row['processor_seconds']:.0f} | {row['megabytes']:.0f} MB |"
         )
-    return "\n".join([*lines, "", stamp, ""])
+    loads = [row["load_before"] for row in figures["speed"].values()]
+    about = f"The machine's load before each began: {min(loads):.1f} to {max(loads):.1f}."
+    return "\n".join([*lines, "", about, "", stamp, ""])
 
 
 def _audio_copies(figures: dict[str, Any], stamp: str) -> str:

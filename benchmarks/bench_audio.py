@@ -31,14 +31,15 @@ COPIES = 48
 
 def run_apart(*arguments: str) -> dict[str, Any]:
     """Run this script in a process of its own; what it printed last, as JSON."""
-    begin = time.perf_counter()
+    load, begin = os.getloadavg()[0], time.perf_counter()
     done = subprocess.run(
         [sys.executable, __file__, "--apart", *arguments],
         check=True,
         stdout=subprocess.PIPE,
         text=True,
     )
-    return {**json.loads(done.stdout.splitlines()[-1]), "seconds": time.perf_counter() - begin}
+    seconds = time.perf_counter() - begin
+    return {**json.loads(done.stdout.splitlines()[-1]), "seconds": seconds, "load_before": load}
 
 
 def speed(folder: str, hours: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def unread(monkeypatch):
         def refuse(*_, **__):
             raise AssertionError
 
-        monkeypatch.setattr(audio_cache, "plan_excerpts", refuse)
+        monkeypatch.setattr(audio_cache, "choose_excerpts", refuse)
 
     return use
 

@@ -4,7 +4,7 @@ import torch
 
 from imprint.data import AudioOptions
 from imprint.data.audio_files import AudioFile, files_by_class
-from imprint.data.audio_images import AT_ONCE, draw_images, image_shape, plan_excerpts
+from imprint.data.audio_images import AT_ONCE, choose_excerpts, draw_images, image_shape
 from imprint.data.sounds import read_excerpts
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.spectrograms import spectrogram_images
@@ -16,17 +16,17 @@ soundfile = pytest.importorskip("soundfile")
 
 def drawn(files, audio, **how):
     """All images, their excerpts and failures."""
-    plan = plan_excerpts(files, audio, **how)
-    some = list(draw_images(files, plan, audio, **how))
+    choice = choose_excerpts(files, audio, **how)
+    some = list(draw_images(files, choice, audio, **how))
     excerpts = [excerpt for part in some for excerpt in part.excerpts]
     failures = {file: why for part in some for file, why in part.failures.items()}
-    return torch.cat([part.images for part in some]), excerpts, plan.failures | failures
+    return torch.cat([part.images for part in some]), excerpts, choice.failures | failures
 
 
 def test_images_are_those_of_each_excerpt_to_half_a_step(tone_folder):
     files, audio = files_by_class(tone_folder, tone_folder), AudioOptions(seconds=0.5, mels=48)
     images, excerpts, failures = drawn(files, audio)
-    assert images.shape == (32, *image_shape(plan_excerpts(files, audio), audio))
+    assert images.shape == (32, *image_shape(choose_excerpts(files, audio), audio))
     assert images.dtype == torch.uint8
     assert excerpts == [(file, start) for file in range(8) for start in (0, 0.5, 1, 1.5)]
     assert failures == {}
@@ -56,12 +56,12 @@ def test_pieces_are_read_ahead_in_order(tmp_path):
         write_tone(tmp_path / name, tone=100 + 60 * number, seconds=0.2, rate=8_000)
     files = files_by_class(tmp_path, tmp_path)
     audio = AudioOptions(seconds=0.2, sample_rate=8_000, mels=32)
-    plan = plan_excerpts(files, audio)
+    choice = choose_excerpts(files, audio)
     whole, _, _ = drawn(files, audio)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("imprint.data.audio_images.AT_ONCE", 0.5)
         assert AT_ONCE > 0.5
-        pieces = list(draw_images(files, plan, audio))
+        pieces = list(draw_images(files, choice, audio))
     assert len(pieces) == 20
     assert torch.equal(torch.cat([piece.images for piece in pieces]), whole)
     peaks = whole[:, 0].float().mean(2).argmax(1)
@@ -70,10 +70,10 @@ def test_pieces_are_read_ahead_in_order(tmp_path):
 
 def test_the_length_is_the_files_own_where_they_are_short(tone_folder):
     files = files_by_class(tone_folder, tone_folder)
-    plan = plan_excerpts(files, AudioOptions())
-    assert plan.seconds == 2
-    assert len(plan.excerpts) == 8
-    assert len(plan_excerpts(files, AudioOptions(seconds=0.5, excerpts=3)).excerpts) == 24
+    choice = choose_excerpts(files, AudioOptions())
+    assert choice.seconds == 2
+    assert len(choice.excerpts) == 8
+    assert len(choose_excerpts(files, AudioOptions(seconds=0.5, excerpts=3)).excerpts) == 24
 
 
 def test_broken_files_are_passed_over_only_leniently(tone_folder, capfd):
@@ -82,7 +82,7 @@ def test_broken_files_are_passed_over_only_leniently(tone_folder, capfd):
     (tone_folder / "high" / "3.flac").write_bytes(whole[: len(whole) // 2])
     files, audio = files_by_class(tone_folder, tone_folder), AudioOptions(seconds=0.5)
     with pytest.raises(DamagedFileError, match=r"0\.wav: expected audio"):
-        plan_excerpts(files, audio)
+        choose_excerpts(files, audio)
     images, excerpts, failures = drawn(files, audio, lenient=True)
     assert sorted(failures) == [3, 4]
     assert len(images) == len(excerpts)
@@ -90,7 +90,7 @@ def test_broken_files_are_passed_over_only_leniently(tone_folder, capfd):
     (tone_folder / "low" / "0.wav").unlink()
     files = files_by_class(tone_folder, tone_folder)
     with pytest.raises(DamagedFileError, match=r"3\.flac"):
-        list(draw_images(files, plan_excerpts(files, audio), audio))
+        list(draw_images(files, choose_excerpts(files, audio), audio))
     capfd.readouterr()
 
 
@@ -98,7 +98,7 @@ def test_none_that_can_be_read(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"no audio")
     file = AudioFile(tmp_path / "a.wav", "a.wav", "a", "a.wav")
     with pytest.raises(InvalidValueError, match=r"at least one file to read, got none: .*a\.wav"):
-        plan_excerpts([file], AudioOptions(), lenient=True)
+        choose_excerpts([file], AudioOptions(), lenient=True)
 
 
 def test_silence_is_an_image_of_zeros(tmp_path):

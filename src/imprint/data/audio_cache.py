@@ -17,7 +17,14 @@ import torch
 from torch import Tensor
 
 from imprint.data.audio_files import AudioFile
-from imprint.data.audio_images import Drawn, Excerpt, Plan, draw_images, image_shape, plan_excerpts
+from imprint.data.audio_images import (
+    Choice,
+    Drawn,
+    Excerpt,
+    choose_excerpts,
+    draw_images,
+    image_shape,
+)
 from imprint.data.decoding import MEMORY_BUDGET, allocate
 from imprint.data.places import cache_folder
 from imprint.data.source import AudioOptions
@@ -102,14 +109,14 @@ def sound_images(
         if kept.failures and not lenient:
             raise DamagedFileError(next(iter(kept.failures.values())))
         return kept
-    plan = plan_excerpts(files, audio, lenient=lenient)
-    shape = (len(plan.excerpts), *image_shape(plan, audio))
+    choice = choose_excerpts(files, audio, lenient=lenient)
+    shape = (len(choice.excerpts), *image_shape(choice, audio))
     if place is not None and _has_room(place.parent, math.prod(shape)):
         try:
-            return _keep(place, draw_images(files, plan, audio, lenient=lenient), plan, shape)
+            return _keep(place, draw_images(files, choice, audio, lenient=lenient), choice, shape)
         except OSError as error:
             logger.info("%s: cannot keep images of sound here, %s", place, error.strerror)
-    return _in_memory(draw_images(files, plan, audio, lenient=lenient), plan, shape)
+    return _in_memory(draw_images(files, choice, audio, lenient=lenient), choice, shape)
 
 
 def _digest(files: Sequence[AudioFile], audio: AudioOptions) -> str:
@@ -137,7 +144,9 @@ def _has_room(folder: Path, size: int) -> bool:
         return False
 
 
-def _keep(place: Path, drawn: Iterable[Drawn], plan: Plan, shape: tuple[int, ...]) -> SoundImages:
+def _keep(
+    place: Path, drawn: Iterable[Drawn], choice: Choice, shape: tuple[int, ...]
+) -> SoundImages:
     """Write images as they come into a folder that gets its name once it is whole."""
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".growing-") as scratch:
         growing = Path(scratch) / place.name
@@ -149,8 +158,8 @@ def _keep(place: Path, drawn: Iterable[Drawn], plan: Plan, shape: tuple[int, ...
         rows = {
             "shape": [len(excerpts), *shape[1:]],
             "excerpts": excerpts,
-            "seconds": plan.seconds,
-            "failures": list((plan.failures | failures).items()),
+            "seconds": choice.seconds,
+            "failures": list((choice.failures | failures).items()),
         }
         (growing / ROWS).write_text(json.dumps(rows))
         found = _kept(growing)  # what is mapped stays mapped under its new name
@@ -186,12 +195,12 @@ def _kept(place: Path) -> SoundImages | None:
         return None
 
 
-def _in_memory(drawn: Iterable[Drawn], plan: Plan, shape: tuple[int, ...]) -> SoundImages:
+def _in_memory(drawn: Iterable[Drawn], choice: Choice, shape: tuple[int, ...]) -> SoundImages:
     images = allocate(shape, spill=math.prod(shape) > MEMORY_BUDGET)
     excerpts: list[Excerpt] = []
-    failures = dict(plan.failures)
+    failures = dict(choice.failures)
     for some in drawn:
         images[len(excerpts) : len(excerpts) + len(some.images)] = some.images
         excerpts += some.excerpts
         failures |= some.failures
-    return SoundImages(images[: len(excerpts)], excerpts, plan.seconds, failures)
+    return SoundImages(images[: len(excerpts)], excerpts, choice.seconds, failures)

@@ -20,11 +20,14 @@ from imprint.data.source import AudioOptions
 from imprint.errors import ImprintError, InvalidValueError
 from imprint.spectrograms import spectrogram_images
 
-__all__ = ["Drawn", "Excerpt", "Plan", "draw_images", "image_shape", "plan_excerpts"]
+__all__ = ["Choice", "Drawn", "Excerpt", "choose_excerpts", "draw_images", "image_shape"]
 
 AT_ONCE = 120.0
 """Seconds of audio that a thread reads at a time: a long file does not keep the others waiting, and
 a transform of many short ones is not called for each."""
+
+THREADS = min(8, os.cpu_count() or 1)
+"""That decode: more would read faster than images are made, and hold more in memory."""
 
 SHORTEST = 0.05
 """Seconds of an excerpt at least, whatever the files' median."""
@@ -45,7 +48,7 @@ class Excerpt(NamedTuple):
     start: float
 
 
-class Plan(NamedTuple):
+class Choice(NamedTuple):
     """Which excerpts are to be read.
 
     Attributes:
@@ -73,9 +76,9 @@ class Drawn(NamedTuple):
     failures: dict[int, str]
 
 
-def plan_excerpts(
+def choose_excerpts(
     files: Sequence[AudioFile], audio: AudioOptions, *, lenient: bool = False
-) -> Plan:
+) -> Choice:
     """Choose the excerpts by the headers of all files.
 
     Args:
@@ -84,19 +87,19 @@ def plan_excerpts(
         lenient: whether a file that cannot be read is passed over.
 
     Returns:
-        The plan.
+        Them.
 
     Raises:
         ImprintError: for the first file that cannot be read, unless lenient; where none can be.
 
     Examples:
-        >>> plan_excerpts([], AudioOptions())
+        >>> choose_excerpts([], AudioOptions())
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: audio: expected at least one file ..., got none
     """
     for package in ("soundfile", "soxr", "librosa"):
         require(package)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         headers = list(_ahead(pool, _header_or_error, files))
     wrong = {place: error for place, error in enumerate(headers) if isinstance(error, ImprintError)}
     if wrong and not lenient:
@@ -112,58 +115,58 @@ def plan_excerpts(
         for place, header in good.items()
         for start in excerpt_starts(header.seconds, seconds, audio.excerpts)
     ]
-    return Plan(excerpts, seconds, {place: str(error) for place, error in wrong.items()})
+    return Choice(excerpts, seconds, {place: str(error) for place, error in wrong.items()})
 
 
 def draw_images(
-    files: Sequence[AudioFile], plan: Plan, audio: AudioOptions, *, lenient: bool = False
+    files: Sequence[AudioFile], choice: Choice, audio: AudioOptions, *, lenient: bool = False
 ) -> Iterator[Drawn]:
-    """Make the images of a plan's excerpts.
+    """Make the images of a choice's excerpts.
 
     Args:
         files: all of them.
-        plan: of these files.
+        choice: of these files.
         audio: how audio becomes images.
         lenient: whether a file that breaks off is given as such; what was read before it stays.
 
     Yields:
-        Images in the plan's order, about two minutes of sound at a time.
+        Images in the choice's order, about two minutes of sound at a time.
 
     Raises:
         DamagedFileError: for the first file that breaks off, unless lenient.
 
     Examples:
-        >>> list(draw_images([], Plan([], 15.0, {}), AudioOptions()))
+        >>> list(draw_images([], Choice([], 15.0, {}), AudioOptions()))
         []
     """
 
     def read(piece: list[Excerpt]) -> tuple[list[Excerpt], Waveforms, dict[int, str]]:
-        return _read(piece, files, plan.seconds, audio.sample_rate, lenient=lenient)
+        return _read(piece, files, choice.seconds, audio.sample_rate, lenient=lenient)
 
-    size = max(1, int(AT_ONCE / plan.seconds))
-    pieces = (plan.excerpts[k : k + size] for k in range(0, len(plan.excerpts), size))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    size = max(1, int(AT_ONCE / choice.seconds))
+    pieces = (choice.excerpts[k : k + size] for k in range(0, len(choice.excerpts), size))
+    with ThreadPoolExecutor(THREADS) as pool:
         for excerpts, waveforms, failures in _ahead(pool, read, pieces):
             with _one_thread():
                 images = spectrogram_images(torch.from_numpy(waveforms), audio.spectrogram)
             yield Drawn(excerpts, to_bytes(images, "images"), failures)
 
 
-def image_shape(plan: Plan, audio: AudioOptions) -> tuple[int, int, int]:
+def image_shape(choice: Choice, audio: AudioOptions) -> tuple[int, int, int]:
     """Tell the shape of each image.
 
     Args:
-        plan: whose excerpts have one length.
+        choice: whose excerpts have one length.
         audio: how audio becomes images.
 
     Returns:
         channels, height and width.
 
     Examples:
-        >>> image_shape(Plan([], 15.0, {}), AudioOptions())
+        >>> image_shape(Choice([], 15.0, {}), AudioOptions())
         (2, 64, 469)
     """
-    samples = round(plan.seconds * audio.sample_rate)
+    samples = round(choice.seconds * audio.sample_rate)
     return 2, audio.mels, 1 + samples // audio.spectrogram.hop
 
 
@@ -192,9 +195,8 @@ def _read(
         own = [excerpt for excerpt in piece if excerpt.file == place]
         starts = [excerpt.start for excerpt in own]
         try:
-            waveforms += [
-                read_excerpts(files[place].path, starts, seconds=seconds, sample_rate=sample_rate)
-            ]
+            path = files[place].path
+            waveforms.append(read_excerpts(path, starts, seconds=seconds, sample_rate=sample_rate))
             kept += own
         except ImprintError as error:
             if not lenient:
@@ -222,7 +224,7 @@ def _ahead(pool: ThreadPoolExecutor, work: Callable[[T], R], jobs: Iterable[T]) 
     pending: deque[Future[R]] = deque()
     for job in jobs:
         pending.append(pool.submit(work, job))
-        if len(pending) > 2 * (os.cpu_count() or 1):
+        if len(pending) > 2 * THREADS:
             yield pending.popleft().result()
     while pending:
         yield pending.popleft().result()
