@@ -18,7 +18,7 @@ from imprint.cli import options
 from imprint.cli.folders import new_folder
 from imprint.cli.run_data import load_as
 from imprint.early_exit.extra import special_functions
-from imprint.on_maps import hash_tensors
+from imprint.hashes import hash_tensors
 from imprint.report import EXIT_COLUMNS, exit_findings, exit_lines
 from imprint.runs import check_vacant, claim, write_json
 from imprint.training import find_device, load_trained
