@@ -5,7 +5,7 @@ from typing import Any
 
 from imprint.searching.extra import lancedb
 
-__all__ = ["EXACT", "PROBED", "arrange", "cells_for"]
+__all__ = ["EXACT", "PROBED", "arrange", "cell_size"]
 
 EXACT = 50_000
 """Rows up to which each is compared with the query."""
@@ -14,16 +14,19 @@ PROBED = 16
 """Cells that a search looks into; more where a filter leaves too few rows in them."""
 
 GROWN = 2
-"""How often as many rows as its cells are for an index holds before they are learnt anew."""
+"""How many times as many rows an index takes before its cells are learnt anew."""
+
+DELTAS = 8
+"""Parts of the index that later rows make, each with cells of its own, before all are one."""
 
 ROUNDS = 20
 """Rounds in which cells are learnt."""
 
-PREFIX = "cells_"
+PREFIX = "cells_of_"
 
 
-def cells_for(rows: int) -> int:
-    """Tell how many cells serve so many rows: their root.
+def cell_size(rows: int) -> int:
+    """Tell how many rows a cell is to hold: the root of their number, so that cells are as many.
 
     Args:
         rows: at least 1.
@@ -32,7 +35,7 @@ def cells_for(rows: int) -> int:
         The number.
 
     Examples:
-        >>> cells_for(1_000_000)
+        >>> cell_size(1_000_000)
         1000
     """
     return max(1, round(math.sqrt(rows)))
@@ -41,15 +44,15 @@ def cells_for(rows: int) -> int:
 def arrange(table: Any, *, exact: int = EXACT) -> bool:
     """Learn the cells where size asks for them, or anew where the table has outgrown them.
 
-    The rows of a cell are kept as they are: compressed by product quantisation they took twice as
-    long to arrange and found less.
+    The rows in a cell are kept as they are. The size of a cell is given and not the number of
+    cells, since LanceDB joins cells that are smaller than it expects.
 
     Args:
-        table: LanceDB's.
+        table: LanceDB's, whose small files are merged already.
         exact: rows up to which each is compared with the query.
 
     Returns:
-        Whether the table has cells now.
+        Whether cells were learnt.
 
     Examples:
         >>> import tempfile
@@ -58,19 +61,22 @@ def arrange(table: Any, *, exact: int = EXACT) -> bool:
         ...     arrange(table)
         False
     """
-    names = {own.name for own in table.list_indices()}
-    rows, old = table.count_rows(), [name for name in names if name.startswith(PREFIX)]
-    if rows > exact and not any(rows <= GROWN * _cells_of(name) ** 2 for name in old):
-        index, cells = lancedb("lancedb.index"), cells_for(rows)
-        config = index.IvfFlat("cosine", num_partitions=cells, max_iterations=ROUNDS)
-        table.create_index("signature", config=config, name=f"{PREFIX}{cells}")
-        table.create_index("id", config=index.BTree(), name="ids")
-        for name in old:
+    rows = table.count_rows()
+    old = [own.name for own in table.list_indices() if own.name.startswith(PREFIX)]
+    if rows <= exact or any(_serves(table, name, rows) for name in old):
+        return False
+    index, size = lancedb("lancedb.index"), cell_size(rows)
+    config = index.IvfFlat("cosine", target_partition_size=size, max_iterations=ROUNDS)
+    table.create_index("signature", config=config, name=f"{PREFIX}{size}")
+    table.create_index("id", config=index.BTree(), name="ids")
+    for name in old:
+        if name != f"{PREFIX}{size}":
             table.drop_index(name)
-        return True
-    return bool(old)
+    return True
 
 
-def _cells_of(name: str) -> int:
-    number = name.removeprefix(PREFIX)
-    return int(number) if number.isdigit() else 0
+def _serves(table: Any, name: str, rows: int) -> bool:
+    """Whether cells still serve so many rows."""
+    size, stats = name.removeprefix(PREFIX), table.index_stats(name)
+    fits = size.isdigit() and rows <= GROWN * int(size) ** 2
+    return fits and stats is not None and (stats.num_indices or 1) <= DELTAS

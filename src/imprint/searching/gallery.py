@@ -27,7 +27,6 @@ __all__ = ["Gallery"]
 
 Shape = tuple[int, int, int]
 
-BATCH_SIZE = 32
 
 KEPT = timedelta(hours=1)
 """How long versions are kept that somebody may be reading."""
@@ -89,7 +88,7 @@ class Gallery:
         shape: Shape | None = None,
         deviation: Deviation = "population",
         run: str = "",
-        batch_size: int = BATCH_SIZE,
+        batch_size: int = 32,
         storage_options: Mapping[str, str] | None = None,
     ) -> None:
         if batch_size < 1:
@@ -192,7 +191,7 @@ class Gallery:
         store = self._store or self._create(kinds, signatures.shape[1])
         store.widen(kinds)
         if ids:
-            rows = rows_of(ids, labels or [None] * len(ids), cells)
+            rows = rows_of(ids, [None] * len(ids) if labels is None else labels, cells)
             store.put(rows, signatures, known=store.knows(ids))
 
     def search(
@@ -281,7 +280,6 @@ class Gallery:
             StorageError: where the disk is full or read-only.
         """
         if self._store:
-            self._store.arrange()
             self._store.compact(keep)
 
     @property

@@ -201,7 +201,7 @@ class Store:
         """Find the rows that are at least so similar to each of several signatures.
 
         Args:
-            signatures: `(N, D)`, N at least 2.
+            signatures: `(N, D)`.
             k: rows for each, at most.
             least: the similarity.
             where: a filter in SQL.
@@ -212,22 +212,20 @@ class Store:
         asked = self._near(signatures.tolist(), k, where).select(["id", DISTANCE])
         near = asked.distance_range(upper_bound=1 - least + ROUNDED)
         found = self._read(lambda: near.to_arrow().to_pylist())
-        return [(own["query_index"], own["id"], _similarity(own[DISTANCE])) for own in found]
+        return [(own.get("query_index", 0), own["id"], _similarity(own[DISTANCE])) for own in found]
 
     def _near(self, query: list[Any], k: int, where: str | None) -> Any:
         search = self._table.search(query, vector_column_name="signature").distance_type("cosine")
         asked = search.limit(k).minimum_nprobes(PROBED).maximum_nprobes(0)
         return asked if where is None else asked.where(where)
 
-    def arrange(self) -> bool:
-        """Learn the cells of an approximate index where size asks for it; whether there are any."""
-        with told(self.uri):
-            return arrange(self._table)
-
     def compact(self, keep: timedelta) -> None:
-        """Merge small files, enter new rows into the index, remove versions older than `keep`."""
+        """Merge small files, arrange rows for the search, remove versions older than `keep`."""
+        kept = max(keep, timedelta(milliseconds=1))
         with told(self.uri):
-            self._table.optimize(cleanup_older_than=max(keep, timedelta(milliseconds=1)))
+            self._table.optimize(cleanup_older_than=kept)
+            if arrange(self._table):
+                self._table.optimize(cleanup_older_than=kept)
 
     def _read(self, ask: Callable[[], Result]) -> Result:
         """Ask the table; where another process has removed its version, ask the newest."""
