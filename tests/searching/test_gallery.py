@@ -23,13 +23,13 @@ from imprint.errors import (
     MissingFileError,
     StorageError,
 )
-from imprint.searching import Added
+from imprint.searching import Added, adding
 from imprint.searching import cells as cells_module
 from imprint.searching import gallery as gallery_module
 from imprint.signatures import signature
 from imprint.similarity import nearest
 from imprint.taps import maps_at
-from imprint.types import ImageSet
+from imprint.types import DataPart, ImageSet
 
 from .conftest import drawn, names, network, write_pictures
 
@@ -412,7 +412,8 @@ def test_a_reader_goes_on_after_its_version_is_gone(here):
 @pytest.fixture
 def small(monkeypatch):
     """Approximate from 200 rows on."""
-    monkeypatch.setattr(cells_module.arrange, "__kwdefaults__", {"exact": 200})
+    for function in (cells_module.arrange, cells_module.is_loose):
+        monkeypatch.setattr(function, "__kwdefaults__", {"exact": 200})
 
 
 def test_beyond_a_size_the_search_is_approximate_and_still_good(opened, small):
@@ -433,6 +434,21 @@ def test_beyond_a_size_the_search_is_approximate_and_still_good(opened, small):
     gallery.add_signatures(drawn(3000, seed=4), names(3000, 2000))
     gallery.compact()
     assert cells_of(gallery) == {"cells_of_71", "ids"}
+
+
+def test_what_is_added_is_tidied_once_it_is_loose(here, small, monkeypatch):
+    monkeypatch.setattr(adding, "CHUNK", 100)
+    monkeypatch.setattr(cells_module, "SMALL_FILES", 4)
+    images = torch.randint(256, (460, 1, 8, 8), dtype=torch.uint8)
+    labels = torch.zeros(460, dtype=torch.int64)
+    paths = names(460)
+    gallery = here(model=network(), **LOOK)
+    gallery.add(DataPart(ImageSet(images[:150], labels[:150], ("a",)), paths[:150]))
+    assert cells_of(gallery) == set()
+    gallery.add(DataPart(ImageSet(images, labels, ("a",)), paths))
+    assert cells_of(gallery) == {"cells_of_21", "ids"}
+    assert gallery._store._table.stats()["fragment_stats"]["num_fragments"] == 1
+    assert [own.id for own in gallery.search(images[455], k=1)] == ["00455"]
 
 
 def cells_of(gallery):

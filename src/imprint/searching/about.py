@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from imprint.errors import DamagedFileError, InvalidValueError
+from imprint.signatures import Deviation
 from imprint.types import Normalisation
 
 __all__ = ["About"]
@@ -36,7 +37,7 @@ class About:
     dimensions: int
     model: str = ""
     layer: str = ""
-    deviation: str = "population"
+    deviation: Deviation = "population"
     shape: tuple[int, int, int] | None = None
     normalisation: Normalisation | None = None
     run: str = ""

@@ -5,12 +5,12 @@ from typing import Any
 
 from imprint.searching.extra import lancedb
 
-__all__ = ["EXACT", "PROBED", "arrange", "cell_size"]
+__all__ = ["EXACT", "PROBED", "arrange", "cell_size", "is_loose"]
 
 EXACT = 50_000
 """Rows up to which each is compared with the query."""
 
-PROBED = 16
+PROBED = 8
 """Cells that a search looks into; more where a filter leaves too few rows in them."""
 
 GROWN = 2
@@ -18,6 +18,12 @@ GROWN = 2
 
 DELTAS = 8
 """Parts of the index that later rows make, each with cells of its own, before all are one."""
+
+SMALL_FILES = 8
+"""Small files, of commits that are not merged yet, that a table may have."""
+
+UNARRANGED = 0.01
+"""Share of the rows that may lie in no cell; a search compares the query with each of them."""
 
 ROUNDS = 20
 """Rounds in which cells are learnt."""
@@ -73,6 +79,32 @@ def arrange(table: Any, *, exact: int = EXACT) -> bool:
         if name != f"{PREFIX}{size}":
             table.drop_index(name)
     return True
+
+
+def is_loose(table: Any, *, exact: int = EXACT) -> bool:
+    """Tell whether it is time to merge small files and to arrange rows that came since.
+
+    Args:
+        table: LanceDB's.
+        exact: as for `arrange`.
+
+    Returns:
+        True for many small files, or many rows in no cell.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table = lancedb().connect(folder).create_table("some", [{"signature": [1.0, 0.0]}])
+        ...     is_loose(table), is_loose(table, exact=0)
+        (False, True)
+    """
+    if table.stats()["fragment_stats"]["num_small_fragments"] >= SMALL_FILES:
+        return True
+    rows = table.count_rows()
+    cells = [own.name for own in table.list_indices() if own.name.startswith(PREFIX)]
+    told = [table.index_stats(name) for name in cells]
+    outside = min((own.num_unindexed_rows for own in told if own is not None), default=rows)
+    return bool(rows > exact and outside > UNARRANGED * rows)
 
 
 def _serves(table: Any, name: str, rows: int) -> bool:

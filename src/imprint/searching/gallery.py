@@ -16,7 +16,7 @@ from imprint.searching.checks import check_model, check_query, check_signatures
 from imprint.searching.filters import Kind, among
 from imprint.searching.found import Found, found_of
 from imprint.searching.pairs import Pair, near_pairs
-from imprint.searching.rows import Metadata, kinds_of, rows_of
+from imprint.searching.rows import Metadata, Row, kinds_of, rows_of
 from imprint.searching.signing import Signer
 from imprint.searching.sources import entries_of
 from imprint.searching.store import Store
@@ -57,6 +57,7 @@ class Gallery:
 
     Attributes:
         uri: likewise.
+        signer: what gives images their signatures and maps; None without a model.
 
     Raises:
         InvalidValueError: where the gallery holds signatures of another network, layer or kind, or
@@ -96,14 +97,14 @@ class Gallery:
         if (model is None) != (layer is None):
             raise InvalidValueError("layer: expected one with a model, and none without")
         self.uri, self._options, self._batch_size = str(uri), storage_options, batch_size
-        self._signer = None
+        self.signer = None
         if model is not None and layer is not None:
-            self._signer = Signer(model, layer, normalisation, deviation)
-        said = self._signer.said if self._signer else {}
+            self.signer = Signer(model, layer, normalisation, deviation)
+        said = self.signer.said if self.signer else {}
         self._new = About(dimensions=1, shape=shape, run=run, **said)
         self._store = Store.open(self.uri, storage_options)
-        if self._store and self._signer:
-            check_model(self.uri, self._store.about, self._signer)
+        if self._store and self.signer:
+            check_model(self.uri, self._store.about, self.signer)
 
     def __len__(self) -> int:
         return self.count()
@@ -157,8 +158,8 @@ class Gallery:
             on_added=on_added,
             on_broken=on_broken,
         )
-        if added.added or added.replaced:
-            self.compact()
+        if self._store:
+            self._store.tidy(KEPT)
         return added
 
     def add_signatures(
@@ -183,7 +184,7 @@ class Gallery:
             InvalidValueError: where shapes do not fit, an id comes twice, or a value is not finite.
             StorageError: where the disk is full or read-only.
         """
-        if self._store and self._store.about.model and self._signer is None:
+        if self._store and self._store.about.model and self.signer is None:
             raise InvalidValueError("model: expected that of the gallery, got none")
         check_signatures(signatures, ids, self._store.about.dimensions if self._store else None)
         cells = metadata or {}
@@ -222,13 +223,14 @@ class Gallery:
         near = store.nearest(signature, k + (itself is not None), store.filter(where))
         return found_of(near, itself, k)
 
+    def row(self, own: str) -> Row:
+        """Give the row of an id."""
+        return self._opened().known(own)[0]
+
     def signature_of(self, query: str | Path | Tensor) -> Tensor:
         """Give the signature of a query: `(D,)`; see `search`."""
         if isinstance(query, str):
-            known = self._opened().rows([query])
-            if query not in known:
-                raise MissingFileError(f"query: expected an id of {self.uri}, got {query!r}")
-            return known[query][1]
+            return self._opened().known(query)[1]
         if isinstance(query, Path):
             query = read_picture(query, shape=self._shape)
         signature = query if query.ndim == 1 else self._signing()(query[None])[0]
@@ -246,7 +248,6 @@ class Gallery:
 
         Returns:
             The pairs, most similar first; above 50,000 rows, pairs among the 20 nearest of each.
-
         """
         store = self._opened()
         return near_pairs(store, least, store.filter(where), most=most)
@@ -287,16 +288,15 @@ class Gallery:
         return self._store.about.shape if self._store else self._new.shape
 
     def _opened(self) -> Store:
-        if self._store is None:
-            self._store = Store.open(self.uri, self._options)
+        self._store = self._store or Store.open(self.uri, self._options)
         if self._store is None:
             raise MissingFileError(f"index: expected one in {self.uri}, found none")
         return self._store
 
     def _signing(self) -> Signer:
-        if self._signer is None:
+        if self.signer is None:
             raise InvalidValueError("model: expected one and a layer to take signatures, got none")
-        return self._signer
+        return self.signer
 
     def _create(self, kinds: Mapping[str, Kind], dimensions: int) -> Store:
         about = replace(self._new, dimensions=dimensions)

@@ -8,9 +8,9 @@ from typing import Any, Self, TypeVar
 import torch
 from torch import Tensor
 
-from imprint.errors import DamagedFileError, InvalidValueError
+from imprint.errors import DamagedFileError, InvalidValueError, MissingFileError
 from imprint.searching.about import About
-from imprint.searching.cells import PROBED, arrange
+from imprint.searching.cells import PROBED, arrange, is_loose
 from imprint.searching.extra import lancedb
 from imprint.searching.filters import Kind, among, read_filter
 from imprint.searching.rows import OWN, Row, Value, schema_of, table_of
@@ -166,6 +166,17 @@ class Store:
             cells["id"]: (_row(cells, kinds), torch.tensor(cells["signature"])) for cells in found
         }
 
+    def known(self, own: str) -> tuple[Row, Tensor]:
+        """Read the row of an id with its signature.
+
+        Raises:
+            MissingFileError: where there is none.
+        """
+        found = self.rows([own])
+        if own not in found:
+            raise MissingFileError(f"query: expected an id of {self.uri}, got {own!r}")
+        return found[own]
+
     def batches(self, size: int, where: str | None = None) -> Iterator[tuple[list[str], Tensor]]:
         """Read all ids and signatures, so many at a time, of those that a filter in SQL leaves."""
         query = self._table.search().select(["id", "signature"])
@@ -189,7 +200,7 @@ class Store:
             At most k rows and their similarities, most similar first.
         """
         kinds = self.kinds
-        columns = [*OWN, *kinds, DISTANCE]
+        columns = ["id", "path", "label", *kinds, DISTANCE]
         asked = self._near(signature.tolist(), k, where).select(columns)
         found = self._read(lambda: asked.to_arrow().to_pylist())
         pairs = [(_row(cells, kinds), _similarity(cells[DISTANCE])) for cells in found]
@@ -224,8 +235,14 @@ class Store:
         kept = max(keep, timedelta(milliseconds=1))
         with told(self.uri):
             self._table.optimize(cleanup_older_than=kept)
-            if arrange(self._table):
-                self._table.optimize(cleanup_older_than=kept)
+            arrange(self._table)
+
+    def tidy(self, keep: timedelta) -> None:
+        """Likewise, but only where small files or unarranged rows have become many."""
+        with told(self.uri):
+            loose = is_loose(self._table)
+        if loose:
+            self.compact(keep)
 
     def _read(self, ask: Callable[[], Result]) -> Result:
         """Ask the table; where another process has removed its version, ask the newest."""
@@ -245,7 +262,7 @@ def _connect(uri: str, options: Mapping[str, str] | None) -> Any:
 
 def _row(cells: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Row:
     values = {name: _plain(cells[name]) for name in kinds if cells[name] is not None}
-    return Row(cells["id"], cells["path"], cells["label"], cells["hash"], values)
+    return Row(cells["id"], cells["path"], cells["label"], cells.get("hash", ""), values)
 
 
 def _plain(value: Value) -> Value:
