@@ -49,6 +49,7 @@ class Store:
     def __init__(self, uri: str, table: Any) -> None:
         self.uri, self._table = uri, table
         self.about = About.read(uri, table.schema.metadata)
+        self._kinds = self.kinds
 
     @classmethod
     def open(cls, uri: str, options: Mapping[str, str] | None = None) -> Self | None:
@@ -96,7 +97,10 @@ class Store:
         """The columns of metadata, and what they hold."""
         schema = self._read(lambda: self._table.schema)
         others = (field for field in schema if field.name not in {*OWN, "signature"})
-        return {own.name: "number" if str(own.type) == "double" else "text" for own in others}
+        self._kinds: dict[str, Kind] = {
+            own.name: "number" if str(own.type) == "double" else "text" for own in others
+        }
+        return self._kinds
 
     def widen(self, kinds: Mapping[str, Kind]) -> None:
         """Add the columns of metadata that are not there yet; rows so far have none of it.
@@ -117,6 +121,7 @@ class Store:
             fields = list(schema_of(self.about.dimensions, new, {}))[-len(new) :]
             with told(self.uri):
                 self._table.add_columns(fields)
+            self._kinds = self.kinds
 
     def put(self, rows: Sequence[Row], signatures: Tensor, *, known: bool) -> None:
         """Write rows in one commit; those with an id that is there take its row's place.
@@ -199,7 +204,7 @@ class Store:
         Returns:
             At most k rows and their similarities, most similar first.
         """
-        kinds = self.kinds
+        kinds = self._kinds  # as last read: asking for them takes a tenth of a query
         columns = ["id", "path", "label", *kinds, DISTANCE]
         asked = self._near(signature.tolist(), k, where).select(columns)
         found = self._read(lambda: asked.to_arrow().to_pylist())
