@@ -379,7 +379,7 @@ def _index_folders(figures: dict[str, Any]) -> str:
         own = (f"{row[f'{name}milliseconds_a_file']:.2f} ms" for name in ("", "forward_", "again_"))
         goal = f"{figures['to_reach']['file_milliseconds']} ms" if form == "png" else ""
         side = row["side"]
-        name = f"{row['files']:,} {form.upper()} of {side}×{side}"
+        name = f"{row['files']:,} {form.upper()} of {side} by {side}"
         lines.append(f"| {name} | {' | '.join(own)} | {goal} |")
     return "\n".join([*lines, "", _stamp(figures), ""])
 

@@ -44,6 +44,17 @@ def test_a_file_an_id_and_a_filter(imprint, album, indexed, tmp_path):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_a_file_may_have_any_name(imprint, album, indexed, tmp_path):
+    for name in (b"\xff.png", "音'楽.png".encode()):
+        path = os.fsdecode(os.fsencode(tmp_path) + b"/" + name)
+        shutil.copy(album / "pictures" / "light" / "007.png", path)
+        code, out, err = imprint("search", indexed, path, "-k", 1, "--json")
+        assert code == 0, err
+        assert json.loads(out)["id"] == "light/007.png"
+        code, _, err = imprint("search", indexed, path, "-k", 1, "--out", tmp_path / name.hex())
+        assert code == 0, err
+
+
 def test_near_duplicates_are_listed(imprint, album, tmp_path):
     shutil.copytree(album / "pictures", tmp_path / "two")
     for number in (10, 12):

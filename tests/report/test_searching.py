@@ -20,7 +20,7 @@ def found(tmp_path_factory):
     """A search of pictures with hostile names, some of which are gone, with near duplicates."""
     folder = tmp_path_factory.mktemp("found")
     images = splits_of(3, n=40).train.images
-    for number, image in enumerate(images):
+    for number in range(len(images)):
         path = folder / "pictures" / HOSTILE[:100].replace("/", "-") / f"{number:03}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(images[min(number, 37)].permute(1, 2, 0).numpy()).save(path)

@@ -132,6 +132,27 @@ def test_a_folder_is_added_once(opened, pictures):
     assert row.similarity == pytest.approx(1, abs=1e-5)
 
 
+def test_metadata_stay_until_they_are_changed(here, pictures):
+    gallery = here(model=network(), **LOOK)
+    own = "lying/002.png"
+    gallery.add(pictures, metadata={own: {"year": 1999, "place": "Graz"}})
+    assert gallery.add(pictures) == Added(unchanged=24)
+    assert gallery.add(pictures, metadata={own: {"year": None, "mood": "calm"}}).renewed == 1
+    Image.new("L", (8, 8), 90).save(pictures / own)
+    assert gallery.add(pictures) == Added(unchanged=23, replaced=1)
+    row = gallery.row(own)
+    assert (row.label, row.metadata) == ("lying", {"place": "Graz", "mood": "calm"})
+
+
+def test_each_id_comes_once_and_sources_are_such(here):
+    images = ImageSet(torch.zeros(2, 1, 8, 8).byte(), torch.zeros(2).long(), ("a",))
+    gallery = here(model=network(), **LOOK)
+    with pytest.raises(InvalidValueError, match="ids: expected each once, got 'x' twice"):
+        gallery.add(DataPart(images, ["x", "x"]))
+    with pytest.raises(InvalidValueError, match=r"source: expected a path, .* got Tensor"):
+        gallery.add(images.images)
+
+
 def test_what_is_unchanged_costs_no_forward_pass(here, pictures):
     model, calls = network(), []
     model[1].register_forward_hook(lambda *_: calls.append(1))

@@ -17,7 +17,7 @@ from imprint.cli import options
 from imprint.errors import InvalidValueError, MissingFileError
 from imprint.finding import SearchResult, find
 from imprint.runs import check_vacant, claim, write_json
-from imprint.searching import About, Gallery
+from imprint.searching import About, Gallery, spelled
 from imprint.training import find_device, load_trained
 
 __all__ = ["search"]
@@ -78,7 +78,7 @@ def _search(given: dict[str, Any]) -> SearchResult:
     gallery = Gallery(given["index"])
     if gallery.about is None:
         raise MissingFileError(f"index: expected one in {given['index']}, found none")
-    queries = {name: _query(gallery, name) for name in names}
+    queries = {spelled(name): _query(gallery, name) for name in names}
     files = any(isinstance(query, Path) for query in queries.values())
     if files or folder is not None or given["model"] is not None:
         gallery = _with_model(gallery, gallery.about, given, needed=files)
@@ -98,12 +98,12 @@ def _search(given: dict[str, Any]) -> SearchResult:
 def _query(gallery: Gallery, name: str) -> str | Path:
     """An id, or else a file."""
     try:
-        return gallery.row(name).id
+        return gallery.row(spelled(name)).id
     except MissingFileError as error:
         if Path(name).is_file():
             return Path(name)
         expected = f"an image file or an id of {gallery.uri}"
-        raise MissingFileError(f"query: expected {expected}, got {name!r}") from error
+        raise MissingFileError(f"query: expected {expected}, got {spelled(name)!r}") from error
 
 
 def _with_model(gallery: Gallery, about: About, given: dict[str, Any], *, needed: bool) -> Gallery:

@@ -17,6 +17,9 @@ from imprint.training.results import versions
 
 __all__ = ["find"]
 
+PAIRS = 1000
+"""Near duplicates that are listed, at most."""
+
 SHOWN = 50
 """Pairs that the report shows, at most."""
 
@@ -56,7 +59,7 @@ def find(
         raise MissingFileError(f"index: expected one in {gallery.uri}, found none")
     asked = {name: _query(own, about.shape) for name, own in queries.items()}
     found = {name: gallery.search(own, k=k, where=where) for name, own in asked.items()}
-    pairs = [] if least is None else gallery.near_duplicates(least, where=where)
+    pairs = [] if least is None else gallery.near_duplicates(least, where=where, most=PAIRS)
     seconds = time.perf_counter() - begun
     images = RowImages(about.shape)
     looks = [look_of(gallery, name, asked[name], rows, images) for name, rows in found.items()
@@ -71,6 +74,7 @@ def find(
         "k": k,
         "where": where,
         "least": least,
+        "most": PAIRS,
         "queries": [
             {"query": name, "found": [_line(own) for own in rows]} for name, rows in found.items()
         ],

@@ -129,6 +129,9 @@ def search_findings(result: Result) -> list[str]:
         span = f": similarities from {min(similar):.4f} to {max(similar):.4f}" if similar else ""
         sentences.append(f"{some}{span}.")
     if result["least"] is not None:
-        pairs = f"{len(result['duplicates']):,} pairs of {result['rows']:,} rows"
-        sentences.append(f"{pairs} have a similarity of at least {result['least']:g}.")
+        count = len(result["duplicates"])
+        pairs = f"{count:,} pairs{' or more' * (count >= result['most'])}"
+        sentences.append(
+            f"{pairs} of {result['rows']:,} rows have a similarity of at least {result['least']:g}."
+        )
     return sentences

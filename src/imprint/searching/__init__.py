@@ -3,7 +3,7 @@
 from imprint.searching.about import About
 from imprint.searching.adding import Added
 from imprint.searching.agreement import Agreement, channel_agreement, strongest_agreement
-from imprint.searching.entries import Entry
+from imprint.searching.entries import Entry, spelled
 from imprint.searching.filters import read_filter
 from imprint.searching.found import Found
 from imprint.searching.gallery import Gallery
@@ -29,5 +29,6 @@ __all__ = [
     "is_remote",
     "read_filter",
     "read_metadata",
+    "spelled",
     "strongest_agreement",
 ]

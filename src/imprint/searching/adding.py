@@ -1,6 +1,6 @@
 """One chunk of entries after the other: what is new is signed, what is known is skipped."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from imprint.errors import ImprintError
+from imprint.errors import ImprintError, InvalidValueError
 from imprint.searching.entries import Entry
 from imprint.searching.rows import Metadata, Row, filled
 from imprint.searching.signing import Signer
@@ -127,10 +127,14 @@ class _Adding:
     ) -> Iterator[Added]:
         """Add entries; gives what came of each chunk, once it is committed."""
         while some := list(islice(entries, CHUNK)):
-            known = store.rows([entry.id for entry in some]) if store else {}
+            ids = [entry.id for entry in some]
+            if len(set(ids)) < len(ids):
+                twice = next(own for own in ids if ids.count(own) > 1)
+                raise InvalidValueError(f"ids: expected each once, got {twice!r} twice")
+            known = store.rows(ids) if store else {}
             old = {own: _Signed(*pair) for own, pair in known.items()}
             renewed, fresh, unchanged = self._sorted(some, old)
-            written = [*renewed, *self._signed(fresh)]
+            written = [*renewed, *self._signed(fresh, old)]
             if written:
                 signatures = torch.stack([own.signature for own in written])
                 store = store or create(signatures.shape[1])
@@ -161,13 +165,13 @@ class _Adding:
                     self._on_broken(entry.id, reason)
                 else:
                     fresh.append(entry)
-            elif (row := self._row(entry, before.row.hash)) == before.row:
+            elif (row := self._row(entry, before.row.hash, before)) == before.row:
                 unchanged += 1
             else:
                 renewed.append(_Signed(row, before.signature))
         return renewed, fresh, unchanged
 
-    def _signed(self, entries: list[Entry]) -> Iterator[_Signed]:
+    def _signed(self, entries: list[Entry], old: Mapping[str, _Signed]) -> Iterator[_Signed]:
         """Read and sign entries, some at a time; those that fail are told."""
         for start in range(0, len(entries), self._batch_size):
             some = entries[start : start + self._batch_size]
@@ -180,7 +184,7 @@ class _Adding:
             signatures = self._signer(torch.stack([own[2] for own in good])) if good else ()
             for (entry, own, _), signature in zip(good, signatures, strict=True):
                 if bool(signature.isfinite().all()):
-                    yield _Signed(self._row(entry, own), signature)
+                    yield _Signed(self._row(entry, own, old.get(entry.id)), signature)
                 else:
                     self._on_broken(entry.id, "expected finite maps, the network gives others")
 
@@ -191,8 +195,11 @@ class _Adding:
         except (ImprintError, OSError) as error:
             return str(error)
 
-    def _row(self, entry: Entry, own: str) -> Row:
-        cells = filled(self._metadata.get(entry.id, {}))
+    def _row(self, entry: Entry, own: str, before: _Signed | None) -> Row:
+        """An entry's row; of one that is there, columns that the metadata leave out stay."""
+        given = self._metadata.get(entry.id, {})
+        kept = {} if before is None else before.row.metadata
+        cells = filled({**kept, **given})
         label = cells.pop("label", entry.label)
         return Row(entry.id, entry.path, None if label is None else str(label), own, cells)
 

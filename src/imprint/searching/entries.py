@@ -10,7 +10,7 @@ from torch import Tensor
 from imprint.errors import InvalidValueError
 from imprint.types import DataPart
 
-__all__ = ["Entry", "part_entries"]
+__all__ = ["Entry", "part_entries", "spelled"]
 
 Shape = tuple[int, int, int]
 
@@ -58,6 +58,22 @@ def part_entries(source: str, name: str, part: DataPart) -> Iterator[Entry]:
         label = part.images.class_names[int(labels[row])]
         hashed, read = partial(_hash, images[row]), partial(_read, images[row])
         yield Entry(own, f"{source}#{name}/{row}", label, hashed, read)
+
+
+def spelled(name: str) -> str:
+    r"""Spell a file's name as text.
+
+    Args:
+        name: as the system gives it.
+
+    Returns:
+        The same; bytes that are no text stand as escapes.
+
+    Examples:
+        >>> spelled("caf\udce9.png")
+        'caf\\xe9.png'
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _hash(image: Tensor) -> str:

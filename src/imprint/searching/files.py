@@ -14,7 +14,7 @@ from torch import Tensor
 from imprint.data import IMAGE_SUFFIXES
 from imprint.data.decoding import Encoded, Shape, choose_shape, decode, survey
 from imprint.errors import InvalidValueError
-from imprint.searching.entries import Entry
+from imprint.searching.entries import Entry, spelled
 
 __all__ = ["file_entry", "image_paths", "shape_of_files"]
 
@@ -85,9 +85,9 @@ def file_entry(folder: Path, below: str) -> Entry:
     label = path.parent.name if "/" in below else None
     whole = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow the link
     return Entry(
-        _spelled(below),
-        _spelled(str(whole)),
-        None if label is None else _spelled(label),
+        spelled(below),
+        spelled(str(whole)),
+        None if label is None else spelled(label),
         partial(_hash, path),
         partial(_read, path, below),
     )
@@ -116,11 +116,6 @@ def shape_of_files(folder: Path, paths: list[str]) -> Shape:
     if not len(seen.sizes):
         raise InvalidValueError(f"data: expected images to be read in {folder}, got none")
     return choose_shape(seen)
-
-
-def _spelled(name: str) -> str:
-    """A file's name as text; bytes that are none stand as escapes."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _hash(path: Path) -> str:

@@ -129,7 +129,8 @@ class Gallery:
             source: a folder of images (all below it), an image file, a data set as for
                 `imprint.load`, or images with their labels. An image is named by its path in the
                 folder, or by the set's part and its number.
-            metadata: values by id and column; a column `label` is the label.
+            metadata: values by id and column; a column `label` takes the label's place. A row
+                that is there keeps the columns that they leave out; None takes a value away.
             on_total: called with the number of images.
             on_added: called with what came so far, after each commit.
             on_broken: called with id and reason for each image that cannot be read.

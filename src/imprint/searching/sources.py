@@ -60,6 +60,9 @@ def entries_of(source: str | Path | ImageSet | DataPart, shape: Shape | None) ->
     if isinstance(source, ImageSet | DataPart):
         part = DataPart(source) if isinstance(source, ImageSet) else source
         return _of_parts("images", {"all": part}, shape)
+    if not isinstance(source, str | Path):
+        expected = "a path, the name of a set or images with labels"
+        raise InvalidValueError(f"source: expected {expected}, got {type(source).__name__}")
     place = _place_of(source)
     if place is not None and is_image_folder(place):
         paths, links = image_paths(place)

@@ -97,10 +97,7 @@ class Store:
         """The columns of metadata, and what they hold."""
         schema = self._read(lambda: self._table.schema)
         others = (field for field in schema if field.name not in {*OWN, "signature"})
-        self._kinds: dict[str, Kind] = {
-            own.name: "number" if str(own.type) == "double" else "text" for own in others
-        }
-        return self._kinds
+        return {own.name: "number" if str(own.type) == "double" else "text" for own in others}
 
     def widen(self, kinds: Mapping[str, Kind]) -> None:
         """Add the columns of metadata that are not there yet; rows so far have none of it.
