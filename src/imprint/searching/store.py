@@ -204,7 +204,7 @@ class Store:
         kinds = self._kinds  # as last read: asking for them takes a tenth of a query
         columns = ["id", "path", "label", *kinds, DISTANCE]
         asked = self._near(signature.tolist(), k, where).select(columns)
-        found = self._read(lambda: asked.to_arrow().to_pylist())
+        found = self._read(lambda: _cells(asked))
         pairs = [(_row(cells, kinds), _similarity(cells[DISTANCE])) for cells in found]
         return sorted(pairs, key=lambda pair: -pair[1])
 
@@ -224,7 +224,7 @@ class Store:
         """
         asked = self._near(signatures.tolist(), k, where).select(["id", DISTANCE])
         near = asked.distance_range(upper_bound=1 - least + ROUNDED)
-        found = self._read(lambda: near.to_arrow().to_pylist())
+        found = self._read(lambda: _cells(near))
         return [(own.get("query_index", 0), own["id"], _similarity(own[DISTANCE])) for own in found]
 
     def _near(self, query: list[Any], k: int, where: str | None) -> Any:
@@ -265,6 +265,11 @@ def _connect(uri: str, options: Mapping[str, str] | None) -> Any:
 def _row(cells: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Row:
     values = {name: _plain(cells[name]) for name in kinds if cells[name] is not None}
     return Row(cells["id"], cells["path"], cells["label"], cells.get("hash", ""), values)
+
+
+def _cells(query: Any) -> list[dict[str, Any]]:
+    """The rows that a query gives; in batches, since a table costs one more look at the schema."""
+    return [cells for batch in query.to_batches() for cells in batch.to_pylist()]
 
 
 def _plain(value: Value) -> Value:
