@@ -69,21 +69,7 @@ def _index(given: dict[str, Any]) -> dict[str, Any]:
     begun, place = time.perf_counter(), given["out"] or str(new_folder("index"))
     _check_place(place)
     described = {} if given["metadata"] is None else read_metadata(given["metadata"])
-    run = given["model"]
-    trained = load_trained(run)
-    layer = given["layer"] or trained.layer
-    if layer is None:
-        layers = ", ".join(name for name, _ in trained.model.named_modules() if name)
-        raise InvalidValueError(f"layer: expected --layer, one of {layers[:300]}")
-    gallery = Gallery(
-        place,
-        model=trained.model.to(find_device(given["device"])),
-        layer=layer,
-        normalisation=trained.normalisation,
-        shape=trained.shape,
-        run=str(run.absolute()),
-        batch_size=given["batch_size"],
-    )
+    gallery = _opened(place, given)
     with _Display() as display:
         added = gallery.add(
             given["data"],
@@ -97,8 +83,27 @@ def _index(given: dict[str, Any]) -> dict[str, Any]:
         raise MissingFileError(f"data: expected {expected}, {added.broken} cannot")
     display.unmatched(len(described) - added.described)
     result = _result(gallery, added, given, time.perf_counter() - begun)
-    _write(place, given, layer, result)
+    _write(place, given, result)
     return result
+
+
+def _opened(place: str, given: dict[str, Any]) -> Gallery:
+    """The index, with the network of the run."""
+    run = given["model"]
+    trained = load_trained(run)
+    layer = given["layer"] or trained.layer
+    if layer is None:
+        layers = ", ".join(name for name, _ in trained.model.named_modules() if name)
+        raise InvalidValueError(f"layer: expected --layer, one of {layers[:300]}")
+    return Gallery(
+        place,
+        model=trained.model.to(find_device(given["device"])),
+        layer=layer,
+        normalisation=trained.normalisation,
+        shape=trained.shape,
+        run=str(run.absolute()),
+        batch_size=given["batch_size"],
+    )
 
 
 def _check_place(place: str) -> None:
@@ -129,7 +134,7 @@ def _result(
     }
 
 
-def _write(place: str, given: dict[str, Any], layer: str, result: dict[str, Any]) -> None:
+def _write(place: str, given: dict[str, Any], result: dict[str, Any]) -> None:
     """Write `config.json` and `result.json` beside the rows; an object store gets none."""
     if is_remote(place):
         return
@@ -137,7 +142,13 @@ def _write(place: str, given: dict[str, Any], layer: str, result: dict[str, Any]
     paths = {name: None if given[name] is None else str(given[name]) for name in
              ("model", "metadata")}  # fmt: skip
     command = shlex.join(["imprint", *sys.argv[1:]])
-    config = {"command": "index", **asked, **paths, "layer": layer, "command_line": command}
+    config = {
+        "command": "index",
+        **asked,
+        **paths,
+        "layer": result["layer"],
+        "command_line": command,
+    }
     write_json(Path(place) / "config.json", config)
     write_json(Path(place) / "result.json", result)
 

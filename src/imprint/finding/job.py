@@ -65,19 +65,16 @@ def find(
     looks = [look_of(gallery, name, asked[name], rows, images) for name, rows in found.items()
              if pictures]  # fmt: skip
     twins = [look_of_pair(gallery, pair, images) for pair in pairs[:SHOWN] if pictures]
+    asked_for = {"k": k, "where": where, "least": least, "most": PAIRS}
+    lines = [{"query": name, "found": [_line(own) for own in rows]} for name, rows in found.items()]
     result = {
         "command": "search",
         "index": gallery.uri,
         "rows": len(gallery),
         "layer": about.layer,
         "model": about.run,
-        "k": k,
-        "where": where,
-        "least": least,
-        "most": PAIRS,
-        "queries": [
-            {"query": name, "found": [_line(own) for own in rows]} for name, rows in found.items()
-        ],
+        **asked_for,
+        "queries": lines,
         "duplicates": [pair._asdict() for pair in pairs],
         "seconds": seconds,
         "versions": versions(),

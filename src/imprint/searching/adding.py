@@ -127,19 +127,14 @@ class _Adding:
     ) -> Iterator[Added]:
         """Add entries; gives what came of each chunk, once it is committed."""
         while some := list(islice(entries, CHUNK)):
-            ids = [entry.id for entry in some]
-            if len(set(ids)) < len(ids):
-                twice = next(own for own in ids if ids.count(own) > 1)
-                raise InvalidValueError(f"ids: expected each once, got {twice!r} twice")
-            known = store.rows(ids) if store else {}
-            old = {own: _Signed(*pair) for own, pair in known.items()}
+            old = _known(store, [entry.id for entry in some])
             renewed, fresh, unchanged = self._sorted(some, old)
-            written = [*renewed, *self._signed(fresh, old)]
+            signed = list(self._signed(fresh, old))
+            written = [*renewed, *signed]
             if written:
+                store = store or create(len(written[0].signature))
                 signatures = torch.stack([own.signature for own in written])
-                store = store or create(signatures.shape[1])
                 store.put([own.row for own in written], signatures, known=bool(old))
-            signed = written[len(renewed) :]
             replaced = sum(own.row.id in old for own in signed)
             yield Added(
                 added=len(signed) - replaced,
@@ -202,6 +197,14 @@ class _Adding:
         cells = filled({**kept, **given})
         label = cells.pop("label", entry.label)
         return Row(entry.id, entry.path, None if label is None else str(label), own, cells)
+
+
+def _known(store: Store | None, ids: list[str]) -> dict[str, _Signed]:
+    """What an index has of some ids, each of which comes once."""
+    if len(set(ids)) < len(ids):
+        twice = next(own for own in ids if ids.count(own) > 1)
+        raise InvalidValueError(f"ids: expected each once, got {twice!r} twice")
+    return {own: _Signed(*pair) for own, pair in store.rows(ids).items()} if store else {}
 
 
 def _is_anothers(entry: Entry, before: Row) -> bool:

@@ -60,8 +60,7 @@ class Gallery:
         signer: what gives images their signatures and maps; None without a model.
 
     Raises:
-        InvalidValueError: where the gallery holds signatures of another network, layer or kind, or
-            a newer Imprint wrote it.
+        InvalidValueError: where it holds another network's signatures, or is of a newer Imprint.
         LayerError: where the model has no such layer.
         DamagedFileError: where it is no gallery or cannot be read.
         MissingExtraError: without `imprint[search]`.
@@ -213,8 +212,7 @@ class Gallery:
             found.
 
         Raises:
-            InvalidValueError: for a k out of range, a filter that is none, an image without a
-                model, or a signature of another length or that is not finite.
+            InvalidValueError: for a k, a filter or a query that will not do.
             MissingFileError: where there is no such id or file, or the gallery is empty yet.
         """
         store = self._opened()
@@ -277,9 +275,6 @@ class Gallery:
 
         Args:
             keep: how long versions are kept that somebody may be reading.
-
-        Raises:
-            StorageError: where the disk is full or read-only.
         """
         if self._store:
             self._store.compact(keep)
