@@ -204,8 +204,7 @@ class Gallery:
             query: an id, which does not find itself; the path of an image file; an image
                 `(C, H, W)`, uint8 or floats as the network takes them; or a signature `(D,)`.
             k: how many, in 1 … 10,000.
-            where: a filter on columns, such as `collection = 'x' AND year >= 1999`; it applies
-                before the search.
+            where: a filter, applied before, such as `collection = 'x' AND year >= 1999`.
 
         Returns:
             At most k rows, most similar first. A signature of zeros finds nothing and is never
