@@ -230,7 +230,6 @@ class Store:
     def _near(self, query: list[Any], k: int, where: str | None) -> Any:
         search = self._table.search(query, vector_column_name="signature").distance_type("cosine")
         asked = search.limit(k).minimum_nprobes(PROBED).maximum_nprobes(0)
-        asked = asked.with_row_id(True)  # else LanceDB looks at the schema whether to give them
         return asked if where is None else asked.where(where)
 
     def compact(self, keep: timedelta) -> None:
