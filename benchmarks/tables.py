@@ -359,8 +359,8 @@ def _index(figures: dict[str, Any]) -> str:
     what = (
         f"{figures['rows']:,} signatures of {figures['dimensions']} dimensions, "
         f"{next(iter(own))['queries']} queries that are not among them, one after the other; "
-        "the median of the quietest round, and in brackets that of all; the machine was in use by "
-        "others."
+        "the median of the quietest round, and in brackets those of all but the first. Others used "
+        "the machine; the queries had a higher priority. LanceDB uses both of its cores."
     )
     return "\n".join([*lines, "", what, "", _stamp(figures), ""])
 
