@@ -44,6 +44,8 @@ def tables() -> dict[str, str]:
         "robust-maps": _robust(_read("robust_maps")),
         "freeze": _freeze(_read("freeze")),
         "undefined": _undefined(_read("nan")),
+        "index": _index(_read("index")),
+        "index-folders": _index_folders(_read("index")),
         "explore-jobs": _explore_jobs(_read("explore")),
         "explore-growth": _explore_growth(_read("explore")),
         "explore-planted": _explore_planted(_read("explore")),
@@ -340,6 +342,48 @@ def _undefined_cells(runs: list[dict[str, Any]]) -> list[str]:
     names = runs[0]["dead_relus"]
     dead = (f"{name} {median(run['dead_relus'][name] for run in runs):.0%}" for name in names)
     return [", ".join(ended), f"{gap:.3g}", f"{first:.0f}, {largest:.3g}", ", ".join(dead)]
+
+
+def _index(figures: dict[str, Any]) -> str:
+    goal = figures["to_reach"]
+    lines = ["| | " + " | ".join(figures["data"]) + " | to reach |"]
+    lines += ["|---" * (len(figures["data"]) + 2) + "|"]
+    own = figures["data"].values()
+    rows = [
+        ("build, seconds", [f"{row['build_seconds']:.0f}" for row in own], goal["build_seconds"]),
+        ("peak memory", [f"{row['peak_megabytes']:.0f} MB" for row in own],
+         f"{goal['peak_megabytes']} MB"),
+        ("query, milliseconds, median", [_quietest(row) for row in own],
+         goal["query_milliseconds"]),
+        ("recall of the ten nearest", [f"{row['recall']:.3f}" for row in own], goal["recall"]),
+    ]  # fmt: skip
+    lines += [f"| {name} | {' | '.join(cells)} | {to_reach} |" for name, cells, to_reach in rows]
+    what = (
+        f"{figures['rows']:,} signatures of {figures['dimensions']} dimensions, "
+        f"{next(iter(own))['queries']} queries that are not among them, one after the other; "
+        "the median of the quietest round, and in brackets those of all but the first. Others used "
+        "the machine; the queries had a higher priority. LanceDB uses both of its cores."
+    )
+    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
+
+
+def _quietest(row: dict[str, Any]) -> str:
+    rounds = row["query_milliseconds_rounds"][1:]
+    return f"{row['query_milliseconds']:.1f} ({min(rounds):.1f} to {max(rounds):.1f})"
+
+
+def _index_folders(figures: dict[str, Any]) -> str:
+    lines = [
+        "| folder | a file, the network aside | the network, a file | again, a file | to reach |",
+        "|---|---|---|---|---|",
+    ]
+    for form, row in figures["folders"].items():
+        own = (f"{row[f'{name}milliseconds_a_file']:.2f} ms" for name in ("", "forward_", "again_"))
+        goal = f"{figures['to_reach']['file_milliseconds']} ms" if form == "png" else ""
+        side = row["side"]
+        name = f"{row['files']:,} {form.upper()} of {side} by {side}"
+        lines.append(f"| {name} | {' | '.join(own)} | {goal} |")
+    return "\n".join([*lines, "", _stamp(figures), ""])
 
 
 def _explore_jobs(figures: dict[str, Any]) -> str:

@@ -12,12 +12,21 @@ FLOORS = (
     {"errors", "types"},
     {
         *("signatures", "similarity", "spectrograms", "outputs", "ranks", "runs", "stages"),
-        *("intervals", "whole_batches"),
+        *("intervals", "whole_batches", "hashes"),
     },
     {"memory", "taps", "data", "models"},
     {"skipping", "early_exit", "exploring", "seeing", "on_maps", "robustness", "searching"},
     {"training", "report", "callbacks"},
-    {"benchmarking", "exploration", "sight", "attacking", "answering", "reproduce", "app"},
+    {
+        "benchmarking",
+        "exploration",
+        "sight",
+        "attacking",
+        "answering",
+        "reproduce",
+        "app",
+        "finding",
+    },
     {"cli"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -29,7 +38,7 @@ SIBLINGS = {("types", "errors")}
 HEAVY = {
     *("lightning", "plotly", "jinja2", "PIL", "pyarrow", "pooch", "typer", "rich"),
     *("kornia", "scipy", "sklearn", "transformers", "accelerate", "captum", "matplotlib"),
-    *("faiss", "openTSNE", "cleanlab", "onnx", "onnxruntime", "onnxscript"),
+    *("faiss", "openTSNE", "cleanlab", "onnx", "onnxruntime", "onnxscript", "lancedb"),
     *("librosa", "soundfile", "soxr"),
 }
 """What is imported where it is used, so that `import imprint` stays quick."""

@@ -21,6 +21,7 @@ PUBLIC = [
     "ExitSettings",
     "Exploration",
     "ExploreSettings",
+    "Gallery",
     "ImageSet",
     "ImprintError",
     "MapSettings",

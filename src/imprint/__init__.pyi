@@ -14,6 +14,7 @@ from .exploration import explore as explore
 from .memory import ClassMemory as ClassMemory
 from .on_maps import MapSettings as MapSettings
 from .on_maps import frozen_prefix as frozen_prefix
+from .searching import Gallery as Gallery
 from .sight import SeeSettings as SeeSettings
 from .sight import Sight as Sight
 from .sight import see as see

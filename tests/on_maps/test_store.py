@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from imprint.errors import DamagedFileError, InvalidValueError, StorageError
-from imprint.on_maps import MapStore, StoredMaps, extract, hash_network, hash_tensors
+from imprint.on_maps import MapStore, StoredMaps, extract
 from imprint.on_maps import extraction as extraction_module
 from imprint.on_maps import store as store_module
 
@@ -165,38 +164,3 @@ def test_progress_and_size_are_told_beforehand(tmp_path, small_chunks):
     )
     assert [each.done for each in told] == [0, 4, 8, 10]
     assert told[0].nbytes == 480 == Path(tmp_path / "maps.bin").stat().st_size
-
-
-def test_a_hash_sees_names_types_shapes_and_every_value():
-    some = {"x": torch.zeros(2, 3), "n": torch.tensor(1)}
-    others = [
-        {"y": torch.zeros(2, 3), "n": torch.tensor(1)},
-        {"x": torch.zeros(3, 2), "n": torch.tensor(1)},
-        {"x": torch.zeros(2, 3), "n": torch.tensor(2)},
-        {"x": torch.zeros(2, 3).int(), "n": torch.tensor(1)},
-    ]
-    hashes = {hash_tensors(each) for each in (some, *others)} | {hash_tensors(some, "more")}
-    assert len(hashes) == 6
-    assert hash_tensors(dict(some)) == hash_tensors(some)
-
-
-class Telling(nn.Conv2d):
-    """Prints where it lies, and has a state that is no tensor."""
-
-    def __init__(self, told):
-        super().__init__(1, 1, 1, bias=False)
-        self.told, self.weight.data[:] = told, 1
-
-    def extra_repr(self):
-        return f"{object()}"
-
-    def get_extra_state(self):
-        return {"told": self.told}
-
-    def set_extra_state(self, state):
-        self.told = state["told"]
-
-
-def test_a_network_is_hashed_with_what_it_is_made_of():
-    assert hash_network(Telling(1)) == hash_network(Telling(1)) != hash_network(Telling(2))
-    assert hash_network(nn.ReLU()) != hash_network(nn.LeakyReLU())

@@ -11,10 +11,12 @@ from imprint.cli.bench import bench
 from imprint.cli.early_exit import early_exit
 from imprint.cli.explore import explore
 from imprint.cli.export import export
+from imprint.cli.index import index
 from imprint.cli.lists import ListCommand
 from imprint.cli.plan_skip import plan_skip
 from imprint.cli.predict import predict
 from imprint.cli.reproduce import reproduce
+from imprint.cli.search import search
 from imprint.cli.see import see
 from imprint.cli.train import train
 from imprint.errors import ImprintError
@@ -43,6 +45,8 @@ app.command()(early_exit)
 app.command()(predict)
 app.command()(export)
 app.command(cls=ListCommand)(attack)
+app.command()(index)
+app.command()(search)
 app.command()(reproduce)
 app.add_typer(bench)
 

@@ -21,7 +21,7 @@ from imprint.cli.networks import check_alike
 from imprint.cli.run_data import load_as, split_of
 from imprint.early_exit.extra import special_functions
 from imprint.errors import InvalidValueError
-from imprint.on_maps import hash_tensors
+from imprint.hashes import hash_tensors
 from imprint.report import EXIT_COLUMNS, exit_findings, exit_lines
 from imprint.runs import check_vacant, claim, write_json
 from imprint.training import Trained, find_device, load_trained

@@ -6,8 +6,8 @@ from typing import Any
 
 from imprint.early_exit import EarlyExit
 from imprint.errors import InvalidValueError
+from imprint.hashes import hash_tensors
 from imprint.models import BUILT_IN, build_model, default_layer
-from imprint.on_maps import hash_tensors
 from imprint.runs import read_json
 from imprint.training import Trained, load_trained
 from imprint.types import Normalisation

@@ -6,7 +6,7 @@ from imprint.on_maps.frozen import frozen_prefix
 from imprint.on_maps.prefix import Rest
 from imprint.on_maps.settings import Init, MapSettings
 from imprint.on_maps.stage import Stage, activation_after, stage_maps
-from imprint.on_maps.store import MapStore, StoredMaps, hash_network, hash_tensors
+from imprint.on_maps.store import MapStore, StoredMaps
 
 __all__ = [
     "Extraction",
@@ -20,8 +20,6 @@ __all__ = [
     "activation_after",
     "extract",
     "frozen_prefix",
-    "hash_network",
-    "hash_tensors",
     "map_images",
     "map_planes",
     "stage_maps",

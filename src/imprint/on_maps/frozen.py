@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from imprint.errors import InvalidValueError, LayerError
+from imprint.hashes import hash_network, hash_tensors
 from imprint.on_maps.extraction import Extraction, extract
 from imprint.on_maps.prefix import Rest
-from imprint.on_maps.store import DTYPES, MapStore, StoredMaps, hash_network, hash_tensors
+from imprint.on_maps.store import DTYPES, MapStore, StoredMaps
 from imprint.runs import read_tensors, write_tensors
 
 __all__ = ["Pairs", "as_maps", "frozen_prefix", "stored_prefix"]

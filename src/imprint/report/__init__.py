@@ -40,6 +40,13 @@ from imprint.report.reproduction import (
     reproduce_report,
     verdict_counts,
 )
+from imprint.report.searching import (
+    PairLook,
+    QueryLook,
+    WhyLook,
+    search_findings,
+    search_report,
+)
 from imprint.report.seed_charts import seed_bars, seed_lines
 from imprint.report.seeing import see_report
 from imprint.report.training import train_report, verdict
@@ -62,14 +69,17 @@ __all__ = [
     "LayerLook",
     "Look",
     "OnMaps",
+    "PairLook",
     "PatchesLook",
     "PictureRow",
     "PointMap",
+    "QueryLook",
     "Reported",
     "SeePictures",
     "ShotLook",
     "Shown",
     "WayLook",
+    "WhyLook",
     "accuracies_on_maps",
     "attack_findings",
     "attack_lines",
@@ -91,6 +101,8 @@ __all__ = [
     "picture",
     "point_chart",
     "reproduce_report",
+    "search_findings",
+    "search_report",
     "see_findings",
     "see_report",
     "seed_bars",

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from imprint.data import Batches, batches_of, normalise
 from imprint.errors import InvalidValueError
-from imprint.on_maps import Extraction, MapStore, extract, hash_network, hash_tensors
+from imprint.hashes import hash_network, hash_tensors
+from imprint.on_maps import Extraction, MapStore, extract
 from imprint.on_maps.frozen import as_maps, stored_prefix
 from imprint.training.building import TEST_BATCH
 from imprint.training.settings import TrainSettings

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from imprint.data import batches_of, normalise
 from imprint.errors import InvalidValueError
-from imprint.on_maps import Extraction, MapSettings, activation_after, hash_tensors
+from imprint.hashes import hash_tensors
+from imprint.on_maps import Extraction, MapSettings, activation_after
 from imprint.on_maps.forms import images_an_input
 from imprint.runs import check_vacant, read_json, write_json
 from imprint.training.building import build_trainer

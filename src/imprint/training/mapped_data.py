@@ -10,14 +10,13 @@ from torch import Tensor
 from imprint.data import normalise
 from imprint.data.scaling import float_normalisation
 from imprint.errors import InvalidValueError
+from imprint.hashes import hash_network, hash_tensors
 from imprint.on_maps import (
     Extraction,
     MapSettings,
     MapStore,
     StoredMaps,
     extract,
-    hash_network,
-    hash_tensors,
     map_planes,
     stage_maps,
 )

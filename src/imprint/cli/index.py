@@ -1,0 +1,207 @@
+"""`imprint index`: take the signatures of images and keep them to be searched."""
+
+import json
+import shlex
+import sys
+import time
+from contextlib import redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from imprint.cli import options
+from imprint.cli.folders import new_folder
+from imprint.errors import InvalidValueError, MissingFileError
+from imprint.runs import check_vacant, read_json, write_json
+from imprint.searching import Added, Gallery, is_remote, read_metadata
+from imprint.training import find_device, load_trained
+from imprint.training.results import versions
+
+__all__ = ["index"]
+
+COUNTED = ("added", "replaced", "renewed", "unchanged", "broken")
+
+_what = partial(typer.Option, rich_help_panel="What to index with")
+_where = partial(typer.Option, rich_help_panel="Where to write")
+
+
+def index(
+    context: typer.Context,
+    data: Annotated[
+        str, typer.Argument(help="A folder of images (all below it), an image, or a data set.")
+    ],
+    *,
+    model: Annotated[Path, _what(help="The folder of a run of train.")],
+    layer: Annotated[
+        str | None, _what(help="Where maps are read.", show_default="the run's own")
+    ] = None,
+    metadata: Annotated[
+        Path | None,
+        _what(help="A CSV file with a column id and columns of your own.", show_default="none"),
+    ] = None,
+    batch_size: Annotated[int, _what(help="Images that run together.")] = 32,
+    device: Annotated[str, _what(help="auto, cpu, cuda or mps.")] = "auto",
+    out: Annotated[
+        str | None,
+        _where(
+            help="The index: a new folder or one that goes on, or an address such as s3://….",
+            show_default="runs/index-<time>",
+        ),
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Index images by their signatures; what is there unchanged is skipped."""
+    with redirect_stdout(sys.stderr):  # whatever a network of the user's own prints
+        result = _index(context.params)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+    else:
+        _show(result)
+
+
+def _index(given: dict[str, Any]) -> dict[str, Any]:
+    """Read run and data, index, write the small files beside; what it came to."""
+    begun, place = time.perf_counter(), given["out"] or str(new_folder("index"))
+    _check_place(place)
+    described = {} if given["metadata"] is None else read_metadata(given["metadata"])
+    gallery = _opened(place, given)
+    with _Display() as display:
+        added = gallery.add(
+            given["data"],
+            metadata=described,
+            on_total=display.expect,
+            on_added=display.move,
+            on_broken=display.broken,
+        )
+    if not len(gallery):
+        expected = "at least one image that can be read"
+        raise MissingFileError(f"data: expected {expected}, {added.broken} cannot")
+    display.unmatched(len(described) - added.described)
+    result = _result(gallery, added, given, time.perf_counter() - begun)
+    _write(place, given, result)
+    return result
+
+
+def _opened(place: str, given: dict[str, Any]) -> Gallery:
+    """The index, with the network of the run."""
+    run = given["model"]
+    trained = load_trained(run)
+    layer = given["layer"] or trained.layer
+    if layer is None:
+        layers = ", ".join(name for name, _ in trained.model.named_modules() if name)
+        raise InvalidValueError(f"layer: expected --layer, one of {layers[:300]}")
+    return Gallery(
+        place,
+        model=trained.model.to(find_device(given["device"])),
+        layer=layer,
+        normalisation=trained.normalisation,
+        shape=trained.shape,
+        run=str(run.absolute()),
+        batch_size=given["batch_size"],
+    )
+
+
+def _check_place(place: str) -> None:
+    """Check, before any work, that a place is an index that goes on, or new."""
+    folder = Path(place)
+    if is_remote(place) or (folder / "signatures.lance").is_dir():
+        return
+    config = folder / "config.json"
+    if not (config.is_file() and read_json(config).get("command") == "index"):
+        check_vacant(folder)
+
+
+def _result(
+    gallery: Gallery, added: Added, given: dict[str, Any], seconds: float
+) -> dict[str, Any]:
+    about = gallery.about
+    return {
+        "command": "index",
+        "index": gallery.uri,
+        "data": given["data"],
+        "rows": len(gallery),
+        **{name: getattr(added, name) for name in COUNTED},
+        "layer": about.layer if about else "",
+        "dimensions": about.dimensions if about else 0,
+        "model": about.run if about else "",
+        "seconds": seconds,
+        "versions": versions(),
+    }
+
+
+def _write(place: str, given: dict[str, Any], result: dict[str, Any]) -> None:
+    """Write `config.json` and `result.json` beside the rows; an object store gets none."""
+    if is_remote(place):
+        return
+    asked = {name: given[name] for name in ("data", "batch_size", "device")}
+    paths = {name: None if given[name] is None else str(given[name]) for name in
+             ("model", "metadata")}  # fmt: skip
+    command = shlex.join(["imprint", *sys.argv[1:]])
+    config = {
+        "command": "index",
+        **asked,
+        **paths,
+        "layer": result["layer"],
+        "command_line": command,
+    }
+    write_json(Path(place) / "config.json", config)
+    write_json(Path(place) / "result.json", result)
+
+
+def _show(result: dict[str, Any]) -> None:
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("rows", *COUNTED, "seconds"):
+        table.add_column(name, justify="right")
+    counts = (f"{result[name]:,}" for name in ("rows", *COUNTED))
+    table.add_row(*counts, f"{result['seconds']:.1f}")
+    console.print(table)
+    console.print(result["index"], soft_wrap=True, markup=False)
+
+
+class _Display:
+    """A live bar on a terminal, and a line for what cannot be read; all of it on stderr."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar = Progress(
+            TextColumn("indexing"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed:,.0f} of {task.total:,.0f} images"),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("indexing", total=0)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def expect(self, total: int) -> None:
+        """Say how many there will be."""
+        self._bar.update(self._task, total=total)
+
+    def move(self, added: Added) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=added.seen)
+
+    def broken(self, path: str, reason: str) -> None:
+        """Tell of an image that cannot be read."""
+        own = reason if path in reason else f"{path}: {reason}"
+        self._console.print(f"skipped: {own}", markup=False)
+
+    def unmatched(self, count: int) -> None:
+        """Tell of metadata that no image has."""
+        if count:
+            rows = "row" if count == 1 else "rows"
+            self._console.print(f"metadata: {count:,} {rows} with an id that no image here has")

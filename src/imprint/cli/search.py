@@ -1,0 +1,166 @@
+"""`imprint search`: what is similar to a file or to a row of an index."""
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from imprint.cli import options
+from imprint.errors import InvalidValueError, MissingFileError
+from imprint.finding import SearchResult, find
+from imprint.runs import check_vacant, claim, write_json
+from imprint.searching import About, Gallery, spelled
+from imprint.training import find_device, load_trained
+
+__all__ = ["search"]
+
+_what = partial(typer.Option, rich_help_panel="What to look for")
+_how = partial(typer.Option, rich_help_panel="How to look")
+
+
+def search(
+    context: typer.Context,
+    index: Annotated[str, typer.Argument(help="A folder of index, or an address.")],
+    query: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILE|ID", help="An image, or the id of a row; several for more."),
+    ] = None,
+    *,
+    k: Annotated[int, _what("-k", help="Rows for each query.")] = 10,
+    where: Annotated[
+        str | None,
+        _what(help="A filter on columns: \"collection = 'x' AND year > 1999\".",
+              show_default="all rows"),
+    ] = None,
+    duplicates: Annotated[
+        float | None,
+        _what(help="List pairs of rows at least so similar, such as 0.999.", show_default="none"),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        _how(help="The folder of the run whose signatures it holds.",
+             show_default="the one it was made with"),
+    ] = None,
+    device: Annotated[str, _how(help="auto, cpu, cuda or mps.")] = "auto",
+    out: Annotated[
+        Path | None,
+        options.where(help="A new folder for a report with pictures.", show_default="no report"),
+    ] = None,
+    as_json: Annotated[
+        bool, options.where("--json", help="Print a result a line, as JSON.")
+    ] = False,
+) -> None:  # fmt: skip
+    """Find the images most similar to a file or to a row, or near duplicates."""
+    with redirect_stdout(sys.stderr):  # whatever a network of the user's own prints
+        found = _search(context.params)
+    if as_json:
+        for line in _lines(found.result):
+            typer.echo(json.dumps(line, ensure_ascii=False))
+    else:
+        _show(found.result, out)
+
+
+def _search(given: dict[str, Any]) -> SearchResult:
+    """Open the index, search, write the report where one is asked for."""
+    names, folder = given["query"] or [], given["out"]
+    if not names and given["duplicates"] is None:
+        raise InvalidValueError("query: expected a FILE, an ID or --duplicates, got none")
+    if folder is not None:
+        check_vacant(folder)
+    gallery = Gallery(given["index"])
+    if gallery.about is None:
+        raise MissingFileError(f"index: expected one in {given['index']}, found none")
+    queries = {spelled(name): _query(gallery, name) for name in names}
+    files = any(isinstance(query, Path) for query in queries.values())
+    if files or folder is not None or given["model"] is not None:
+        gallery = _with_model(gallery, gallery.about, given, needed=files)
+    found = find(
+        gallery,
+        queries,
+        k=given["k"],
+        where=given["where"],
+        least=given["duplicates"],
+        pictures=folder is not None,
+    )
+    if folder is not None:
+        _write(found, folder, given)
+    return found
+
+
+def _query(gallery: Gallery, name: str) -> str | Path:
+    """An id, or else a file."""
+    try:
+        return gallery.row(spelled(name)).id
+    except MissingFileError as error:
+        if Path(name).is_file():
+            return Path(name)
+        expected = f"an image file or an id of {gallery.uri}"
+        raise MissingFileError(f"query: expected {expected}, got {spelled(name)!r}") from error
+
+
+def _with_model(gallery: Gallery, about: About, given: dict[str, Any], *, needed: bool) -> Gallery:
+    """The same index, with the network whose signatures it holds, where that is to be had."""
+    run = given["model"] or (Path(about.run) if about.run else None)
+    if run is None or not (run / "config.json").is_file():
+        if needed or given["model"] is not None:
+            got = "none" if run is None else f"{run}, where none is"
+            raise MissingFileError(f"model: expected the run of the index in --model, got {got}")
+        return gallery
+    trained = load_trained(run)
+    return Gallery(
+        gallery.uri,
+        model=trained.model.to(find_device(given["device"])),
+        layer=about.layer,
+        normalisation=trained.normalisation,
+        deviation=about.deviation,
+    )
+
+
+def _write(found: SearchResult, folder: Path, given: dict[str, Any]) -> None:
+    command = shlex.join(["imprint", *sys.argv[1:]])
+    asked = {name: given[name] for name in ("index", "query", "k", "where", "duplicates")}
+    run = None if given["model"] is None else str(given["model"])
+    config = {"command": "search", **asked, "model": run, "command_line": command}
+    write_json(claim(folder) / "config.json", config)
+    found.write(folder, command)
+
+
+def _lines(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for query in result["queries"]:
+        for row in query["found"]:
+            yield {"query": query["query"], **row}
+    yield from result["duplicates"]
+
+
+def _show(result: dict[str, Any], folder: Path | None) -> None:
+    """Print what was found, a table a query, and where the files are."""
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    for query in result["queries"]:
+        if len(result["queries"]) > 1:
+            console.print(query["query"], markup=False)
+        console.print(_table(query["found"], "similarity", ("id", "label")))
+    if result["least"] is not None:
+        console.print(_table(result["duplicates"], "similarity", ("first", "second")))
+    if folder is not None:
+        for name in ("report.html", "result.json"):
+            console.print(str(folder / name), soft_wrap=True, markup=False)
+
+
+def _table(rows: list[dict[str, Any]], number: str, names: tuple[str, ...]) -> Table:
+    """A line a row: its number, then what names it, each shortened where it is long."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(number, justify="right")
+    for name in names:
+        table.add_column(name, overflow="ellipsis", no_wrap=True)
+    for row in rows:
+        cells = ("" if row[name] is None else str(row[name]) for name in names)
+        table.add_row(f"{row[number]:.4f}", *(cell.replace("[", r"\[") for cell in cells))
+    return table

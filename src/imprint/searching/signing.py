@@ -1,0 +1,74 @@
+"""A network and a layer, as what gives images their signatures."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from imprint.data import normalise
+from imprint.errors import InvalidValueError
+from imprint.hashes import hash_network, hash_tensors
+from imprint.outputs import first_tensor
+from imprint.signatures import Deviation, signature
+from imprint.taps import find_layer, maps_at
+from imprint.types import Normalisation
+
+__all__ = ["Signer"]
+
+
+class Signer:
+    """Gives images their signatures at a layer of a network.
+
+    Args:
+        model: any `nn.Module` that takes images; it is left as it was.
+        layer: a name out of `model.named_modules()`.
+        normalisation: of images in bytes; None scales them to [0, 1]. Floats go in as they are.
+        deviation: of the signatures, as for `imprint.signature`.
+
+    Attributes:
+        layer: likewise.
+        said: what an index says of it; its `model` is a hash that tells apart networks, layers and
+            ways whose signatures are not to be compared.
+
+    Raises:
+        LayerError: where the model has no such layer.
+
+    Examples:
+        >>> signer = Signer(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU()), "1")
+        >>> signer(torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 8])
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layer: str,
+        normalisation: Normalisation | None = None,
+        deviation: Deviation = "population",
+    ) -> None:
+        find_layer(model, layer)
+        self._model, self.layer = model, layer
+        self._normalisation, self._deviation = normalisation, deviation
+        scale = None if normalisation is None else tuple(map(tuple, normalisation))
+        self.said: dict[str, Any] = {
+            "model": hash_tensors({}, hash_network(model), layer, scale, deviation),
+            "layer": layer,
+            "normalisation": normalisation,
+            "deviation": deviation,
+        }
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Give the signatures of images `(N, C, H, W)`, uint8 or floats: `(N, D)`, on the CPU."""
+        return signature(self.maps(images), deviation=self._deviation).float().cpu()
+
+    def maps(self, images: Tensor) -> Tensor:
+        """Give the layer's maps of images `(N, C, H, W)`, uint8 or floats."""
+        if images.ndim != 4:
+            raise InvalidValueError(f"images: expected (N, C, H, W), got {tuple(images.shape)}")
+        scale = self._normalisation
+        if images.dtype == torch.uint8 and scale is None:
+            channels = images.shape[1]
+            scale = Normalisation((0.0,) * channels, (1.0,) * channels)
+        given = normalise(images, scale if images.dtype == torch.uint8 else None)
+        weight = next(self._model.parameters(), given)
+        return first_tensor(maps_at(self._model, self.layer, given.to(weight.device)), self.layer)
