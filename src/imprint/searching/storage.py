@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from imprint.errors import DamagedFileError, ImprintError, StorageError
+from imprint.errors import DamagedFileError, ImprintError, InvalidValueError, StorageError
 
 __all__ = ["is_remote", "told"]
 
@@ -43,6 +43,7 @@ def told(uri: str) -> Iterator[None]:
     Raises:
         StorageError: where a disk is full, a folder read-only, an object store out of reach.
         DamagedFileError: where a file of the index is missing or cannot be read.
+        InvalidValueError: for a text that is none, as a file's name may be.
 
     Examples:
         >>> with told("albums.lance"):
@@ -54,6 +55,8 @@ def told(uri: str) -> Iterator[None]:
         yield
     except ImprintError:
         raise
+    except UnicodeEncodeError as error:
+        raise InvalidValueError(f"{uri}: expected texts in UTF-8, got {error.object!a}") from error
     except (RuntimeError, OSError, ValueError) as error:
         raise _translated(uri, error) from error
 
