@@ -317,3 +317,14 @@ class OnlyNamed(nn.Module):
 def test_whatever_a_first_network_raises_is_told():
     with pytest.raises(InvalidValueError, match="first: expected one that takes images"):
         calibrate(OnlyNamed())
+
+
+@torch.no_grad()
+def test_networks_may_differ_in_precision(model, small):
+    first, routes = asked_first(small, 0.5), []
+    half = copy.deepcopy(model).bfloat16()
+    with EarlyExit((first,))(half, routes.append):
+        found = half(IMAGES.bfloat16())
+    assert found.isfinite().all()
+    sure = margins(small(IMAGES.bfloat16().float())) >= first.threshold
+    assert routes[0].taken.tolist() == (~sure).long().tolist()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import torch
 from PIL import Image
 
 from imprint.data import load
+from imprint.early_exit import EarlyExit, Exit, Head
 from imprint.errors import (
     DamagedFileError,
     InvalidValueError,
@@ -529,3 +531,28 @@ def test_images_do_not_fit_a_network_for_sound(here, pictures):
     gallery.add(pictures, on_broken=lambda _, reason: told.append(reason))
     assert len(told) == 24
     assert "expected 2 channels, as of sound, which no image file has" in told[0]
+
+
+def test_threads_may_search_at_once(here, pictures):
+    gallery = here(model=network(), **LOOK)
+    gallery.add(pictures)
+    paths = [pictures / own for own in ("lying/000.png", "standing/001.png")] * 20
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda path: gallery.search(path, k=1)[0].id, paths))
+    assert found == [path.relative_to(pictures).as_posix() for path in paths]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_a_network_of_another_precision_signs_too(here, pictures, dtype):
+    gallery = here(model=network().to(dtype), **LOOK)
+    assert gallery.add(pictures).added == 24
+    assert gallery.search(pictures / "lying" / "000.png", k=1)[0].id == "lying/000.png"
+
+
+def test_a_network_with_open_exits_is_refused(here, pictures):
+    model = network().eval()
+    head = Head(torch.zeros(2, 12), torch.tensor([0.0, 9.0]))
+    with EarlyExit((Exit("1", (6, 6, 6), head, 1.0),))(model):
+        gallery = here(model=model, **LOOK)
+        with pytest.raises(LayerError, match="expected one without open exits"):
+            gallery.add(pictures)

@@ -56,7 +56,7 @@ class FirstNetwork:
         """
         if self.network.training:
             raise InvalidValueError("first: expected one in eval mode, got one in train mode")
-        logits = first_tensor(self.network(images), FIRST).float()
+        logits = _asked(self.network, images).float()
         if logits.ndim != 2 or len(logits) != len(images) or logits.shape[1] < 2:
             expected = f"logits ({len(images)}, K), K at least 2"
             raise InvalidValueError(f"first: expected {expected}; got {tuple(logits.shape)}")
@@ -105,10 +105,16 @@ def check_first(first: Any, model: nn.Module, images: Tensor) -> None:
         expected = tuple(first_tensor(model(images), "the model").shape)
         try:
             with torch.autocast(images.device.type, enabled=False):  # as it is asked later
-                got = tuple(first_tensor(first(images), FIRST).shape)
+                got = tuple(_asked(first, images).shape)
         except Exception as error:  # whatever a user's own code raises
             takes = f"images {tuple(images.shape[1:])} of {images.device}"
             reason = " ".join(str(error).split())[:200]
             raise InvalidValueError(f"first: expected one that takes {takes}, {reason}") from error
     if got != expected:
         raise InvalidValueError(f"first: expected logits {expected}, as of the model; got {got}")
+
+
+def _asked(network: nn.Module, images: Tensor) -> Tensor:
+    """What a network says of images, which are brought to the precision of its weights."""
+    weight = next((own for own in network.parameters() if own.is_floating_point()), images)
+    return first_tensor(network(images.to(weight.dtype)), FIRST)
