@@ -16,6 +16,9 @@ MISSING = "Not found"
 REACHED = ("Generic S3", 'store: "S3"', "status: 4", "status: 5", "error sending request")
 """What the database's errors say where an object store does not answer or refuses."""
 
+CROSSED = ("already exists", "ommit conflict")
+"""What they say where two write at once."""
+
 
 def is_remote(uri: str) -> bool:
     """Tell whether an index lies in an object store.
@@ -56,7 +59,8 @@ def told(uri: str) -> Iterator[None]:
     except ImprintError:
         raise
     except UnicodeEncodeError as error:
-        raise InvalidValueError(f"{uri}: expected texts in UTF-8, got {error.object!a}") from error
+        got = error.object[max(0, error.start - 20) : error.end]
+        raise InvalidValueError(f"{uri}: expected texts in UTF-8, got {got!a}") from error
     except (RuntimeError, OSError, ValueError) as error:
         raise _translated(uri, error) from error
 
@@ -66,6 +70,8 @@ def _translated(uri: str, error: Exception) -> ImprintError:
     code = _code_of(error, text)
     if code is not None and code != errno.ENOENT:
         return StorageError(f"{uri}: expected to be able to write here, {os.strerror(code)}")
+    if any(part in text for part in CROSSED):
+        return StorageError(f"{uri}: expected no other process to write here, {_short(text)}")
     if is_remote(uri) and any(part in text for part in REACHED):
         return StorageError(f"{uri}: expected an object store that answers, got {_short(text)}")
     if code == errno.ENOENT and not Path(uri).exists():
