@@ -214,3 +214,31 @@ def test_pitch_classes_stand_in_their_order():
     assert strongest.tolist() == list(range(12))
     rising = log_mel(waveforms).mean(2).argmax(1)
     assert all(low <= high for low, high in itertools.pairwise(rising.tolist()))
+
+
+def test_an_empty_batch_gives_an_empty_batch():
+    assert spectrogram_images(torch.zeros(0, 1600)).shape == (0, 2, 64, 4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_short_floats_are_computed_in_long_ones(dtype):
+    waveforms = torch.randn(2, 4000).to(dtype)
+    images = spectrogram_images(waveforms)
+    assert images.dtype == torch.float32
+    assert torch.equal(images, spectrogram_images(waveforms.float()))
+
+
+def test_autocast_takes_no_digits():
+    waveforms = torch.randn(2, 4000)
+    expected = spectrogram_images(waveforms)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(spectrogram_images(waveforms), expected)
+
+
+def test_what_inference_mode_has_made_serves_gradients():
+    settings = SpectrogramSettings(mels=47)  # of no other test: banks are kept
+    with torch.inference_mode():
+        spectrogram_images(torch.randn(1, 4000), settings)
+    waveforms = torch.randn(1, 4000, dtype=torch.float64, requires_grad=True)
+    torch.autograd.backward(spectrogram_images(waveforms, settings).sum())
+    assert waveforms.grad.isfinite().all()

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -171,7 +173,8 @@ def power_spectrum(waveforms: Tensor, settings: SpectrogramSettings = USUAL) -> 
 
     Returns:
         `(N, 1 + fft_size // 2, T)`, `T = 1 + samples // hop`: Hann's window, frames centred, zeros
-        beyond the ends. Waveforms are scaled to peak 1, silent ones to zero.
+        beyond the ends. Waveforms are scaled to peak 1, silent ones to zero. In float32, or in
+        float64 where they are.
 
     Raises:
         InvalidValueError: for another shape, an integer type, no sample, or a sample that is not
@@ -184,6 +187,10 @@ def power_spectrum(waveforms: Tensor, settings: SpectrogramSettings = USUAL) -> 
     if waveforms.ndim != 2 or not waveforms.is_floating_point() or not waveforms.shape[1]:
         got = f"{tuple(waveforms.shape)} of {waveforms.dtype}"
         raise InvalidValueError(f"waveforms: expected (N, samples) of floats, got {got}")
+    waveforms = waveforms if waveforms.dtype == torch.float64 else waveforms.float()
+    if not len(waveforms):  # of which some transforms will not do
+        frames = 1 + waveforms.shape[1] // settings.hop
+        return waveforms.new_zeros(0, 1 + settings.fft_size // 2, frames)
     spectrum = torch.stft(
         _levelled(waveforms),
         settings.fft_size,
@@ -204,18 +211,22 @@ def _levelled(waveforms: Tensor) -> Tensor:
 
 
 def _log_mel(power: Tensor, settings: SpectrogramSettings) -> Tensor:
-    bank = _mel_bank(settings).to(power)
-    bands = bank @ power[:, : bank.shape[1]]
+    bands = _weighed(_mel_bank(settings), power)
     return _decibels(bands, bands.amax((1, 2), keepdim=True)).clamp_(min=-settings.depth)
 
 
 def _chroma(power: Tensor, settings: SpectrogramSettings) -> Tensor:
-    bank = _chroma_bank(settings).to(power)
-    classes = bank @ power[:, : bank.shape[1]]
+    classes = _weighed(_chroma_bank(settings), power)
     strongest = classes.amax(1, keepdim=True)
     level = _decibels(strongest, strongest.amax(2, keepdim=True))
     fade = ((level + settings.depth) / FADE).clamp_(0, 1)
     return classes / strongest.clamp(min=torch.finfo(power.dtype).tiny) * fade
+
+
+def _weighed(bank: Tensor, power: Tensor) -> Tensor:
+    """Sums of power by a filter bank's rows, in all their digits also within autocast."""
+    with torch.autocast(power.device.type, enabled=False):
+        return bank.to(power) @ power[:, : bank.shape[1]]
 
 
 def _decibels(power: Tensor, reference: Tensor) -> Tensor:
@@ -240,7 +251,7 @@ def _mel_bank(settings: SpectrogramSettings) -> Tensor:
     if empty:
         expected = f"bands that frames of {settings.fft_size} samples can tell apart"
         raise InvalidValueError(f"mels: expected {expected}, got {settings.mels}, {empty} empty")
-    return torch.from_numpy(bank)[:, : _bins(settings)].contiguous()
+    return _kept(bank, settings)
 
 
 @cache
@@ -249,15 +260,15 @@ def _chroma_bank(settings: SpectrogramSettings) -> Tensor:
     bank = _filters().chroma(
         sr=settings.sample_rate, n_fft=settings.fft_size, tuning=0.0, dtype=float
     )
-    weights = torch.from_numpy(bank)[:, : _bins(settings)].contiguous()
-    frequencies = torch.arange(weights.shape[1]) * settings.sample_rate / settings.fft_size
-    weights[:, frequencies < settings.lowest] = 0
-    return weights
+    frequencies = np.arange(bank.shape[1]) * settings.sample_rate / settings.fft_size
+    return _kept(np.where(frequencies < settings.lowest, 0, bank), settings)
 
 
-def _bins(settings: SpectrogramSettings) -> int:
-    """How many frequencies of the spectrum lie within the image's range."""
-    return int(settings.top * settings.fft_size / settings.sample_rate) + 1
+def _kept(bank: npt.NDArray[np.float64], settings: SpectrogramSettings) -> Tensor:
+    """A bank up to the image's highest frequency, to be kept: never a tensor of inference mode."""
+    bins = int(settings.top * settings.fft_size / settings.sample_rate) + 1
+    with torch.inference_mode(mode=False):
+        return torch.from_numpy(bank)[:, :bins].contiguous()
 
 
 def _filters() -> ModuleType:

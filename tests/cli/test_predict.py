@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -215,7 +216,8 @@ def test_a_small_network_is_asked_first(imprint, place, tmp_path, monkeypatch):
         0.7, "--calibration-share", 0.8, "--layer", "block1", "--device", "cpu",
     ]  # fmt: skip
     exits = tmp_path / "exits"
-    code, shown, err = imprint(*asked, "--first", place / "small", "--out", exits)
+    below = os.path.relpath(place / "small")  # found again from another folder
+    code, shown, err = imprint(*asked, "--first", below, "--out", exits)
     assert code == 0, err
     assert "first network" in shown
     result = json.loads((exits / "result.json").read_text())
@@ -239,6 +241,11 @@ def test_a_small_network_is_asked_first(imprint, place, tmp_path, monkeypatch):
     assert code == 2
     assert "none" in err
     config = json.loads((exits / "config.json").read_text())
+    assert config["first"] == str((place / "small").resolve())
+    (exits / "config.json").write_text(json.dumps(config | {"first": "gone"}))
+    code, _, err = imprint("predict", place / "run0", place / "pictures", "--exits", exits)
+    assert code == 2
+    assert "exits: expected the run of the network that they ask first in gone, found none" in err
     (exits / "config.json").write_text(json.dumps(config | {"first": str(place / "run1")}))
     code, _, err = imprint("predict", place / "run0", place / "pictures", "--exits", exits)
     assert code == 2
@@ -264,3 +271,20 @@ def test_mistakes_are_one_line(imprint, place, tmp_path, arguments, message):
     assert code == 2
     assert err.splitlines()[-1].startswith("imprint: error: ")
     assert message in err
+
+
+def test_a_first_network_that_is_not_taken_is_not_needed(imprint, place, tmp_path, monkeypatch):
+    costs = Costs(torch.tensor([0.1]), torch.tensor([0.01]), 1.0).behind(9.0)
+    monkeypatch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, costs))
+    shutil.copytree(place / "small", tmp_path / "small")
+    code, _, err = imprint(
+        "early-exit", place / "run0", place / "pictures", "--max-extra-error", 0.2, "--confidence",
+        0.7, "--calibration-share", 0.8, "--layer", "block1", "--device", "cpu", "--first",
+        tmp_path / "small", "--out", tmp_path / "exits",
+    )  # fmt: skip
+    assert code == 0, err
+    shutil.rmtree(tmp_path / "small")
+    code, _, err = imprint(
+        "predict", place / "run0", place / "pictures", "--exits", tmp_path / "exits"
+    )
+    assert code == 0, err

@@ -5,6 +5,7 @@ import os
 import shutil
 
 import pytest
+import torch
 
 from imprint import Gallery
 
@@ -142,3 +143,27 @@ def test_mistakes_are_one_line(imprint, album, indexed, tmp_path, arguments, mes
     assert err.splitlines()[-1].startswith("imprint: error: ")
     assert message in err
     assert len(err.splitlines()) <= 2
+
+
+def test_signatures_that_were_given_have_a_report_too(imprint, tmp_path):
+    gallery = Gallery(tmp_path / "own")
+    ids = [r"x\[/b]", "y", "z"]
+    gallery.add_signatures(torch.rand(3, 5), ids)  # of an odd length: no means and deviations
+    code, out, err = imprint("search", tmp_path / "own", "y", "--out", tmp_path / "found")
+    assert code == 0, err
+    assert ids[0] in out
+    assert "Why" not in (tmp_path / "found" / "report.html").read_text()
+
+
+def test_a_name_that_is_too_long_is_one_line(imprint, indexed):
+    code, _, err = imprint("search", indexed, "x" * 5000)
+    assert code == 2
+    assert len(err) < 200
+
+
+def test_a_filter_names_files_as_the_index_does(imprint, indexed):
+    code, out, err = imprint(
+        "search", indexed, "dark/000.png", "--where", "id != 'caf\udce9.png'", "--json"
+    )
+    assert code == 0, err
+    assert out

@@ -238,3 +238,34 @@ def test_level_and_codec_hardly_move_an_image(tmp_path):
     assert moved["quiet"] < 1e-3
     assert moved["resampled"] < 5e-3
     assert moved["coded"] < spread / 5
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_file_without_a_sample_of_use_is_told(tmp_path, monkeypatch, cached):
+    monkeypatch.setenv("IMPRINT_CACHE", str(tmp_path / "cache") if cached else "")
+    path = write_tone(tmp_path / "tones" / "a.wav")
+    soundfile.write(path, np.full(16_000, np.nan), 16_000, subtype="FLOAT")
+    with pytest.raises(InvalidValueError, match=r"got none: .*a\.wav: expected finite samples"):
+        survey(tmp_path / "tones")
+
+
+def test_a_sound_beyond_all_measure_is_broken_not_the_set(tmp_path):
+    write_tone(tmp_path / "a.wav", rate=44_100)
+    draw = np.random.default_rng(0)
+    loud = draw.choice([3e38, -3e38], 44_100)  # finite, until a filter overshoots
+    soundfile.write(tmp_path / "b.wav", loud, 44_100, subtype="FLOAT")
+    part = survey(tmp_path)["all"]
+    assert len(part.images) == 1
+    assert [own.path for own in part.unreadable] == ["b.wav"]
+
+
+def test_short_excerpts_have_names_of_their_own(tmp_path):
+    write_tone(tmp_path / "a.wav")
+    part = survey(tmp_path, audio=AudioOptions(seconds=0.05))["all"]
+    assert len(set(part.paths)) == len(part.paths) == 20
+    assert part.paths[1] == "a.wav, 0.050 s"
+
+
+def test_a_table_of_another_kind_does_not_stand_in_the_way(tone_folder):
+    (tone_folder / "notes.csv").write_bytes("Stück;Jahr".encode("latin-1"))
+    assert len(load(tone_folder, audio=SHORT).train) == 24

@@ -163,3 +163,21 @@ def test_where_images_are_kept(monkeypatch, tmp_path):
 def test_no_files():
     with pytest.raises(InvalidValueError, match="at least one file"):
         sound_images([], AUDIO)
+
+
+def test_what_is_not_whole_is_replaced(files, tmp_path, unread):
+    cache = tmp_path / "cache"
+    expected = sound_images(files, AUDIO, cache=cache).images.clone()
+    (only(cache) / "images.bin").write_bytes(b"")
+    sound_images(files, AUDIO, cache=cache)
+    unread()
+    assert torch.equal(sound_images(files, AUDIO, cache=cache).images, expected)
+
+
+def test_a_file_that_goes_while_it_is_looked_at(files, tmp_path, monkeypatch):
+    expected = sound_images(files[1:], AUDIO).images
+    monkeypatch.setattr(audio_cache.os, "access", lambda *_: True)
+    files[0].path.unlink()
+    found = sound_images(files, AUDIO, lenient=True, cache=tmp_path / "cache")
+    assert torch.equal(found.images, expected)
+    assert list(found.failures) == [0]

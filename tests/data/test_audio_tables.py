@@ -104,3 +104,13 @@ def test_a_table_that_is_a_link_out_is_not_read(tmp_path):
     (tmp_path / "music").mkdir()
     (tmp_path / "music" / "tracks.csv").symlink_to(table(tmp_path, "file,label\n", "secret.csv"))
     assert find_table(tmp_path / "music") is None
+
+
+def test_a_column_that_comes_twice_is_refused(tmp_path):
+    with pytest.raises(InvalidValueError, match="each column once, got file, label, label"):
+        files_in_table(table(tmp_path, "file,label,label\na.wav,x,\n"))
+
+
+def test_two_spellings_of_a_path_are_one_track(tmp_path):
+    files = files_in_table(table(tmp_path, "file,label\na.wav,x\n./a.wav,x\n"))
+    assert [file.track for file in files] == ["a.wav", "a.wav"]

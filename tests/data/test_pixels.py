@@ -131,3 +131,12 @@ def test_an_rgba_array_is_laid_on_white_as_pillow_does(last):
     laid = to_pixels(given, "x").numpy().astype(int)
     assert laid.shape == (3, 5, 7)
     assert abs(laid - expected).max() <= 1
+
+
+def test_whatever_pillow_raises_of_damage_is_told():
+    frames = [Image.new("P", (4, 4), colour) for colour in (0, 3)]
+    frames[0].save(file := io.BytesIO(), "gif", save_all=True, append_images=frames[1:])
+    damaged = bytearray(file.getvalue())
+    damaged[-1] = ord("!")  # begins an extension that is not there: an IndexError of Pillow's
+    with pytest.raises(DamagedFileError, match="row 3: expected an image"):
+        read_header(bytes(damaged), "row 3")

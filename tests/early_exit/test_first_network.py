@@ -20,6 +20,7 @@ from imprint.early_exit import (
     margins,
 )
 from imprint.early_exit.costs import measure_costs
+from imprint.early_exit.held_out import answer_held_out
 from imprint.errors import InvalidValueError, LayerError
 from imprint.models import build_model
 from imprint.skipping import SkipGate
@@ -249,3 +250,81 @@ def test_it_costs_what_it_takes_and_stands_before_the_layers(model, small):
     assert len(costs.layers) == len(costs.heads) == len(alone.layers) + 1
     assert costs.fixed.tolist()[0] == 0
     assert 0 < costs.heads[0] < costs.whole
+
+
+class Parts(nn.Module):
+    """The first layers of another network, with an end of its own."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.stem, self.layer1, self.end = model.stem, model.layer1, nn.Linear(16, 10)
+
+    def forward(self, images):
+        return self.end(self.layer1(self.stem(images)).mean((2, 3)))
+
+
+@torch.no_grad()
+def test_layers_may_be_shared_with_the_network(model):
+    first, routes = asked_first(Parts(model).eval(), 0.5), []
+    head = Head(torch.zeros(10, 32), torch.arange(10.0), "probe")
+    with EarlyExit((first, Exit("layer1", (16, 32, 32), head, 0.5)))(model, routes.append):
+        model(IMAGES)
+    sure = margins(first.network(IMAGES)) >= first.threshold
+    assert routes[0].taken.tolist() == (~sure).long().tolist()
+
+
+class Few(nn.Module):
+    """Loses rows, as one with an open gate does."""
+
+    def forward(self, images):
+        return images.flatten(1)[:3, :10]
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (Few(), r"expected logits \(12, K\), K at least 2; got \(3, 10\)"),
+        (nn.Flatten(0), r"expected logits \(12, K\), K at least 2; got \(36864,\)"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(3072, 7)), "the same classes, got 7 and 10"),
+    ],
+)
+@torch.no_grad()
+def test_answers_that_are_not_of_these_images_are_refused(model, network, message):
+    half = asked_first(network.eval(), 0.5) if "7" in message else None
+    with pytest.raises(InvalidValueError, match=message):  # noqa: SIM117
+        with EarlyExit((half or FirstNetwork(network.eval(), SHAPE, 0.0),))(model):
+            model(IMAGES)
+
+
+@torch.no_grad()
+def test_within_autocast_it_answers_as_in_calibration(model, small):
+    own = copy.deepcopy(small)
+    batches = [(IMAGES, torch.arange(12) % 10)]
+    head = Head(torch.zeros(10, 32), torch.arange(10.0), "probe")
+    plain = answer_held_out(model, ["layer1"], {"probe": [head]}, batches, own)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = answer_held_out(model, ["layer1"], {"probe": [head]}, batches, own)
+    assert found.outcomes["probe"].margins[0].equal(plain.outcomes["probe"].margins[0])
+
+
+class OnlyNamed(nn.Module):
+    """Takes its images by name alone."""
+
+    def forward(self, *, pixel_values):
+        return pixel_values.flatten(1)[:, :2]
+
+
+def test_whatever_a_first_network_raises_is_told():
+    with pytest.raises(InvalidValueError, match="first: expected one that takes images"):
+        calibrate(OnlyNamed())
+
+
+@torch.no_grad()
+def test_networks_may_differ_in_precision(model, small):
+    first, routes = asked_first(small, 0.5), []
+    half = copy.deepcopy(model).bfloat16()
+    with EarlyExit((first,))(half, routes.append):
+        found = half(IMAGES.bfloat16())
+    assert found.isfinite().all()
+    sure = margins(small(IMAGES.bfloat16().float())) >= first.threshold
+    assert routes[0].taken.tolist() == (~sure).long().tolist()

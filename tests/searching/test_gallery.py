@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import torch
 from PIL import Image
 
 from imprint.data import load
+from imprint.early_exit import EarlyExit, Exit, Head
 from imprint.errors import (
     DamagedFileError,
     InvalidValueError,
@@ -26,6 +28,7 @@ from imprint.errors import (
 from imprint.searching import Added, adding
 from imprint.searching import cells as cells_module
 from imprint.searching import gallery as gallery_module
+from imprint.searching import store as store_module
 from imprint.signatures import signature
 from imprint.similarity import nearest
 from imprint.taps import maps_at
@@ -490,3 +493,66 @@ def test_neighbours_of_digits_share_their_class(here):
     labels = [digits.class_names[digits.labels[row]] for row in range(0, 1200, 12)]
     right = [own.label == label for rows, label in zip(found, labels, strict=True) for own in rows]
     assert sum(right) / len(right) > 0.5  # by chance 0.1; even an untrained network tells digits
+
+
+@pytest.mark.parametrize("name", ["music:2024", "a#b?c=d", "50%25", "a b"])
+def test_a_folder_may_have_any_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    gallery_module.Gallery(name).add_signatures(drawn(3), names(3))
+    assert (tmp_path / name).is_dir()
+    assert len(gallery_module.Gallery(name)) == 3
+
+
+def test_a_reader_sees_columns_that_came_since(here, monkeypatch):
+    here().add_signatures(drawn(3), names(3))
+    reader = here()
+    reader.search("00000")
+    here().add_signatures(drawn(1, seed=1), ["new"], metadata={"new": {"place": "Graz"}})
+    monkeypatch.setattr(store_module, "FRESH", timedelta(0))
+    reader._store._table.checkout_latest()
+    assert {row.id: row.metadata for row in reader.search("00000")}["new"] == {"place": "Graz"}
+
+
+def test_what_is_no_file_does_not_keep_us_waiting(here, pictures):
+    os.mkfifo(pictures / "pipe.png")
+    (pictures / "circle.png").symlink_to("circle.png")
+    told = []
+    added = here(model=network(), layer="1").add(
+        pictures, on_broken=lambda own, reason: told.append((own, reason))
+    )
+    assert added.added == 24
+    assert [own for own, _ in told] == ["circle.png", "pipe.png"]
+    assert "pipe.png: expected a file, found none" in told[1]
+
+
+def test_images_do_not_fit_a_network_for_sound(here, pictures):
+    told = []
+    gallery = here(model=network(channels=2), layer="1", shape=(2, 8, 8))
+    gallery.add(pictures, on_broken=lambda _, reason: told.append(reason))
+    assert len(told) == 24
+    assert "expected 2 channels, as of sound, which no image file has" in told[0]
+
+
+def test_threads_may_search_at_once(here, pictures):
+    gallery = here(model=network(), **LOOK)
+    gallery.add(pictures)
+    paths = [pictures / own for own in ("lying/000.png", "standing/001.png")] * 20
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda path: gallery.search(path, k=1)[0].id, paths))
+    assert found == [path.relative_to(pictures).as_posix() for path in paths]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_a_network_of_another_precision_signs_too(here, pictures, dtype):
+    gallery = here(model=network().to(dtype), **LOOK)
+    assert gallery.add(pictures).added == 24
+    assert gallery.search(pictures / "lying" / "000.png", k=1)[0].id == "lying/000.png"
+
+
+def test_a_network_with_open_exits_is_refused(here, pictures):
+    model = network().eval()
+    head = Head(torch.zeros(2, 12), torch.tensor([0.0, 9.0]))
+    with EarlyExit((Exit("1", (6, 6, 6), head, 1.0),))(model):
+        gallery = here(model=model, **LOOK)
+        with pytest.raises(LayerError, match="expected one without open exits"):
+            gallery.add(pictures)

@@ -69,3 +69,13 @@ def test_a_column_holds_one_kind():
     assert kinds_of([{"größe": 1}, {"größe": None, "label": "x"}]) == {"größe": "number"}
     with pytest.raises(InvalidValueError, match="x: expected numbers, got 'a'"):
         kinds_of([{"x": 1}, {"x": "a"}])
+
+
+def test_labels_are_texts_and_numbers_are_written_as_people_do(tmp_path):
+    path = tmp_path / "some.csv"
+    path.write_text("id,label,code\na,0,1_2\nb,07,3\n")
+    assert read_metadata(path) == {
+        "a": {"label": "0", "code": "1_2"},
+        "b": {"label": "07", "code": "3"},
+    }
+    assert kinds_of(read_metadata(path).values()) == {"code": "text"}

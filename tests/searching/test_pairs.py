@@ -52,3 +52,20 @@ def test_a_single_row_has_no_pair(here):
     gallery.add_signatures(drawn(1), ["a"])
     assert gallery.near_duplicates(0.5) == []
     assert near_pairs(gallery._store, 0.5, most=10, exact=0) == []
+
+
+def test_many_equal_rows_take_no_longer(here, monkeypatch):
+    gallery = here()
+    gallery.add_signatures(torch.ones(600, 12), names(600))
+    made = []
+    made_of = pairs_module._pair
+    monkeypatch.setattr(pairs_module, "_pair", lambda *own: made.append(1) or made_of(*own))
+    found = gallery.near_duplicates(0.999, most=10)
+    assert len(found) == 10
+    assert len(made) == 10  # of 179,700
+
+
+def test_the_least_similarity_of_all_pairs_no_row_with_itself(here):
+    gallery = here()
+    gallery.add_signatures(torch.eye(3, 12), names(3))
+    assert gallery.near_duplicates(1e-7) == []

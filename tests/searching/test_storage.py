@@ -19,12 +19,23 @@ from .conftest import BUCKET, drawn
         (PermissionError(13, "Permission denied"), StorageError, "write here, Permission denied"),
         (RuntimeError("lance error: LanceError(IO): broken, /a/b.rs:1:2"), DamagedFileError,
          "albums: expected an index that can be read, got broken"),
+        (RuntimeError("lance error: Retryable commit conflict for version 3"), StorageError,
+         "albums: expected no other process to write here, Retryable commit conflict"),
+        (UnicodeEncodeError("utf-8", "x" * 999 + "\udce9", 999, 1000, "no"), InvalidValueError,
+         r"^albums: expected texts in UTF-8, got 'x{20}\\udce9'$"),
         (InvalidValueError("as it is"), InvalidValueError, "^as it is$"),
     ],
 )  # fmt: skip
 def test_errors_are_translated(error, kind, message):
     with pytest.raises(kind, match=message), told("albums"):
         raise error
+
+
+def test_two_that_make_an_index_at_once_are_told(here):
+    one, other = here(), here()
+    one.add_signatures(drawn(1), ["a"])
+    with pytest.raises(StorageError, match="expected no other process to write here"):
+        other.add_signatures(drawn(1), ["b"])
 
 
 def test_an_object_store_that_refuses_is_told(server):

@@ -1,5 +1,6 @@
 """The `imprint` command: its commands, and how it ends on a mistake or an interruption."""
 
+import errno
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -80,6 +81,10 @@ def main() -> None:
         _leave(f"imprint: error: {error}", 2)
     except typer.Abort:
         code = _INTERRUPTED
+    except OSError as error:  # before Python 3.12 to ask whether a file is there may fail
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        _leave(f"imprint: error: expected a shorter name, got {str(error.filename)[:60]}…", 2)
     except Exception as error:  # click's own errors of usage carry their code
         if not hasattr(error, "exit_code"):
             raise

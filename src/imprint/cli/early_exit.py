@@ -109,9 +109,7 @@ def _early_exit(given: dict[str, Any]) -> tuple[EarlyExitResult, Path]:
     )
     command = shlex.join(["imprint", *sys.argv[1:]])
     asked = {key: given[key] for key in ("data", "image_size", "device")}
-    asked |= {"first": None, "first_weights": None}
-    if first is not None:
-        asked |= {"first": str(given["first"]), "first_weights": hash_tensors(first.state_dict())}
+    asked |= _first_note(given["first"], found.exits.first)
     config = {"command": "early-exit", "run": run, "weights": weights, **asked, **asdict(settings)}
     write_json(claim(folder) / "config.json", {**config, "command_line": command})
     found.write(folder, command)
@@ -134,6 +132,14 @@ def _first(folder: Path | None, trained: Trained, run: str, data: str) -> nn.Mod
         expected = f"a run that held out the same images as {run} (--seed, --test-share)"
         raise InvalidValueError(f"first: expected {expected}; {folder} held out others")
     return first.model
+
+
+def _first_note(folder: Path | None, taken: nn.Module | None) -> dict[str, str | None]:
+    """Where the network lies that is asked first, and which it is; without weights it is none."""
+    return {
+        "first": None if folder is None else str(folder.resolve()),
+        "first_weights": None if taken is None else hash_tensors(taken.state_dict()),
+    }
 
 
 def _show(found: EarlyExitResult, folder: Path) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from imprint.early_exit import EarlyExit
-from imprint.errors import InvalidValueError
+from imprint.errors import InvalidValueError, MissingFileError
 from imprint.hashes import hash_tensors
 from imprint.models import BUILT_IN, build_model, default_layer
 from imprint.runs import read_json
@@ -145,10 +147,21 @@ def exits_of(folder: Path | None, trained: Trained, run: Path) -> EarlyExit | No
     if folder is None:
         return None
     asked = read_json(folder / "config.json")
-    first = None if asked.get("first") is None else load_trained(Path(asked["first"])).model
+    first = _first_of(asked)
     loaded = EarlyExit.load(folder / "exits.safetensors", first=first)
     for name, model, own in (("", trained.model, run), ("first_", first, asked.get("first"))):
         if model is not None and asked.get(f"{name}weights") != hash_tensors(model.state_dict()):
             got = f"those of {asked.get('run', 'another network')}"
             raise InvalidValueError(f"exits: expected those of the network in {own}, got {got}")
     return loaded
+
+
+def _first_of(asked: Mapping[str, Any]) -> nn.Module | None:
+    """The network that the exits of a run ask first; None where they ask none."""
+    if asked.get("first_weights") is None:
+        return None
+    folder = Path(asked["first"])
+    if not (folder / "config.json").is_file():
+        expected = f"the run of the network that they ask first in {folder}"
+        raise MissingFileError(f"exits: expected {expected}, found none")
+    return load_trained(folder).model

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from imprint.cli import options
 from imprint.errors import InvalidValueError, MissingFileError
@@ -86,7 +87,7 @@ def _search(given: dict[str, Any]) -> SearchResult:
         gallery,
         queries,
         k=given["k"],
-        where=given["where"],
+        where=None if given["where"] is None else spelled(given["where"]),
         least=given["duplicates"],
         pictures=folder is not None,
     )
@@ -162,5 +163,5 @@ def _table(rows: list[dict[str, Any]], number: str, names: tuple[str, ...]) -> T
         table.add_column(name, overflow="ellipsis", no_wrap=True)
     for row in rows:
         cells = ("" if row[name] is None else str(row[name]) for name in names)
-        table.add_row(f"{row[number]:.4f}", *(cell.replace("[", r"\[") for cell in cells))
+        table.add_row(f"{row[number]:.4f}", *map(Text, cells))
     return table

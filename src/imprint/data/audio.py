@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -204,8 +205,10 @@ def _data_part(
 def _paths(excerpts: Sequence[Excerpt], files: Sequence[AudioFile]) -> tuple[str, ...]:
     """The path of each excerpt's file; where a file gives several, with the time they begin at."""
     counts = Counter(excerpt.file for excerpt in excerpts)
+    gaps = (b.start - a.start for a, b in pairwise(excerpts) if a.file == b.file)
+    digits = 1 if min(gaps, default=1.0) > 0.2 else 3  # each has a name of its own
     return tuple(
-        files[file].shown + ("" if counts[file] == 1 else f", {start:.1f} s")
+        files[file].shown + ("" if counts[file] == 1 else f", {start:.{digits}f} s")
         for file, start in excerpts
     )
 

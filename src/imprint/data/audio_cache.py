@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -28,7 +29,7 @@ from imprint.data.audio_images import (
 from imprint.data.decoding import MEMORY_BUDGET, allocate
 from imprint.data.places import cache_folder
 from imprint.data.source import AudioOptions
-from imprint.errors import DamagedFileError
+from imprint.errors import DamagedFileError, InvalidValueError
 
 __all__ = ["SoundImages", "audio_cache", "sound_images"]
 
@@ -129,10 +130,13 @@ def _digest(files: Sequence[AudioFile], audio: AudioOptions) -> str:
 def _state(file: AudioFile) -> tuple[str, int, int]:
     """A file's path, size and time; one that may not be read now may be later."""
     path = os.fsencode(file.path.absolute()).hex()
-    if file.refused is not None or not os.access(file.path, os.R_OK):
-        return path, -1, -1
-    state = file.path.stat()
-    return path, state.st_size, state.st_mtime_ns
+    try:
+        if file.refused is None and os.access(file.path, os.R_OK):
+            state = file.path.stat()
+            return path, state.st_size, state.st_mtime_ns
+    except OSError:  # it went just now
+        pass
+    return path, -1, -1
 
 
 def _has_room(folder: Path, size: int) -> bool:
@@ -163,8 +167,10 @@ def _keep(
         }
         (growing / ROWS).write_text(json.dumps(rows))
         found = _kept(growing)  # what is mapped stays mapped under its new name
-        if not place.exists():  # another process may have been quicker; its copy is as good
-            growing.replace(place)
+        if _kept(place) is None:  # else another process was quicker; its copy is as good
+            shutil.rmtree(place, ignore_errors=True)  # what is not whole is of no use
+            with suppress(OSError):  # quicker just now
+                growing.replace(place)
     assert found is not None  # noqa: S101 - it was written just now
     return found
 
@@ -176,7 +182,14 @@ def _written(file: BinaryIO, drawn: Iterable[Drawn]) -> tuple[list[Excerpt], dic
         file.write(some.images.numpy().tobytes())
         excerpts += some.excerpts
         failures |= some.failures
+    _check_any(excerpts, failures)
     return excerpts, failures
+
+
+def _check_any(excerpts: list[Excerpt], failures: dict[int, str]) -> None:
+    if not excerpts:
+        why = next(iter(failures.values()))
+        raise InvalidValueError(f"audio: expected at least one file to read, got none: {why}")
 
 
 def _kept(place: Path) -> SoundImages | None:
@@ -203,4 +216,5 @@ def _in_memory(drawn: Iterable[Drawn], choice: Choice, shape: tuple[int, ...]) -
         images[len(excerpts) : len(excerpts) + len(some.images)] = some.images
         excerpts += some.excerpts
         failures |= some.failures
+    _check_any(excerpts, failures)
     return SoundImages(images[: len(excerpts)], excerpts, choice.seconds, failures)

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from imprint.data.audio_files import AudioFile, place_in
-from imprint.data.parts import is_hidden
+from imprint.data.parts import class_folders, is_hidden
 from imprint.errors import DamagedFileError, InvalidValueError
 
 __all__ = ["files_in_table", "find_table"]
@@ -28,7 +28,7 @@ def find_table(folder: Path) -> Path | None:
 
     Raises:
         InvalidValueError: where there are several.
-        DamagedFileError: for one that cannot be read.
+        DamagedFileError: for one that cannot be read, unless class folders hold the files.
 
     Examples:
         >>> find_table(Path(__file__).parent) is None
@@ -36,11 +36,20 @@ def find_table(folder: Path) -> Path | None:
     """
     tables = [path for path in sorted(folder.glob("*.csv")) if not is_hidden(path, folder)]
     within = [path for path in tables if place_in(folder, path) is None]
-    naming = [path for path in within if _first(FILE, _header(path)) is not None]
+    naming = [path for path in within if _names_files(path, lenient=bool(class_folders(folder)))]
     if len(naming) > 1:
         names = ", ".join(path.name for path in naming)
         raise InvalidValueError(f"{folder}: expected one CSV of files, or its path; got {names}")
     return naming[0] if naming else None
+
+
+def _names_files(path: Path, *, lenient: bool) -> bool:
+    try:
+        return _first(FILE, _header(path)) is not None
+    except DamagedFileError:
+        if not lenient:
+            raise
+        return False
 
 
 def files_in_table(
@@ -59,7 +68,8 @@ def files_in_table(
         The files in the table's order, with all columns.
 
     Raises:
-        InvalidValueError: for a missing column; it lists those that there are.
+        InvalidValueError: for a missing column, or one that comes twice; it lists those that there
+            are.
         DamagedFileError: for what is no CSV.
 
     Examples:
@@ -72,6 +82,8 @@ def files_in_table(
     """
     columns = _header(path)
     file = _first(FILE, columns)
+    if len(set(columns)) < len(columns):
+        raise InvalidValueError(f"{path}: expected each column once, got {', '.join(columns)}")
     if file is None:
         raise _missing(path, "files", FILE, columns)
     labels = _label_column(path, label, columns, lenient=lenient)
@@ -100,7 +112,7 @@ def _missing(
 
 
 def _file(root: Path, row: Mapping[str, str], column: str, label: str) -> AudioFile:
-    shown = row[column].strip().replace("\\", "/")
+    shown = Path(row[column].strip().replace("\\", "/")).as_posix()  # one name: ./a is a
     path = root / shown  # an absolute path replaces the root, and lies outside
     refused = place_in(root, path)
     if Path(shown).is_absolute():

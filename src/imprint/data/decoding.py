@@ -163,6 +163,7 @@ def decode(image: Encoded, shape: Shape) -> npt.NDArray[np.uint8]:
 
     Raises:
         DamagedFileError: where it cannot be read.
+        InvalidValueError: for other channels than 1 or 3, which no image has.
 
     Examples:
         >>> decode(Encoded("row 0", b""), (3, 32, 32))
@@ -170,6 +171,9 @@ def decode(image: Encoded, shape: Shape) -> npt.NDArray[np.uint8]:
         imprint.errors.DamagedFileError: row 0: expected an image, got 0 bytes of no known format
     """
     channels, height, width = shape
+    if channels not in (1, 3):
+        expected = f"expected {channels} channels, as of sound, which no image file has"
+        raise InvalidValueError(f"{image.name}: {expected}; give sound as data")
     with opened(image.data, image.name) as picture:
         picture.draft(None, (width, height))  # a large JPEG is decoded at a fraction of its size
         return image_pixels(picture, channels=channels, size=(height, width))

@@ -42,6 +42,9 @@ CHANNELS = (1, 3, 4)
 
 ANIMATED = ", animated"
 
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error)
+"""What Pillow raises of a file that is damaged."""
+
 GREY_MODES = ("1", "L", "La", "LA", "I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -75,7 +78,7 @@ def opened(data: Path | bytes, name: str) -> Iterator["Image"]:
         raise DamagedFileError(
             f"{name}: expected an image, got {size} bytes of no known format"
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except (*_DAMAGE, Image.DecompressionBombError) as error:
         size = len(data) if isinstance(data, bytes) else data.stat().st_size
         raise DamagedFileError(
             f"{name}: expected an image, got {size} bytes that cannot be read ({error})"

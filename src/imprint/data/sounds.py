@@ -107,6 +107,8 @@ def read_excerpts(
         header = _header(path, file)
         mono = [_read_mono(path, file, header, start, seconds) for start in starts]
     excerpts = [_resampled(waveform, header.sample_rate, sample_rate) for waveform in mono]
+    if not all(np.isfinite(excerpt).all() for excerpt in excerpts):  # a filter may overshoot
+        raise DamagedFileError(f"{path}: expected finite samples, got NaN or infinite ones")
     return np.stack([np.resize(excerpt, samples) for excerpt in excerpts])
 
 
@@ -166,8 +168,6 @@ def _read_mono(
         expected = f"{header.seconds:.1f} s as its header says"
         end = (first + got) / header.sample_rate
         raise DamagedFileError(f"{path}: expected {expected}, got an end at {end:.1f} s")
-    if not np.isfinite(mono[:got]).all():
-        raise DamagedFileError(f"{path}: expected finite samples, got NaN or infinite ones")
     return np.resize(mono[:got], wanted)
 
 

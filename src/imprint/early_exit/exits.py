@@ -82,6 +82,9 @@ class Route:
         parts = list(self._answers)
         if logits is not None:
             parts.append((self._rows, logits))
+        if len(classes := {values.shape[1] for _, values in parts}) > 1:
+            got = " and ".join(map(str, sorted(classes)))
+            raise InvalidValueError(f"exits: expected logits of the same classes, got {got}")
         rows = torch.cat([rows for rows, _ in parts])
         values = torch.cat([values.to(parts[-1][1].dtype) for _, values in parts])
         return torch.empty_like(values).index_copy(0, rows, values)
@@ -195,11 +198,18 @@ def _behind(
 
 
 def _answered(own: AnyExit, maps: Tensor) -> tuple[Tensor, Tensor]:
-    """The exit's answers, in all their digits, which margins need."""
-    if not torch.is_autocast_enabled(maps.device.type):
-        return own.answer(maps)
-    with torch.autocast(maps.device.type, enabled=False):
-        return own.answer(maps)
+    """The exit's answers, in all their digits, which margins need.
+
+    A layer that a first network shares with the model is no exit while the former runs.
+    """
+    token = _ROUTE.set(None)
+    try:
+        if not torch.is_autocast_enabled(maps.device.type):
+            return own.answer(maps)
+        with torch.autocast(maps.device.type, enabled=False):
+            return own.answer(maps)
+    finally:
+        _ROUTE.reset(token)
 
 
 def _moved(number: int, logits: Tensor, monitor: DriftMonitor) -> bool:

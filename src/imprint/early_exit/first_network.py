@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from imprint.early_exit.heads import margins
-from imprint.errors import InvalidValueError, LayerError
+from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor
 from imprint.taps import check_free, guest
 
@@ -52,11 +52,14 @@ class FirstNetwork:
             Logits `(N, K)`, float32, and how sure each is, `(N,)`.
 
         Raises:
-            InvalidValueError: where the network is in train mode.
+            InvalidValueError: where the network is in train mode, or gives no logits of each image.
         """
         if self.network.training:
             raise InvalidValueError("first: expected one in eval mode, got one in train mode")
-        logits = first_tensor(self.network(images), FIRST).float()
+        logits = _asked(self.network, images).float()
+        if logits.ndim != 2 or len(logits) != len(images) or logits.shape[1] < 2:
+            expected = f"logits ({len(images)}, K), K at least 2"
+            raise InvalidValueError(f"first: expected {expected}; got {tuple(logits.shape)}")
         return logits, margins(logits)
 
     def to(self, device: torch.device) -> "FirstNetwork":
@@ -101,10 +104,17 @@ def check_first(first: Any, model: nn.Module, images: Tensor) -> None:
     with guest(model), guest(first):
         expected = tuple(first_tensor(model(images), "the model").shape)
         try:
-            got = tuple(first_tensor(first(images), FIRST).shape)
-        except (RuntimeError, ValueError, LayerError) as error:
+            with torch.autocast(images.device.type, enabled=False):  # as it is asked later
+                got = tuple(_asked(first, images).shape)
+        except Exception as error:  # whatever a user's own code raises
             takes = f"images {tuple(images.shape[1:])} of {images.device}"
             reason = " ".join(str(error).split())[:200]
             raise InvalidValueError(f"first: expected one that takes {takes}, {reason}") from error
     if got != expected:
         raise InvalidValueError(f"first: expected logits {expected}, as of the model; got {got}")
+
+
+def _asked(network: nn.Module, images: Tensor) -> Tensor:
+    """What a network says of images, which are brought to the precision of its weights."""
+    weight = next((own for own in network.parameters() if own.is_floating_point()), images)
+    return first_tensor(network(images.to(weight.dtype)), FIRST)

@@ -77,9 +77,11 @@ def answer_held_out(
             stack.enter_context(guest(first))
         for own in passed:
             labels.append(own.labels)
-            before = [] if first is None else [_first_logits(first, own.images)]
+            with torch.autocast(own.images.device.type, enabled=False):  # margins need all digits
+                before = [] if first is None else [_first_logits(first, own.images)]
+                answers = _answers(own, heads, before)
             shapes = [tuple(own.images.shape[1:])] * len(before) + own.shapes
-            for kind, row in _answers(own, heads, before).items():
+            for kind, row in answers.items():
                 parts[kind].append(row)
     outcomes = {kind: join_outcomes([own for own, _ in rows]) for kind, rows in parts.items()}
     drift = {kind: torch.cat([own for _, own in rows], dim=2) for kind, rows in parts.items()}
@@ -99,8 +101,7 @@ def _answers(
     found: dict[HeadKind, tuple[Outcomes, Tensor]] = {}
     for kind, own in heads.items():
         pairs = zip(batch.features[FEATURES[kind]], own, strict=True)
-        with torch.autocast("cpu", enabled=False):  # margins need all their digits
-            own_logits = [logits_of(rows, head.to(rows.device)).cpu() for rows, head in pairs]
+        own_logits = [logits_of(rows, head.to(rows.device)).cpu() for rows, head in pairs]
         logits = [*before, *own_logits]
         right = torch.stack([each.argmax(1) == batch.labels for each in logits])
         sureness = torch.stack([margins(each) for each in logits])

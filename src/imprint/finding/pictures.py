@@ -54,7 +54,9 @@ def look_of(
     others = {row.id: images.read(row.path) for row in found}
     shown = [Shown(picture(image), _note(row)) for row in found
              if (image := others[row.id]) is not None]  # fmt: skip
-    whys = [_why(gallery, query, row, own, others[row.id]) for row in found[:EXPLAINED]]
+    known = gallery.about is not None and bool(gallery.about.layer)  # else they have no channels
+    explained = found[:EXPLAINED] if known else ()
+    whys = [_why(gallery, query, row, own, others[row.id]) for row in explained]
     itself = None if own is None else Shown(picture(own), name)
     return QueryLook(name, itself, shown, len(found) - len(shown), whys)
 

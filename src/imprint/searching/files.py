@@ -13,7 +13,7 @@ from torch import Tensor
 
 from imprint.data import IMAGE_SUFFIXES
 from imprint.data.decoding import Encoded, Shape, choose_shape, decode, survey
-from imprint.errors import InvalidValueError
+from imprint.errors import InvalidValueError, MissingFileError
 from imprint.searching.entries import Entry, spelled
 
 __all__ = ["file_entry", "image_paths", "shape_of_files"]
@@ -40,12 +40,12 @@ def image_paths(folder: Path) -> tuple[list[str], list[str]]:
         ...     image_paths(Path(place))
         (['a.png'], ['b.png'])
     """
-    root = folder.resolve()
+    root = os.path.realpath(folder)  # unlike resolve(), it takes links in a circle
     found: list[str] = []
     refused: list[str] = []
     for below, is_file in _walk(folder):
         path = folder / below
-        if path.is_symlink() and not path.resolve().is_relative_to(root):
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
             refused.append(below)
         elif is_file:
             found.append(below)
@@ -118,13 +118,20 @@ def shape_of_files(folder: Path, paths: list[str]) -> Shape:
     return choose_shape(seen)
 
 
+def _checked(path: Path) -> Path:
+    """The path of a file; a pipe would keep its reader waiting."""
+    if not path.is_file():
+        raise MissingFileError(f"{path.name}: expected a file, found none")
+    return path
+
+
 def _hash(path: Path) -> str:
-    with path.open("rb") as file:
+    with _checked(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read(path: Path, name: str, shape: Shape) -> tuple[str, Tensor]:
     """The hash and the pixels, of the same bytes: a file may change while it is read."""
-    content = path.read_bytes()
+    content = _checked(path).read_bytes()
     pixels = decode(Encoded(name, content), shape)
     return hashlib.sha256(content).hexdigest(), torch.from_numpy(np.array(pixels))

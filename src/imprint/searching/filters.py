@@ -23,7 +23,7 @@ __all__ = ["Kind", "among", "read_filter"]
 Kind = Literal["text", "number"]
 """What a column holds."""
 
-LONGEST, DEEPEST = 10_000, 40
+LONGEST, DEEPEST = 10_000, 20
 """Characters of an expression, and brackets within one another."""
 
 SIGNS = ("=", "!=", "<>", "<", "<=", ">", ">=")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -215,10 +216,10 @@ class Gallery:
             MissingFileError: where there is no such id or file, or the gallery is empty yet.
         """
         store = self._opened()
-        if not 1 <= k <= MOST:
+        if not isinstance(k, Integral) or not 1 <= k <= MOST:
             raise InvalidValueError(f"k: expected 1 … {MOST:,}, got {k}")
         signature, itself = self.signature_of(query), query if isinstance(query, str) else None
-        near = store.nearest(signature, k + (itself is not None), store.filter(where))
+        near = store.nearest(signature, int(k) + (itself is not None), store.filter(where))
         return found_of(near, itself, k)
 
     def row(self, own: str) -> Row:

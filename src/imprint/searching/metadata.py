@@ -23,8 +23,8 @@ def read_metadata(path: Path) -> Metadata:
         path: of the file, in UTF-8, its first line the columns' names.
 
     Returns:
-        By id and column: numbers where a column holds nothing else, texts otherwise; empty cells
-        are none.
+        By id and column: numbers where a column holds nothing else, texts otherwise and in
+        `label`; empty cells are none.
 
     Raises:
         MissingFileError: where there is no such file.
@@ -50,7 +50,7 @@ def read_metadata(path: Path) -> Metadata:
         raise DamagedFileError(f"{path}: expected a CSV file in UTF-8, {error}") from error
     key = _key_of(path, names)
     ids = _ids(path, [line[key] for line in lines])
-    cells = [_values([line[k] for line in lines]) for k in range(len(names))]
+    cells = [_values(names[k], [line[k] for line in lines]) for k in range(len(names))]
     shown = [k for k in range(len(names)) if k != key]
     return {own: {names[k]: cells[k][row] for k in shown} for row, own in enumerate(ids)}
 
@@ -89,14 +89,18 @@ def _ids(path: Path, ids: list[str]) -> list[str]:
     return ids
 
 
-def _values(cells: list[str]) -> list[Value | None]:
+def _values(name: str, cells: list[str]) -> list[Value | None]:
     numbers = [_number(cell) for cell in cells]
-    if all(number is not None for cell, number in zip(cells, numbers, strict=True) if cell):
+    if name != "label" and all(
+        number is not None for cell, number in zip(cells, numbers, strict=True) if cell
+    ):
         return [number if cell else None for cell, number in zip(cells, numbers, strict=True)]
     return [cell or None for cell in cells]
 
 
 def _number(cell: str) -> float | None:
+    if "_" in cell:  # Python takes 1_000 for a number, people do not
+        return None
     try:
         number = float(cell)
     except ValueError:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from imprint.errors import InvalidValueError
 from imprint.searching.cells import EXACT
@@ -70,7 +71,7 @@ def near_pairs(
         raise InvalidValueError(f"most: expected 1 … {MOST:,}, got {most}")
     search = _compared if store.count(where) <= exact else _looked_up
     best: dict[tuple[str, str], float] = {}
-    for pair in search(store, least, where):
+    for pair in search(store, least, where, most):
         best[pair.first, pair.second] = pair.similarity
         if len(best) > 2 * most:
             best = dict(_first(best, most))
@@ -81,7 +82,7 @@ def _first(pairs: dict[tuple[str, str], float], most: int) -> list[tuple[tuple[s
     return sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:most]
 
 
-def _compared(store: Store, least: float, where: str | None) -> Iterator[Pair]:
+def _compared(store: Store, least: float, where: str | None, most: int) -> Iterator[Pair]:
     """Each row with each."""
     ids: list[str] = []
     parts = []
@@ -91,12 +92,23 @@ def _compared(store: Store, least: float, where: str | None) -> Iterator[Pair]:
     rows = torch.cat(parts) if parts else torch.zeros(0, 1)
     for start in range(0, len(rows), AT_ONCE):
         similarity = rows[start : start + AT_ONCE] @ rows[start:].T
-        own, other = (similarity.triu(1) >= least - ROUNDED).nonzero(as_tuple=True)
-        for row, column in zip(own.tolist(), other.tolist(), strict=True):
-            yield _pair(ids[start + row], ids[start + column], float(similarity[row, column]))
+        for row, column, value in _closest(similarity, least, most):
+            yield _pair(ids[start + row], ids[start + column], value)
 
 
-def _looked_up(store: Store, least: float, where: str | None) -> Iterator[Pair]:
+def _closest(similarity: Tensor, least: float, most: int) -> Iterator[tuple[int, int, float]]:
+    """Places above the diagonal that are at least so similar; of too many the most similar."""
+    alike = (similarity >= max(least - ROUNDED, least / 2)).triu(1)
+    if int(alike.sum()) <= most:
+        places = alike.flatten().nonzero()[:, 0]
+    else:  # all blank images are alike
+        places = similarity.where(alike, -torch.inf).flatten().topk(most).indices
+    width = similarity.shape[1]
+    values = similarity.flatten()[places].tolist()
+    yield from zip((places // width).tolist(), (places % width).tolist(), values, strict=True)
+
+
+def _looked_up(store: Store, least: float, where: str | None, _most: int) -> Iterator[Pair]:
     """Each row with its nearest."""
     for ids, signatures in store.batches(AT_ONCE, where):
         for row, other, similarity in store.alike(signatures, LOOKED_AT, least, where):

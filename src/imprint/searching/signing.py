@@ -1,5 +1,6 @@
 """A network and a layer, as what gives images their signatures."""
 
+from threading import Lock
 from typing import Any
 
 import torch
@@ -10,17 +11,20 @@ from imprint.errors import InvalidValueError
 from imprint.hashes import hash_network, hash_tensors
 from imprint.outputs import first_tensor
 from imprint.signatures import Deviation, signature
-from imprint.taps import find_layer, maps_at
+from imprint.taps import check_free, find_layer, maps_at
 from imprint.types import Normalisation
 
 __all__ = ["Signer"]
+
+_ONE_AT_A_TIME = Lock()
+"""Of threads that search: what one has put on a network would meet the pass of another."""
 
 
 class Signer:
     """Gives images their signatures at a layer of a network.
 
     Args:
-        model: any `nn.Module` that takes images; it is left as it was.
+        model: any `nn.Module` that takes images, of any precision; it is left as it was.
         layer: a name out of `model.named_modules()`.
         normalisation: of images in bytes; None scales them to [0, 1]. Floats go in as they are.
         deviation: of the signatures, as for `imprint.signature`.
@@ -62,7 +66,7 @@ class Signer:
         return signature(self.maps(images), deviation=self._deviation).float().cpu()
 
     def maps(self, images: Tensor) -> Tensor:
-        """Give the layer's maps of images `(N, C, H, W)`, uint8 or floats."""
+        """Give the layer's maps of images `(N, C, H, W)`, uint8 or floats; in any thread."""
         if images.ndim != 4:
             raise InvalidValueError(f"images: expected (N, C, H, W), got {tuple(images.shape)}")
         scale = self._normalisation
@@ -70,5 +74,7 @@ class Signer:
             channels = images.shape[1]
             scale = Normalisation((0.0,) * channels, (1.0,) * channels)
         given = normalise(images, scale if images.dtype == torch.uint8 else None)
-        weight = next(self._model.parameters(), given)
-        return first_tensor(maps_at(self._model, self.layer, given.to(weight.device)), self.layer)
+        weight = next((own for own in self._model.parameters() if own.is_floating_point()), given)
+        with _ONE_AT_A_TIME:
+            check_free(self._model)
+            return first_tensor(maps_at(self._model, self.layer, given.to(weight)), self.layer)

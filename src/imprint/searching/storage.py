@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from imprint.errors import DamagedFileError, ImprintError, StorageError
+from imprint.errors import DamagedFileError, ImprintError, InvalidValueError, StorageError
 
 __all__ = ["is_remote", "told"]
 
@@ -15,6 +15,9 @@ CODE = re.compile(r"os error (?P<code>\d+)")
 MISSING = "Not found"
 REACHED = ("Generic S3", 'store: "S3"', "status: 4", "status: 5", "error sending request")
 """What the database's errors say where an object store does not answer or refuses."""
+
+CROSSED = ("already exists", "ommit conflict")
+"""What they say where two write at once."""
 
 
 def is_remote(uri: str) -> bool:
@@ -43,6 +46,7 @@ def told(uri: str) -> Iterator[None]:
     Raises:
         StorageError: where a disk is full, a folder read-only, an object store out of reach.
         DamagedFileError: where a file of the index is missing or cannot be read.
+        InvalidValueError: for a text that is none, as a file's name may be.
 
     Examples:
         >>> with told("albums.lance"):
@@ -54,6 +58,9 @@ def told(uri: str) -> Iterator[None]:
         yield
     except ImprintError:
         raise
+    except UnicodeEncodeError as error:
+        got = error.object[max(0, error.start - 20) : error.end]
+        raise InvalidValueError(f"{uri}: expected texts in UTF-8, got {got!a}") from error
     except (RuntimeError, OSError, ValueError) as error:
         raise _translated(uri, error) from error
 
@@ -63,6 +70,8 @@ def _translated(uri: str, error: Exception) -> ImprintError:
     code = _code_of(error, text)
     if code is not None and code != errno.ENOENT:
         return StorageError(f"{uri}: expected to be able to write here, {os.strerror(code)}")
+    if any(part in text for part in CROSSED):
+        return StorageError(f"{uri}: expected no other process to write here, {_short(text)}")
     if is_remote(uri) and any(part in text for part in REACHED):
         return StorageError(f"{uri}: expected an object store that answers, got {_short(text)}")
     if code == errno.ENOENT and not Path(uri).exists():

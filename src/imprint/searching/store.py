@@ -1,5 +1,7 @@
 """The table of an index, in LanceDB: in a folder here or in an object store, the same code."""
 
+import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -49,7 +51,7 @@ class Store:
     def __init__(self, uri: str, table: Any) -> None:
         self.uri, self._table = uri, table
         self.about = About.read(uri, table.schema.metadata)
-        self._kinds = self.kinds
+        self._kinds, self._looked = self.kinds, time.monotonic()
 
     @classmethod
     def open(cls, uri: str, options: Mapping[str, str] | None = None) -> Self | None:
@@ -98,6 +100,12 @@ class Store:
         schema = self._read(lambda: self._table.schema)
         others = (field for field in schema if field.name not in {*OWN, "signature"})
         return {own.name: "number" if str(own.type) == "double" else "text" for own in others}
+
+    def _recent_kinds(self) -> dict[str, Kind]:
+        """The same, at most so old as a reader's rows: to ask takes a tenth of a query."""
+        if time.monotonic() - self._looked > FRESH.total_seconds():
+            self._kinds, self._looked = self.kinds, time.monotonic()
+        return self._kinds
 
     def widen(self, kinds: Mapping[str, Kind]) -> None:
         """Add the columns of metadata that are not there yet; rows so far have none of it.
@@ -201,7 +209,7 @@ class Store:
         Returns:
             At most k rows and their similarities, most similar first.
         """
-        kinds = self._kinds  # as last read: asking for them takes a tenth of a query
+        kinds = self._recent_kinds()
         columns = ["id", "path", "label", *kinds, DISTANCE]
         asked = self._near(signature.tolist(), k, where).select(columns)
         found = self._read(lambda: _cells(asked))
@@ -259,7 +267,8 @@ class Store:
 
 def _connect(uri: str, options: Mapping[str, str] | None) -> Any:
     given = None if options is None else dict(options)
-    return lancedb().connect(uri, storage_options=given, read_consistency_interval=FRESH)
+    place = uri if is_remote(uri) else os.path.abspath(uri)  # noqa: PTH100 - "a:b" is a folder
+    return lancedb().connect(place, storage_options=given, read_consistency_interval=FRESH)
 
 
 def _row(cells: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Row:
