@@ -56,6 +56,21 @@ def test_a_file_may_have_any_name(imprint, album, indexed, tmp_path):
         assert code == 0, err
 
 
+def test_code_that_an_index_names_does_not_run_by_itself(imprint, album, indexed, tmp_path):
+    (tmp_path / "own.py").write_text("raise SystemExit('it ran')")
+    path, picture = album / "run0" / "config.json", album / "pictures" / "light" / "007.png"
+    text = path.read_text()
+    path.write_text(json.dumps(json.loads(text) | {"model": f"{tmp_path / 'own.py'}:build"}))
+    try:
+        code, _, err = imprint("search", indexed, picture, "-k", 1)
+    finally:
+        path.write_text(text)
+    assert code == 2
+    assert f"model: expected --model {album / 'run0'}" in err
+    code, _, err = imprint("search", indexed, picture, "-k", 1)
+    assert code == 0, err
+
+
 def test_near_duplicates_are_listed(imprint, album, tmp_path):
     shutil.copytree(album / "pictures", tmp_path / "two")
     for number in (10, 12):

@@ -17,7 +17,8 @@ from rich.text import Text
 from imprint.cli import options
 from imprint.errors import InvalidValueError, MissingFileError
 from imprint.finding import SearchResult, find
-from imprint.runs import check_vacant, claim, write_json
+from imprint.models import BUILT_IN
+from imprint.runs import check_vacant, claim, read_json, write_json
 from imprint.searching import About, Gallery, spelled
 from imprint.training import find_device, load_trained
 
@@ -115,6 +116,8 @@ def _with_model(gallery: Gallery, about: About, given: dict[str, Any], *, needed
             got = "none" if run is None else f"{run}, where none is"
             raise MissingFileError(f"model: expected the run of the index in --model, got {got}")
         return gallery
+    if given["model"] is None:
+        _check_built_in(run)
     trained = load_trained(run)
     return Gallery(
         gallery.uri,
@@ -165,3 +168,11 @@ def _table(rows: list[dict[str, Any]], number: str, names: tuple[str, ...]) -> T
         cells = ("" if row[name] is None else str(row[name]) for name in names)
         table.add_row(f"{row[number]:.4f}", *map(Text, cells))
     return table
+
+
+def _check_built_in(run: Path) -> None:
+    """Check that a run which an index names by itself runs no code that nobody asked for."""
+    name = read_json(run / "config.json").get("model")
+    if name not in BUILT_IN:
+        expected = f"--model {run}, since its network {name} is code that would run"
+        raise InvalidValueError(f"model: expected {expected}, got none")
