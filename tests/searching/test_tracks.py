@@ -170,6 +170,20 @@ def test_many_excerpts_of_one_track_leave_room_for_others(tmp_path):
     assert len(gallery.recommend(["1.wav"], k=50, spread=0.5)) == 3  # fewer tracks than k
 
 
+def test_metadata_of_another_kind_are_refused(heard, music):
+    with pytest.raises(InvalidValueError, match="year: expected numbers, as the data have them"):
+        heard.add(music, metadata={"dark/0a.wav": {"year": "long ago"}})
+    assert heard.row("dark/0a.wav").metadata["year"] == 1906
+
+
+def test_what_is_deleted_is_not_recommended(heard):
+    assert heard.delete(where="file LIKE 'dark%'") == 6
+    found = heard.recommend(["bright/0a.wav"], k=9)
+    assert sorted(own.metadata["track"] for own in found) == ["bright 1", "bright 2"]
+    assert heard.delete(where="track != 'bright 0'") == 4
+    assert heard.recommend(["bright/0a.wav"]) == []
+
+
 def test_why_names_the_part_that_agrees(heard):
     key = heard.recommend(["bright/1a.wav"], k=5, where="file LIKE 'dark%'")
     same = next(own for own in key if own.metadata["track"] == "dark 1")

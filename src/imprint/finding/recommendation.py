@@ -93,10 +93,9 @@ def recommend(
 def _line(own: Suggested) -> dict[str, Any]:
     """A row that is recommended, flat: what stands in every index, then its own columns."""
     why = {} if own.why is None else own.why._asdict()
-    plain = {
-        name: value for name, value in own._asdict().items() if name not in {"metadata", "why"}
-    }
-    return plain | why | dict(own.metadata)
+    kept = own._asdict()
+    plain = {name: kept[name] for name in kept if name not in {"metadata", "why"}} | why
+    return plain | {name: cell for name, cell in own.metadata.items() if name not in plain}
 
 
 def _title(like: Mapping[str, Any], unlike: Mapping[str, Any]) -> str:

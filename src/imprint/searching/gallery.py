@@ -25,7 +25,7 @@ from imprint.searching.filters import Kind, among
 from imprint.searching.found import Found, found_of
 from imprint.searching.hearing import sound_vectors
 from imprint.searching.pairs import Pair, near_pairs
-from imprint.searching.rows import Metadata, Row, kinds_of, rows_of
+from imprint.searching.rows import Metadata, Row, joined_kinds, kinds_of, rows_of
 from imprint.searching.signing import Signer
 from imprint.searching.sources import entries_of
 from imprint.searching.store import Store
@@ -164,7 +164,7 @@ class Gallery:
         check_sound(self.about, signer, is_sound=entries.audio is not None)
         on_total(entries.total + len(entries.refused))
         self._new = replace(self._new, shape=entries.shape, audio=entries.audio)
-        kinds = {**entries.kinds, **kinds}
+        kinds = joined_kinds(entries.kinds, kinds)
         if self._store:
             self._store.widen(kinds)
         added = add_entries(

@@ -20,6 +20,7 @@ __all__ = [
     "Stored",
     "Value",
     "is_free",
+    "joined_kinds",
     "kinds_of",
     "rows_of",
     "schema_of",
@@ -103,6 +104,30 @@ def kinds_of(metadata: Iterable[Mapping[str, Value | None]]) -> dict[str, Kind]:
                     raise InvalidValueError(f"{name}: expected {kinds[name]}s, got {value!r}")
     kinds.pop("label", None)
     return kinds
+
+
+def joined_kinds(own: Mapping[str, Kind], given: Mapping[str, Kind]) -> dict[str, Kind]:
+    """Join what columns hold by their source with what metadata say of them.
+
+    Args:
+        own: of the source.
+        given: of the metadata.
+
+    Returns:
+        All of them.
+
+    Raises:
+        InvalidValueError: where one column would hold texts and numbers.
+
+    Examples:
+        >>> joined_kinds({"track": "text"}, {"year": "number"})
+        {'track': 'text', 'year': 'number'}
+    """
+    for name in own.keys() & given:
+        if own[name] != given[name]:
+            expected = f"{own[name]}s, as the data have them"
+            raise InvalidValueError(f"{name}: expected {expected}; got {given[name]}s")
+    return {**own, **given}
 
 
 def rows_of(ids: Sequence[str], labels: Sequence[str | None], metadata: Metadata) -> list[Row]:

@@ -95,33 +95,37 @@ def suggest(
     wanted, unwanted = _stacked(heard), _stacked(unheard) if unheard else None
     number = k if spread == 0 else max(LEAST, LOOKED_AT * k)
     near = _candidates(store, taste(wanted, unwanted), number, without, where)
-    if not near:
+    vectors = store.rows([row.id for row, _ in near])  # a row may be deleted meanwhile
+    found = [(vectors[row.id], score) for row, score in near if row.id in vectors]
+    if not found:
         return []
-    vectors = store.rows([row.id for row, _ in near])
-    rows = [vectors[row.id] for row, _ in near]
-    scores, signatures = torch.tensor([score for _, score in near]), _stacked(rows)
-    chosen = spread_out(scores, signatures, k=k, spread=spread).tolist()
-    whys = _whys(store, heard, [rows[place] for place in chosen])
-    similar = cosine_similarity(signatures, wanted).mean(1)
-    unlike = None if unwanted is None else cosine_similarity(signatures, unwanted).mean(1)
+    scores = torch.tensor([score for _, score in found])
+    signatures = torch.stack([own.signature for own, _ in found])
+    chosen = [found[place] for place in spread_out(scores, signatures, k=k, spread=spread).tolist()]
+    return _told(chosen, wanted, unwanted, _whys(store, heard, [own for own, _ in chosen]))
+
+
+def _told(
+    chosen: Sequence[tuple[Stored, float]],
+    wanted: Tensor,
+    unwanted: Tensor | None,
+    whys: Sequence[Why | None],
+) -> list[Suggested]:
+    """Say of each row how similar it is to what is liked, to what is not, and why."""
+    signatures = torch.stack([own.signature for own, _ in chosen])
+    similar = cosine_similarity(signatures, wanted).mean(1).tolist()
+    unlike: list[float | None] = [None] * len(chosen)
+    if unwanted is not None:
+        unlike = cosine_similarity(signatures, unwanted).mean(1).tolist()
+    told = zip(chosen, similar, unlike, whys, strict=True)
     return [
-        Suggested(
-            rank,
-            near[place][0].id,
-            near[place][0].path,
-            float(scores[place]),
-            float(similar[place]),
-            None if unlike is None else float(unlike[place]),
-            why,
-            near[place][0].label,
-            near[place][0].metadata,
-        )
-        for rank, (place, why) in enumerate(zip(chosen, whys, strict=True), 1)
+        Suggested(rank, row.id, row.path, score, liked, disliked, why, row.label, row.metadata)
+        for rank, (((row, *_), score), liked, disliked, why) in enumerate(told, 1)
     ]
 
 
-def _stacked(some: Sequence[Wish | Stored]) -> Tensor:
-    return torch.stack([own.signature for own in some])
+def _stacked(wishes: Sequence[Wish]) -> Tensor:
+    return torch.stack([wish.signature for wish in wishes])
 
 
 def _candidates(
