@@ -14,6 +14,7 @@ from typing import Any
 
 from audio_tables import audio_tables
 from exit_tables import exit_tables
+from music_tables import music_tables
 
 __all__ = ["filled", "tables"]
 
@@ -54,6 +55,7 @@ def tables() -> dict[str, str]:
     }
     named |= exit_tables(RESULTS, _markdown, _stamp)
     named |= audio_tables(_read("audio"), _stamp)
+    named |= music_tables(_read("music"), _stamp)
     for path in sorted(RESULTS.glob("skip_*.json")):
         named[re.sub(r"[^a-z0-9]+", "-", path.stem)] = _skip(json.loads(path.read_text()))
     return named

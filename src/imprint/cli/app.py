@@ -16,6 +16,7 @@ from imprint.cli.index import index
 from imprint.cli.lists import ListCommand
 from imprint.cli.plan_skip import plan_skip
 from imprint.cli.predict import predict
+from imprint.cli.recommend import recommend
 from imprint.cli.reproduce import reproduce
 from imprint.cli.search import search
 from imprint.cli.see import see
@@ -48,6 +49,7 @@ app.command()(export)
 app.command(cls=ListCommand)(attack)
 app.command()(index)
 app.command()(search)
+app.command()(recommend)
 app.command()(reproduce)
 app.add_typer(bench)
 

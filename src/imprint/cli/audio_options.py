@@ -9,7 +9,7 @@ import typer
 
 from imprint.data import AudioOptions
 
-__all__ = ["as_long", "audio_note", "audio_of"]
+__all__ = ["NAMES", "as_long", "audio_note", "audio_of"]
 
 _audio = partial(typer.Option, rich_help_panel="Audio")
 
@@ -30,6 +30,7 @@ Label = Annotated[
 ]
 
 NAMES = tuple(field.name for field in fields(AudioOptions))
+"""Of the options, as a command has them."""
 
 
 def audio_of(given: Mapping[str, Any], run: Mapping[str, Any] | None = None) -> AudioOptions:

@@ -1,4 +1,4 @@
-"""`imprint index`: take the signatures of images and keep them to be searched."""
+"""`imprint index`: take the signatures of images or sounds and keep them to be searched."""
 
 import json
 import shlex
@@ -14,8 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from imprint.cli import options
+from imprint.cli import audio_options, options
 from imprint.cli.folders import new_folder
+from imprint.cli.run_data import audio_as
+from imprint.data import AudioOptions
 from imprint.errors import InvalidValueError, MissingFileError
 from imprint.runs import check_vacant, read_json, write_json
 from imprint.searching import Added, Gallery, is_remote, read_metadata
@@ -33,10 +35,13 @@ _where = partial(typer.Option, rich_help_panel="Where to write")
 def index(
     context: typer.Context,
     data: Annotated[
-        str, typer.Argument(help="A folder of images (all below it), an image, or a data set.")
+        str, typer.Argument(help="A folder of images or of audio, a file of it, or a data set.")
     ],
     *,
-    model: Annotated[Path, _what(help="The folder of a run of train.")],
+    model: Annotated[
+        Path | None,
+        _what(help="The folder of a run of train.", show_default="MFCC and chroma, for audio only"),
+    ] = None,
     layer: Annotated[
         str | None, _what(help="Where maps are read.", show_default="the run's own")
     ] = None,
@@ -46,6 +51,11 @@ def index(
     ] = None,
     batch_size: Annotated[int, _what(help="Images that run together.")] = 32,
     device: Annotated[str, _what(help="auto, cpu, cuda or mps.")] = "auto",
+    seconds: audio_options.Seconds = None,
+    excerpts: audio_options.Excerpts = None,
+    sample_rate: audio_options.SampleRate = None,
+    mels: audio_options.Mels = None,
+    label: audio_options.Label = None,
     out: Annotated[
         str | None,
         _where(
@@ -55,7 +65,7 @@ def index(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Index images by their signatures; what is there unchanged is skipped."""
+    """Index images or sounds by their signatures; what is there unchanged is skipped."""
     with redirect_stdout(sys.stderr):  # whatever a network of the user's own prints
         result = _index(context.params)
     if as_json:
@@ -88,8 +98,20 @@ def _index(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _opened(place: str, given: dict[str, Any]) -> Gallery:
-    """The index, with the network of the run."""
+    """The index, with the network of the run where one is named."""
     run = given["model"]
+    audio = audio_as(None if run is None else str(run), given)
+    if run is None:
+        if given["layer"] is not None:
+            raise InvalidValueError(f"layer: expected none without --model, got {given['layer']}")
+        gallery = Gallery(place, audio=audio, batch_size=given["batch_size"])
+    else:
+        gallery = _of_run(place, run, audio, given)
+    _check_audio(gallery, given)
+    return gallery
+
+
+def _of_run(place: str, run: Path, audio: AudioOptions, given: dict[str, Any]) -> Gallery:
     trained = load_trained(run)
     layer = given["layer"] or trained.layer
     if layer is None:
@@ -102,8 +124,18 @@ def _opened(place: str, given: dict[str, Any]) -> Gallery:
         normalisation=trained.normalisation,
         shape=trained.shape,
         run=str(run.absolute()),
+        audio=audio,
         batch_size=given["batch_size"],
     )
+
+
+def _check_audio(gallery: Gallery, given: dict[str, Any]) -> None:
+    """Check that an index that goes on is not asked to read audio in another way."""
+    own = None if gallery.about is None else gallery.about.audio
+    for name in () if own is None else audio_options.NAMES:
+        if given[name] not in (None, getattr(own, name)):
+            expected = f"{getattr(own, name)} as {gallery.uri} has"
+            raise InvalidValueError(f"{name}: expected {expected}, got {given[name]}")
 
 
 def _check_place(place: str) -> None:
@@ -138,7 +170,7 @@ def _write(place: str, given: dict[str, Any], result: dict[str, Any]) -> None:
     """Write `config.json` and `result.json` beside the rows; an object store gets none."""
     if is_remote(place):
         return
-    asked = {name: given[name] for name in ("data", "batch_size", "device")}
+    asked = {name: given[name] for name in ("data", "batch_size", "device", *audio_options.NAMES)}
     paths = {name: None if given[name] is None else str(given[name]) for name in
              ("model", "metadata")}  # fmt: skip
     command = shlex.join(["imprint", *sys.argv[1:]])

@@ -15,12 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from imprint.cli import options
-from imprint.errors import InvalidValueError, MissingFileError
+from imprint.cli.index_queries import opened_index, query_of, with_model
+from imprint.errors import InvalidValueError
 from imprint.finding import SearchResult, find
-from imprint.models import BUILT_IN
-from imprint.runs import check_vacant, claim, read_json, write_json
-from imprint.searching import About, Gallery, spelled
-from imprint.training import find_device, load_trained
+from imprint.runs import check_vacant, claim, write_json
+from imprint.searching import spelled
 
 __all__ = ["search"]
 
@@ -33,7 +32,7 @@ def search(
     index: Annotated[str, typer.Argument(help="A folder of index, or an address.")],
     query: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILE|ID", help="An image, or the id of a row; several for more."),
+        typer.Argument(metavar="FILE|ID", help="A file, or the id of a row; several for more."),
     ] = None,
     *,
     k: Annotated[int, _what("-k", help="Rows for each query.")] = 10,
@@ -60,7 +59,7 @@ def search(
         bool, options.where("--json", help="Print a result a line, as JSON.")
     ] = False,
 ) -> None:  # fmt: skip
-    """Find the images most similar to a file or to a row, or near duplicates."""
+    """Find the images or sounds most similar to a file or to a row, or near duplicates."""
     with redirect_stdout(sys.stderr):  # whatever a network of the user's own prints
         found = _search(context.params)
     if as_json:
@@ -77,13 +76,11 @@ def _search(given: dict[str, Any]) -> SearchResult:
         raise InvalidValueError("query: expected a FILE, an ID or --duplicates, got none")
     if folder is not None:
         check_vacant(folder)
-    gallery = Gallery(given["index"])
-    if gallery.about is None:
-        raise MissingFileError(f"index: expected one in {given['index']}, found none")
-    queries = {spelled(name): _query(gallery, name) for name in names}
+    gallery, about = opened_index(given["index"])
+    queries = {spelled(name): query_of(gallery, about, name) for name in names}
     files = any(isinstance(query, Path) for query in queries.values())
     if files or folder is not None or given["model"] is not None:
-        gallery = _with_model(gallery, gallery.about, given, needed=files)
+        gallery = with_model(gallery, about, given, needed=files)
     found = find(
         gallery,
         queries,
@@ -95,37 +92,6 @@ def _search(given: dict[str, Any]) -> SearchResult:
     if folder is not None:
         _write(found, folder, given)
     return found
-
-
-def _query(gallery: Gallery, name: str) -> str | Path:
-    """An id, or else a file."""
-    try:
-        return gallery.row(spelled(name)).id
-    except MissingFileError as error:
-        if Path(name).is_file():
-            return Path(name)
-        expected = f"an image file or an id of {gallery.uri}"
-        raise MissingFileError(f"query: expected {expected}, got {spelled(name)!r}") from error
-
-
-def _with_model(gallery: Gallery, about: About, given: dict[str, Any], *, needed: bool) -> Gallery:
-    """The same index, with the network whose signatures it holds, where that is to be had."""
-    run = given["model"] or (Path(about.run) if about.run else None)
-    if run is None or not (run / "config.json").is_file():
-        if needed or given["model"] is not None:
-            got = "none" if run is None else f"{run}, where none is"
-            raise MissingFileError(f"model: expected the run of the index in --model, got {got}")
-        return gallery
-    if given["model"] is None:
-        _check_built_in(run)
-    trained = load_trained(run)
-    return Gallery(
-        gallery.uri,
-        model=trained.model.to(find_device(given["device"])),
-        layer=about.layer,
-        normalisation=trained.normalisation,
-        deviation=about.deviation,
-    )
 
 
 def _write(found: SearchResult, folder: Path, given: dict[str, Any]) -> None:
@@ -168,11 +134,3 @@ def _table(rows: list[dict[str, Any]], number: str, names: tuple[str, ...]) -> T
         cells = ("" if row[name] is None else str(row[name]) for name in names)
         table.add_row(f"{row[number]:.4f}", *map(Text, cells))
     return table
-
-
-def _check_built_in(run: Path) -> None:
-    """Check that a run which an index names by itself runs no code that nobody asked for."""
-    name = read_json(run / "config.json").get("model")
-    if name not in BUILT_IN:
-        expected = f"--model {run}, since its network {name} is code that would run"
-        raise InvalidValueError(f"model: expected {expected}, got none")

@@ -8,9 +8,10 @@ from imprint.data.known import KNOWN
 from imprint.data.loading import LoaderBatches, batches_of
 from imprint.data.picture import read_picture
 from imprint.data.scaling import normalisation, normalise
+from imprint.data.sound_picture import read_sound_picture
 from imprint.data.sounds import AUDIO_SUFFIXES, read_excerpts
 from imprint.data.source import AudioOptions
-from imprint.data.sources import SOURCES, is_image_folder, load, survey
+from imprint.data.sources import SOURCES, is_audio, is_image_folder, load, survey
 from imprint.data.splits import grouped_split, stratified_split
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "from_dataset",
     "grouped_split",
     "indexed",
+    "is_audio",
     "is_image_folder",
     "load",
     "normalisation",
@@ -37,6 +39,7 @@ __all__ = [
     "random_flip",
     "read_excerpts",
     "read_picture",
+    "read_sound_picture",
     "stratified_split",
     "survey",
 ]

@@ -25,7 +25,7 @@ from imprint.data.splits import grouped_split
 from imprint.errors import InvalidValueError
 from imprint.types import DataPart, DataSplits, ImageSet, Unreadable
 
-__all__ = ["SOURCE", "read_audio", "survey_audio"]
+__all__ = ["SOURCE", "list_audio", "read_audio", "survey_audio"]
 
 TABLE = ".csv"
 
@@ -59,7 +59,7 @@ def read_audio(path: Path, options: ReadOptions | None = None) -> DataSplits:
         imprint.errors.InvalidValueError: ...: expected audio in it, got none
     """
     options = options or ReadOptions()
-    listed = dict(list(_listed(path, options.audio).items())[:2])
+    listed = dict(list(list_audio(path, options.audio).items())[:2])
     values = [[file.label for file in part] for part in listed.values()]
     first, second, names = encode_labels(values[0], values[1] if len(values) == 2 else ())
     files = [file for part in listed.values() for file in part]
@@ -97,7 +97,7 @@ def survey_audio(path: Path, options: ReadOptions | None = None) -> dict[str, Da
         imprint.errors.InvalidValueError: ...: expected audio in it, got none
     """
     options = options or ReadOptions()
-    listed = _listed(path, options.audio, lenient=True)
+    listed = list_audio(path, options.audio, lenient=True)
     files = [file for part in listed.values() for file in part]
     labels, _, names = encode_labels([file.label for file in files], least=1)
     sound = sound_images(files, options.audio, lenient=True, cache=audio_cache())
@@ -110,10 +110,27 @@ def survey_audio(path: Path, options: ReadOptions | None = None) -> dict[str, Da
     return parts
 
 
-def _listed(
+def list_audio(
     path: Path, audio: AudioOptions, *, lenient: bool = False
 ) -> dict[str, list[AudioFile]]:
-    """The files of each part, by name."""
+    """List the files of audio that a source has.
+
+    Args:
+        path: as for `read_audio`.
+        audio: which column of a CSV holds the labels.
+        lenient: whether one class or none will do, as for `survey_audio`.
+
+    Returns:
+        The files of each part by its name, those that are not to be read among them.
+
+    Raises:
+        InvalidValueError: as `read_audio`; lenient, for no audio or a missing column.
+
+    Examples:
+        >>> list_audio(Path(__file__).parent, AudioOptions())
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: ...: expected audio in it, got none
+    """
     table = _table(path)
     if table is not None:
         return {"all": files_in_table(table, label=audio.label, lenient=lenient)}

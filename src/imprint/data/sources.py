@@ -21,7 +21,7 @@ from imprint.errors import (
 )
 from imprint.types import DataPart, DataSplits, ImageSet
 
-__all__ = ["SOURCES", "is_image_folder", "load", "survey"]
+__all__ = ["SOURCES", "is_audio", "is_image_folder", "load", "survey"]
 
 SOURCES = (npz.SOURCE, idx.SOURCE, parquet.SOURCE, AUDIO, folders.SOURCE)
 """All kinds of paths that can be read; the first that accepts a path reads it."""
@@ -124,6 +124,23 @@ def is_image_folder(path: Path) -> bool:
     """
     others = (kind for kind in SOURCES if kind is not folders.SOURCE)
     return path.is_dir() and not any(kind.accepts(path) for kind in others)
+
+
+def is_audio(path: Path) -> bool:
+    """Tell whether a path is of audio: a file, a folder, or a CSV that names files.
+
+    Args:
+        path: any.
+
+    Returns:
+        True for what is read as audio.
+
+    Examples:
+        >>> is_audio(Path("nowhere")), is_audio(Path("nowhere.ogg"))
+        (False, False)
+    """
+    kinds = (kind for kind in SOURCES if path.exists() and kind.accepts(path))
+    return next(kinds, None) is AUDIO
 
 
 def _read(source: str | Path, options: ReadOptions) -> DataSplits:

@@ -5,8 +5,17 @@ from pathlib import Path
 
 from torch import Tensor
 
-from imprint.data import IMAGE_SUFFIXES, KNOWN, read_picture, survey
+from imprint.data import (
+    AUDIO_SUFFIXES,
+    IMAGE_SUFFIXES,
+    KNOWN,
+    AudioOptions,
+    read_picture,
+    read_sound_picture,
+    survey,
+)
 from imprint.errors import ImprintError
+from imprint.searching import Found, Row, Suggested
 
 __all__ = ["RowImages"]
 
@@ -18,6 +27,7 @@ class RowImages:
 
     Args:
         shape: channels, height and width that files are brought to; None leaves theirs.
+        audio: how sound becomes images, for an index of sound.
 
     Examples:
         >>> RowImages((1, 28, 28)).read("mnist#test/3").shape
@@ -26,15 +36,21 @@ class RowImages:
         True
     """
 
-    def __init__(self, shape: Shape | None) -> None:
-        self._shape = shape
+    def __init__(self, shape: Shape | None, audio: AudioOptions | None = None) -> None:
+        self._shape, self._audio = shape, audio
         self._parts = cache(survey)  # a set is read once
 
-    def read(self, path: str) -> Tensor | None:
+    def of_row(self, row: Row | Found | Suggested) -> Tensor | None:
+        """Read the image of a row; see `read`."""
+        start = row.metadata.get("start_seconds")
+        return self.read(row.path, start=start if isinstance(start, int | float) else None)
+
+    def read(self, path: str, *, start: float | None = None) -> Tensor | None:
         """Read the image of a row.
 
         Args:
             path: as the index has it: of a file, or a data set's name, part and number.
+            start: where its excerpt begins, in seconds, of a sound.
 
         Returns:
             `(C, H, W)`, uint8; None where it is not there any more or cannot be read.
@@ -43,6 +59,12 @@ class RowImages:
             file = Path(path)
             if file.suffix.lower() in IMAGE_SUFFIXES and ".." not in file.parts:
                 return read_picture(file, shape=self._shape)
+            if self._audio is not None and file.suffix.lower() in AUDIO_SUFFIXES:
+                return (
+                    None
+                    if ".." in file.parts
+                    else read_sound_picture(file, self._audio, start=start)
+                )
             source, _, row = path.rpartition("#")
             part, _, number = row.rpartition("/")
             return self._of_set(source, part, int(number))

@@ -7,7 +7,6 @@ from typing import Any
 
 from torch import Tensor
 
-from imprint.data import read_picture
 from imprint.errors import MissingFileError
 from imprint.finding.images import RowImages
 from imprint.finding.pictures import look_of, look_of_pair
@@ -57,11 +56,11 @@ def find(
     begun, about = time.perf_counter(), gallery.about
     if about is None:
         raise MissingFileError(f"index: expected one in {gallery.uri}, found none")
-    asked = {name: _query(own, about.shape) for name, own in queries.items()}
+    asked = {name: _query(gallery, own) for name, own in queries.items()}
     found = {name: gallery.search(own, k=k, where=where) for name, own in asked.items()}
     pairs = [] if least is None else gallery.near_duplicates(least, where=where, most=PAIRS)
     seconds = time.perf_counter() - begun
-    images = RowImages(about.shape)
+    images = RowImages(about.shape, about.audio)
     looks = [look_of(gallery, name, asked[name], rows, images) for name, rows in found.items()
              if pictures]  # fmt: skip
     twins = [look_of_pair(gallery, pair, images) for pair in pairs[:SHOWN] if pictures]
@@ -82,8 +81,8 @@ def find(
     return SearchResult(result, looks, twins)
 
 
-def _query(own: str | Path, shape: tuple[int, int, int] | None) -> str | Tensor:
-    return own if isinstance(own, str) else read_picture(own, shape=shape)
+def _query(gallery: Gallery, own: str | Path) -> str | Tensor:
+    return own if isinstance(own, str) else gallery.image_of(own)
 
 
 def _line(row: Found) -> dict[str, Any]:

@@ -50,8 +50,8 @@ def look_of(
         >>> look_of(gallery, "a", torch.zeros(1, 8, 8).byte(), [], RowImages(None)).title
         'a'
     """
-    own = images.read(gallery.row(query).path) if isinstance(query, str) else query
-    others = {row.id: images.read(row.path) for row in found}
+    own = images.of_row(gallery.row(query)) if isinstance(query, str) else query
+    others = {row.id: images.of_row(row) for row in found}
     shown = [Shown(picture(image), _note(row)) for row in found
              if (image := others[row.id]) is not None]  # fmt: skip
     known = gallery.about is not None and bool(gallery.about.layer)  # else they have no channels
@@ -77,7 +77,7 @@ def look_of_pair(gallery: Gallery, pair: Pair, images: RowImages) -> PairLook:
         'look_of_pair'
     """
     rows = [gallery.row(own) for own in (pair.first, pair.second)]
-    read = [(row.id, images.read(row.path)) for row in rows]
+    read = [(row.id, images.of_row(row)) for row in rows]
     shown = [Shown(picture(image), own) for own, image in read if image is not None]
     return PairLook(f"{pair.first} and {pair.second}: {pair.similarity:.4f}", shown)
 
@@ -94,7 +94,7 @@ def _why(
     left, right = gallery.signature_of(query), gallery.signature_of(row.id)
     agreement = strongest_agreement(left, right, k=CHANNELS)
     maps = None
-    if own is not None and other is not None and gallery.signer is not None:
+    if own is not None and other is not None and isinstance(gallery.signer, Signer):
         maps = _maps(gallery.signer, [own, other], agreement.channels)
     parts = agreement.parts.tolist()
     channels = list(zip(agreement.channels.tolist(), parts, strict=True))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from imprint.data import AudioOptions
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.signatures import Deviation
 from imprint.types import Normalisation
@@ -28,6 +29,7 @@ class About:
         shape: channels, height and width that images were brought to.
         normalisation: of these images; None scales bytes to [0, 1].
         run: the folder of the run that the network is of.
+        audio: how sound becomes images, the length of an excerpt among it; None for images.
 
     Examples:
         >>> About.read("x.lance", About(dimensions=8, layer="block2").written()).layer
@@ -41,6 +43,7 @@ class About:
     shape: tuple[int, int, int] | None = None
     normalisation: Normalisation | None = None
     run: str = ""
+    audio: AudioOptions | None = None
 
     def written(self) -> dict[bytes, bytes]:
         """Give it as the metadata of a schema."""
@@ -71,9 +74,11 @@ class About:
             raise InvalidValueError(f"{uri}: expected an index of format {FORMAT}, got {got}")
         try:
             shape, scale = told.pop("shape"), told.pop("normalisation")
+            audio = told.pop("audio", None)
             return cls(
                 shape=None if shape is None else tuple(shape),
                 normalisation=None if scale is None else Normalisation(*map(tuple, scale)),
+                audio=None if audio is None else AudioOptions(**audio),
                 **told,
             )
         except (KeyError, TypeError, ValueError) as error:

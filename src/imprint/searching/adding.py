@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from imprint.errors import ImprintError, InvalidValueError
-from imprint.searching.entries import Entry
-from imprint.searching.rows import Metadata, Row, filled
+from imprint.searching.classical import ClassicalSigner
+from imprint.searching.entries import Entries, Entry
+from imprint.searching.hearing import sound_vectors
+from imprint.searching.rows import Metadata, Row, Stored, filled
 from imprint.searching.signing import Signer
-from imprint.searching.sources import Entries
 from imprint.searching.store import Store
 
 __all__ = ["Added", "add_entries"]
@@ -57,7 +58,7 @@ class Added(NamedTuple):
 
 def add_entries(
     entries: Entries,
-    signer: Signer,
+    signer: Signer | ClassicalSigner,
     metadata: Metadata,
     store: Store | None,
     create: Callable[[int], Store],
@@ -93,7 +94,7 @@ def add_entries(
     so_far = Added(broken=len(entries.refused))
     with ThreadPoolExecutor() as pool:
         adding = _Adding(
-            signer, entries.shape, metadata, pool, batch_size=batch_size, on_broken=on_broken
+            signer, entries, metadata, pool, batch_size=batch_size, on_broken=on_broken
         )
         for chunk in adding.chunks(entries.each, store, create):
             so_far = so_far.plus(chunk)
@@ -101,25 +102,21 @@ def add_entries(
     return so_far
 
 
-class _Signed(NamedTuple):
-    row: Row
-    signature: Tensor
-
-
 class _Adding:
     """Adds entries chunk by chunk."""
 
     def __init__(
         self,
-        signer: Signer,
-        shape: Shape,
+        signer: Signer | ClassicalSigner,
+        entries: Entries,
         metadata: Metadata,
         pool: Executor,
         *,
         batch_size: int,
         on_broken: Told,
     ) -> None:
-        self._signer, self._shape, self._metadata = signer, shape, metadata
+        self._signer, self._metadata = signer, metadata
+        self._shape, self._is_sound = entries.shape, entries.audio is not None
         self._pool, self._batch_size, self._on_broken = pool, batch_size, on_broken
 
     def chunks(
@@ -134,7 +131,13 @@ class _Adding:
             if written:
                 store = store or create(len(written[0].signature))
                 signatures = torch.stack([own.signature for own in written])
-                store.put([own.row for own in written], signatures, known=bool(old))
+                sounds = [own.sound for own in written if own.sound is not None]
+                store.put(
+                    [own.row for own in written],
+                    signatures,
+                    known=bool(old),
+                    sounds=torch.stack(sounds) if self._is_sound else None,
+                )
             replaced = sum(own.row.id in old for own in signed)
             yield Added(
                 added=len(signed) - replaced,
@@ -146,8 +149,8 @@ class _Adding:
             )
 
     def _sorted(
-        self, entries: list[Entry], old: dict[str, _Signed]
-    ) -> tuple[list[_Signed], list[Entry], int]:
+        self, entries: list[Entry], old: dict[str, Stored]
+    ) -> tuple[list[Stored], list[Entry], int]:
         """Rows of known content with new words, entries to be signed, the count of the others."""
         renewed, fresh, unchanged = [], [], 0
         there = [entry for entry in entries if entry.id in old]
@@ -163,10 +166,10 @@ class _Adding:
             elif (row := self._row(entry, before.row.hash, before)) == before.row:
                 unchanged += 1
             else:
-                renewed.append(_Signed(row, before.signature))
+                renewed.append(before._replace(row=row))
         return renewed, fresh, unchanged
 
-    def _signed(self, entries: list[Entry], old: Mapping[str, _Signed]) -> Iterator[_Signed]:
+    def _signed(self, entries: list[Entry], old: Mapping[str, Stored]) -> Iterator[Stored]:
         """Read and sign entries, some at a time; those that fail are told."""
         for start in range(0, len(entries), self._batch_size):
             some = entries[start : start + self._batch_size]
@@ -176,12 +179,18 @@ class _Adding:
                     self._on_broken(entry.id, got)
                 else:
                     good.append((entry, *got))
-            signatures = self._signer(torch.stack([own[2] for own in good])) if good else ()
-            for (entry, own, _), signature in zip(good, signatures, strict=True):
+            vectors = self._vectors([own[2] for own in good]) if good else ()
+            for (entry, own, _), (signature, sound) in zip(good, vectors, strict=True):
                 if bool(signature.isfinite().all()):
-                    yield _Signed(self._row(entry, own, old.get(entry.id)), signature)
+                    yield Stored(self._row(entry, own, old.get(entry.id)), signature, sound)
                 else:
                     self._on_broken(entry.id, "expected finite maps, the network gives others")
+
+    def _vectors(self, images: list[Tensor]) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """The signature of each image, and what is timbre and harmony in it, if it is of sound."""
+        batch = torch.stack(images)
+        sounds = sound_vectors(batch) if self._is_sound else [None] * len(batch)
+        return zip(self._signer(batch), sounds, strict=True)
 
     def _read(self, entry: Entry) -> tuple[str, Tensor] | str:
         """The hash of an entry's content and its image, or what is wrong with it."""
@@ -190,21 +199,21 @@ class _Adding:
         except (ImprintError, OSError) as error:
             return str(error)
 
-    def _row(self, entry: Entry, own: str, before: _Signed | None) -> Row:
+    def _row(self, entry: Entry, own: str, before: Stored | None) -> Row:
         """An entry's row; of one that is there, columns that the metadata leave out stay."""
-        given = self._metadata.get(entry.id, {})
+        given = {**entry.metadata, **self._metadata.get(entry.id, {})}
         kept = {} if before is None else before.row.metadata
         cells = filled({**kept, **given})
         label = cells.pop("label", entry.label)
         return Row(entry.id, entry.path, None if label is None else str(label), own, cells)
 
 
-def _known(store: Store | None, ids: list[str]) -> dict[str, _Signed]:
+def _known(store: Store | None, ids: list[str]) -> dict[str, Stored]:
     """What an index has of some ids, each of which comes once."""
     if len(set(ids)) < len(ids):
         twice = next(own for own in ids if ids.count(own) > 1)
         raise InvalidValueError(f"ids: expected each once, got {twice!r} twice")
-    return {own: _Signed(*pair) for own, pair in store.rows(ids).items()} if store else {}
+    return store.rows(ids) if store else {}
 
 
 def _is_anothers(entry: Entry, before: Row) -> bool:

@@ -1,18 +1,23 @@
 """What is to be indexed, one image or track at a time, read only where it is new."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
 from torch import Tensor
 
+from imprint.data import AudioOptions
 from imprint.errors import InvalidValueError
+from imprint.searching.filters import Kind
+from imprint.searching.rows import Value
 from imprint.types import DataPart
 
-__all__ = ["Entry", "part_entries", "spelled"]
+__all__ = ["LINK", "Entries", "Entry", "part_entries", "spelled"]
 
 Shape = tuple[int, int, int]
+
+LINK = "expected what lies within the folder, got a link out of it"
 
 
 class Entry(NamedTuple):
@@ -25,6 +30,7 @@ class Entry(NamedTuple):
         hashed: gives a hash of its content.
         read: takes channels, height and width; gives a hash of the content and the image,
             `(C, H, W)`, uint8.
+        metadata: what its source says of it, by column.
     """
 
     id: str
@@ -32,6 +38,27 @@ class Entry(NamedTuple):
     label: str | None
     hashed: Callable[[], str]
     read: Callable[[Shape], tuple[str, Tensor]]
+    metadata: Mapping[str, Value | None] = {}
+
+
+class Entries(NamedTuple):
+    """What is to be indexed.
+
+    Attributes:
+        total: how many.
+        shape: of their images: channels, height and width.
+        each: the entries, made as they are asked for.
+        refused: name and reason of each that is known to be none.
+        audio: how they became images, where they are of sound.
+        kinds: what the columns hold that their source has of them.
+    """
+
+    total: int
+    shape: Shape
+    each: Iterator[Entry]
+    refused: list[tuple[str, str]]
+    audio: AudioOptions | None = None
+    kinds: Mapping[str, Kind] = {}
 
 
 def part_entries(source: str, name: str, part: DataPart) -> Iterator[Entry]:

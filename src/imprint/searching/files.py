@@ -16,7 +16,7 @@ from imprint.data.decoding import Encoded, Shape, choose_shape, decode, survey
 from imprint.errors import InvalidValueError, MissingFileError
 from imprint.searching.entries import Entry, spelled
 
-__all__ = ["file_entry", "image_paths", "shape_of_files"]
+__all__ = ["file_entry", "hash_file", "image_paths", "shape_of_files"]
 
 SURVEYED = 256
 """Files whose headers decide on a shape, where none is given."""
@@ -88,7 +88,7 @@ def file_entry(folder: Path, below: str) -> Entry:
         spelled(below),
         spelled(str(whole)),
         None if label is None else spelled(label),
-        partial(_hash, path),
+        partial(hash_file, path),
         partial(_read, path, below),
     )
 
@@ -125,7 +125,23 @@ def _checked(path: Path) -> Path:
     return path
 
 
-def _hash(path: Path) -> str:
+def hash_file(path: Path) -> str:
+    """Hash what a file holds.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        SHA-256, in hexadecimal digits.
+
+    Raises:
+        MissingFileError: where it is no file, such as a pipe, which would keep its reader waiting.
+        OSError: where it cannot be read.
+
+    Examples:
+        >>> len(hash_file(Path(__file__)))
+        64
+    """
     with _checked(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

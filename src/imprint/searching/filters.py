@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from imprint.errors import InvalidValueError
 
-__all__ = ["Kind", "among", "read_filter"]
+__all__ = ["Kind", "among", "read_filter", "same"]
 
 Kind = Literal["text", "number"]
 """What a column holds."""
@@ -84,8 +84,29 @@ def among(ids: Sequence[str]) -> str:
         >>> among(["a", "it's"])
         "`id` IN ('a', 'it''s')"
     """
-    values = ("'" + own.replace("'", "''") + "'" for own in ids)
-    return f"`id` IN ({', '.join(values)})"
+    return f"`id` IN ({', '.join(map(_quoted, ids))})"
+
+
+def same(column: str, value: str) -> str:
+    """Write a filter for the rows with a value, in SQL.
+
+    Args:
+        column: a known one.
+        value: any text.
+
+    Returns:
+        The filter; quotes within the value are doubled.
+
+    Examples:
+        >>> same("hash", "0a")
+        "`hash` = '0a'"
+    """
+    return f"`{column}` = {_quoted(value)}"
+
+
+def _quoted(text: str) -> str:
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
 
 
 def _tokens(where: str) -> list[_Token]:

@@ -1,4 +1,4 @@
-"""A gallery: images with their signatures on disk or in an object store, to be searched."""
+"""A gallery: images or sounds with their signatures on disk or in an object store, searched."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -9,18 +9,29 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from imprint.data import read_picture
+from imprint.data import AudioOptions, read_picture, read_sound_picture
 from imprint.errors import InvalidValueError, MissingFileError
 from imprint.searching.about import About
 from imprint.searching.adding import Added, add_entries
-from imprint.searching.checks import check_model, check_query, check_signatures
+from imprint.searching.checks import (
+    check_model,
+    check_query,
+    check_recommendation,
+    check_signatures,
+    check_sound,
+)
+from imprint.searching.classical import ClassicalSigner
+from imprint.searching.files import hash_file
 from imprint.searching.filters import Kind, among
 from imprint.searching.found import Found, found_of
+from imprint.searching.hearing import sound_vectors
 from imprint.searching.pairs import Pair, near_pairs
-from imprint.searching.rows import Metadata, Row, kinds_of, rows_of
+from imprint.searching.rows import Metadata, Row, joined_kinds, kinds_of, rows_of
 from imprint.searching.signing import Signer
 from imprint.searching.sources import entries_of
 from imprint.searching.store import Store
+from imprint.searching.suggested import Suggested
+from imprint.searching.suggesting import Wish, suggest, track_of
 from imprint.signatures import Deviation
 from imprint.types import DataPart, ImageSet, Normalisation
 
@@ -37,7 +48,7 @@ MOST = 10_000
 
 
 class Gallery:
-    """Images with their signatures at a layer of a network, on disk, to be searched.
+    """Images or sounds with their signatures at a layer of a network, on disk, to be searched.
 
     Each addition is committed some hundred images at a time: a process that is killed leaves the
     gallery as the last commit left it, and the next `add` goes on from there. Others may read it
@@ -54,6 +65,8 @@ class Gallery:
         deviation: of the signatures, as for `imprint.signature`.
         run: where the network comes from, for whoever opens the gallery later.
         batch_size: images that run together.
+        audio: how sound becomes images; given without a model, sounds have the classical signatures
+            of MFCC and chroma, for which nothing is trained. An index remembers it.
         storage_options: of the object store, as LanceDB names them.
 
     Attributes:
@@ -90,6 +103,7 @@ class Gallery:
         deviation: Deviation = "population",
         run: str = "",
         batch_size: int = 32,
+        audio: AudioOptions | None = None,
         storage_options: Mapping[str, str] | None = None,
     ) -> None:
         if batch_size < 1:
@@ -97,12 +111,14 @@ class Gallery:
         if (model is None) != (layer is None):
             raise InvalidValueError("layer: expected one with a model, and none without")
         self.uri, self._options, self._batch_size = str(uri), storage_options, batch_size
-        self.signer = None
+        self._store = Store.open(self.uri, storage_options)
+        self.signer: Signer | ClassicalSigner | None = None
         if model is not None and layer is not None:
             self.signer = Signer(model, layer, normalisation, deviation)
+        elif audio is not None if self._store is None else _is_classical(self._store.about):
+            self.signer = ClassicalSigner()
         said = self.signer.said if self.signer else {}
-        self._new = About(dimensions=1, shape=shape, run=run, **said)
-        self._store = Store.open(self.uri, storage_options)
+        self._new = About(dimensions=1, shape=shape, run=run, audio=audio, **said)
         if self._store and self.signer:
             check_model(self.uri, self._store.about, self.signer)
 
@@ -126,9 +142,10 @@ class Gallery:
         """Add images; those that are there unchanged are skipped, changed ones replaced.
 
         Args:
-            source: a folder of images (all below it), an image file, a data set as for
+            source: a folder of images (all below it), an image file, audio or a data set as for
                 `imprint.load`, or images with their labels. An image is named by its path in the
-                folder, or by the set's part and its number.
+                folder, or by the set's part and its number; an excerpt by its file's path, and its
+                number where the file has several.
             metadata: values by id and column; a column `label` takes the label's place. A row
                 that is there keeps the columns that they leave out; None takes a value away.
             on_total: called with the number of images.
@@ -144,9 +161,11 @@ class Gallery:
             StorageError: where the disk is full or read-only; what was committed stays.
         """
         signer, kinds = self._signing(), kinds_of((metadata or {}).values())
-        entries = entries_of(source, self._shape)
+        entries = entries_of(source, self._shape, self._audio)
+        check_sound(self.about, signer, is_sound=entries.audio is not None)
         on_total(entries.total + len(entries.refused))
-        self._new = replace(self._new, shape=entries.shape)
+        self._new = replace(self._new, shape=entries.shape, audio=entries.audio)
+        kinds = joined_kinds(entries.kinds, kinds)
         if self._store:
             self._store.widen(kinds)
         added = add_entries(
@@ -199,11 +218,12 @@ class Gallery:
     def search(
         self, query: str | Path | Tensor, *, k: int = 10, where: str | None = None
     ) -> list[Found]:
-        """Find the images most similar to a query.
+        """Find the images or sounds most similar to a query.
 
         Args:
-            query: an id, which does not find itself; the path of an image file; an image
-                `(C, H, W)`, uint8 or floats as the network takes them; or a signature `(D,)`.
+            query: an id, which does not find itself; the path of an image or a file of audio, of
+                which the excerpt in its middle counts; an image `(C, H, W)`, uint8 or floats as the
+                network takes them; or a signature `(D,)`.
             k: how many, in 1 … 10,000.
             where: a filter, applied before, such as `collection = 'x' AND year >= 1999`.
 
@@ -222,16 +242,53 @@ class Gallery:
         near = store.nearest(signature, int(k) + (itself is not None), store.filter(where))
         return found_of(near, itself, k)
 
+    def recommend(
+        self,
+        like: Sequence[str | Path | Tensor],
+        unlike: Sequence[str | Path | Tensor] = (),
+        *,
+        k: int = 10,
+        spread: float = 0.0,
+        where: str | None = None,
+    ) -> list[Suggested]:
+        """Find what is similar to what is liked, and unlike what is not.
+
+        Args:
+            like: at least one query, each as for `search`.
+            unlike: what is not liked, likewise.
+            k: how many tracks, in 1 … 1,000; rows without a column `track` are tracks of their own.
+            spread: in [0, 1]; 0 ranks by likeness alone, more keeps results unlike one another.
+            where: a filter, applied before.
+
+        Returns:
+            At most k rows, the best first: one of each track, and none of a track that was named.
+
+        Raises:
+            InvalidValueError: for a wish, a number or a filter that will not do.
+            MissingFileError: where there is no such id or file, or the gallery is empty yet.
+        """
+        check_recommendation(like, unlike, k=k, spread=spread)
+        store = self._opened()
+        liked = [self._wish(store, own, "like") for own in like]
+        disliked = [self._wish(store, own, "unlike") for own in unlike]
+        return suggest(store, liked, disliked, k=k, spread=spread, where=store.filter(where))
+
+    def image_of(self, path: Path) -> Tensor:
+        """Read a file as the gallery's are read, `(C, H, W)`, uint8; of audio its middle."""
+        if self._audio is not None:
+            return read_sound_picture(path, self._audio)
+        return read_picture(path, shape=self._shape)
+
     def row(self, own: str) -> Row:
         """Give the row of an id."""
-        return self._opened().known(own)[0]
+        return self._opened().known(own).row
 
     def signature_of(self, query: str | Path | Tensor) -> Tensor:
         """Give the signature of a query: `(D,)`; see `search`."""
         if isinstance(query, str):
-            return self._opened().known(query)[1]
+            return self._opened().known(query).signature
         if isinstance(query, Path):
-            query = read_picture(query, shape=self._shape)
+            query = self.image_of(query)
         signature = query if query.ndim == 1 else self._signing()(query[None])[0]
         return check_query(signature, self._opened().about.dimensions)
 
@@ -279,6 +336,21 @@ class Gallery:
         if self._store:
             self._store.compact(keep)
 
+    def _wish(self, store: Store, own: str | Path | Tensor, argument: str) -> Wish:
+        """What is known of something that is liked, or not."""
+        if isinstance(own, str):
+            stored = store.known(own, argument)
+            return Wish(stored.signature, stored.sound, {track_of(stored.row)})
+        image = self.image_of(own) if isinstance(own, Path) else own
+        copies = store.copies(hash_file(own)) if isinstance(own, Path) else []
+        is_sound = self._audio is not None and image.ndim == 3
+        sound = sound_vectors(image[None])[0] if is_sound else None
+        return Wish(self.signature_of(image), sound, {track_of(row) for row in copies})
+
+    @property
+    def _audio(self) -> AudioOptions | None:
+        return self._store.about.audio if self._store else self._new.audio
+
     @property
     def _shape(self) -> Shape | None:
         return self._store.about.shape if self._store else self._new.shape
@@ -289,7 +361,7 @@ class Gallery:
             raise MissingFileError(f"index: expected one in {self.uri}, found none")
         return self._store
 
-    def _signing(self) -> Signer:
+    def _signing(self) -> Signer | ClassicalSigner:
         if self.signer is None:
             raise InvalidValueError("model: expected one and a layer to take signatures, got none")
         return self.signer
@@ -299,3 +371,7 @@ class Gallery:
         self._store = Store.create(self.uri, about, self._options)
         self._store.widen(kinds)
         return self._store
+
+
+def _is_classical(about: About) -> bool:
+    return bool(about.model == ClassicalSigner().said["model"])

@@ -2,12 +2,13 @@
 
 import csv
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from imprint.errors import DamagedFileError, InvalidValueError, MissingFileError
 from imprint.searching.rows import Metadata, Value
 
-__all__ = ["read_metadata"]
+__all__ = ["read_metadata", "typed"]
 
 NAMES = ("id", "path", "file")
 """What the column with the rows' ids may be called, the one that counts first."""
@@ -50,7 +51,7 @@ def read_metadata(path: Path) -> Metadata:
         raise DamagedFileError(f"{path}: expected a CSV file in UTF-8, {error}") from error
     key = _key_of(path, names)
     ids = _ids(path, [line[key] for line in lines])
-    cells = [_values(names[k], [line[k] for line in lines]) for k in range(len(names))]
+    cells = [_cells(names[k], [line[k] for line in lines]) for k in range(len(names))]
     shown = [k for k in range(len(names)) if k != key]
     return {own: {names[k]: cells[k][row] for k in shown} for row, own in enumerate(ids)}
 
@@ -89,11 +90,26 @@ def _ids(path: Path, ids: list[str]) -> list[str]:
     return ids
 
 
-def _values(name: str, cells: list[str]) -> list[Value | None]:
+def _cells(name: str, cells: list[str]) -> list[Value | None]:
+    """The cells of a column; a label is a text, whatever its digits."""
+    return [cell or None for cell in cells] if name == "label" else typed(cells)
+
+
+def typed(cells: Sequence[str]) -> list[Value | None]:
+    """Read the cells of a column.
+
+    Args:
+        cells: as they stand in a file.
+
+    Returns:
+        Numbers where it holds nothing else, else texts; None where a cell is empty.
+
+    Examples:
+        >>> typed(["1999", ""]), typed(["1999", "spring"])
+        ([1999.0, None], ['1999', 'spring'])
+    """
     numbers = [_number(cell) for cell in cells]
-    if name != "label" and all(
-        number is not None for cell, number in zip(cells, numbers, strict=True) if cell
-    ):
+    if all(number is not None for cell, number in zip(cells, numbers, strict=True) if cell):
         return [number if cell else None for cell, number in zip(cells, numbers, strict=True)]
     return [cell or None for cell in cells]
 

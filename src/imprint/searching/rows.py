@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OWN",
+    "SOUND",
     "Metadata",
     "Row",
+    "Stored",
     "Value",
+    "is_free",
+    "joined_kinds",
     "kinds_of",
     "rows_of",
     "schema_of",
@@ -31,6 +35,9 @@ Metadata = Mapping[str, Mapping[str, Value | None]]
 
 OWN: dict[str, Kind] = {"id": "text", "path": "text", "label": "text", "hash": "text"}
 """The columns that every index has, beside `signature`."""
+
+SOUND = "_sound"
+"""The column of what is timbre and what is harmony, in an index of sound."""
 
 TAKEN = {*OWN, "signature", "rank", "similarity", "query"}
 
@@ -51,6 +58,20 @@ class Row(NamedTuple):
     label: str | None
     hash: str
     metadata: Mapping[str, Value | None]
+
+
+class Stored(NamedTuple):
+    """A row with its vectors.
+
+    Attributes:
+        row: what the index says of it.
+        signature: `(D,)`.
+        sound: `(64,)`, as `sound_vectors` gives it; None where it is of no sound.
+    """
+
+    row: Row
+    signature: Tensor
+    sound: Tensor | None
 
 
 def kinds_of(metadata: Iterable[Mapping[str, Value | None]]) -> dict[str, Kind]:
@@ -83,6 +104,30 @@ def kinds_of(metadata: Iterable[Mapping[str, Value | None]]) -> dict[str, Kind]:
                     raise InvalidValueError(f"{name}: expected {kinds[name]}s, got {value!r}")
     kinds.pop("label", None)
     return kinds
+
+
+def joined_kinds(own: Mapping[str, Kind], given: Mapping[str, Kind]) -> dict[str, Kind]:
+    """Join what columns hold by their source with what metadata say of them.
+
+    Args:
+        own: of the source.
+        given: of the metadata.
+
+    Returns:
+        All of them.
+
+    Raises:
+        InvalidValueError: where one column would hold texts and numbers.
+
+    Examples:
+        >>> joined_kinds({"track": "text"}, {"year": "number"})
+        {'track': 'text', 'year': 'number'}
+    """
+    for name in own.keys() & given:
+        if own[name] != given[name]:
+            expected = f"{own[name]}s, as the data have them"
+            raise InvalidValueError(f"{name}: expected {expected}; got {given[name]}s")
+    return {**own, **given}
 
 
 def rows_of(ids: Sequence[str], labels: Sequence[str | None], metadata: Metadata) -> list[Row]:
@@ -127,11 +172,35 @@ def filled(cells: Mapping[str, Value | None]) -> dict[str, Value]:
     return {name: value for name, value in cells.items() if value is not None}
 
 
+def is_free(name: str) -> bool:
+    """Tell whether a name may be that of a column of one's own.
+
+    Args:
+        name: any text.
+
+    Returns:
+        False for what no filter could name, and for what an index has for itself.
+
+    Examples:
+        >>> is_free("composer"), is_free("release date"), is_free("path")
+        (True, False, False)
+    """
+    return _is_name(name) and not _has_use(name) and name != "label"
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name.isidentifier() and not name.startswith("_")
+
+
+def _has_use(name: str) -> bool:
+    return name.lower() in TAKEN - {"label"} or name.upper() in KEYWORDS
+
+
 def _check_name(name: str) -> None:
-    if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+    if not _is_name(name):
         expected = "a column's name of letters, digits and _, a letter first"
         raise InvalidValueError(f"metadata: expected {expected}, got {name!r}")
-    if name.lower() in TAKEN - {"label"} or name.upper() in KEYWORDS:
+    if _has_use(name):
         raise InvalidValueError(f"metadata: expected another name than {name!r}, which has a use")
 
 
@@ -143,13 +212,20 @@ def _kind_of(name: str, value: object) -> Kind:
     raise InvalidValueError(f"{name}: expected texts or finite numbers, got {value!r}")
 
 
-def schema_of(dimensions: int, kinds: Mapping[str, Kind], told: Mapping[bytes, bytes]) -> Any:
+def schema_of(
+    dimensions: int,
+    kinds: Mapping[str, Kind],
+    told: Mapping[bytes, bytes],
+    *,
+    sound: int | None = None,
+) -> Any:
     """Give the schema of an index.
 
     Args:
         dimensions: D of the signatures.
         kinds: what the columns of metadata hold.
         told: what the index says of itself.
+        sound: dimensions of what is kept of each sound beside; None for an index of images.
 
     Returns:
         A `pyarrow.Schema`.
@@ -161,8 +237,9 @@ def schema_of(dimensions: int, kinds: Mapping[str, Kind], told: Mapping[bytes, b
     import pyarrow as pa
 
     fields = [pa.field(name, pa.string()) for name in OWN]
-    signature = pa.field("signature", pa.list_(pa.float32(), dimensions))
-    return pa.schema([*fields, signature, *_fields(kinds)], dict(told))
+    sizes = {"signature": dimensions} | ({} if sound is None else {SOUND: sound})
+    vectors = [pa.field(name, pa.list_(pa.float32(), size)) for name, size in sizes.items()]
+    return pa.schema([*fields, *vectors, *_fields(kinds)], dict(told))
 
 
 def _fields(kinds: Mapping[str, Kind]) -> "list[pa.Field]":
@@ -172,13 +249,16 @@ def _fields(kinds: Mapping[str, Kind]) -> "list[pa.Field]":
     return [pa.field(name, types[kind]) for name, kind in kinds.items()]
 
 
-def table_of(rows: Sequence[Row], signatures: Tensor, schema: Any) -> Any:
+def table_of(
+    rows: Sequence[Row], signatures: Tensor, schema: Any, sounds: Tensor | None = None
+) -> Any:
     """Put rows and their signatures into a table.
 
     Args:
         rows: N of them.
         signatures: `(N, D)`, float32.
         schema: of the index, as `schema_of` gives it.
+        sounds: `(N, 64)`, as `sound_vectors` gives them; None where there are none.
 
     Returns:
         A `pyarrow.Table`.
@@ -192,10 +272,18 @@ def table_of(rows: Sequence[Row], signatures: Tensor, schema: Any) -> Any:
     """
     import pyarrow as pa
 
-    flat = pa.array(signatures.detach().cpu().float().contiguous().numpy().ravel())
     columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in OWN}
-    columns["signature"] = pa.FixedSizeListArray.from_arrays(flat, signatures.shape[1])
+    columns["signature"] = _vectors(signatures)
+    if sounds is not None:
+        columns[SOUND] = _vectors(sounds)
     for field in schema:
         if field.name not in columns:
             columns[field.name] = [row.metadata.get(field.name) for row in rows]
     return pa.table(columns, schema=schema)
+
+
+def _vectors(rows: Tensor) -> "pa.FixedSizeListArray":
+    import pyarrow as pa
+
+    flat = pa.array(rows.detach().cpu().float().contiguous().numpy().ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, rows.shape[1])

@@ -19,6 +19,9 @@ __all__ = ["Signer"]
 _ONE_AT_A_TIME = Lock()
 """Of threads that search: what one has put on a network would meet the pass of another."""
 
+SOUND_CHANNELS = 2
+"""Log-mel and chroma; no image of anything else has two."""
+
 
 class Signer:
     """Gives images their signatures at a layer of a network.
@@ -62,8 +65,14 @@ class Signer:
         }
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Give the signatures of images `(N, C, H, W)`, uint8 or floats: `(N, D)`, on the CPU."""
-        return signature(self.maps(images), deviation=self._deviation).float().cpu()
+        """Give the signatures of images `(N, C, H, W)`, uint8 or floats: `(N, D)`, on the CPU.
+
+        Those of silence, of two channels in bytes that are zero, are zeros: similar to nothing.
+        """
+        signatures = signature(self.maps(images), deviation=self._deviation).float().cpu()
+        if images.shape[1] == SOUND_CHANNELS and images.dtype == torch.uint8:
+            signatures[images.flatten(1).amax(1).cpu() == 0] = 0
+        return signatures
 
     def maps(self, images: Tensor) -> Tensor:
         """Give the layer's maps of images `(N, C, H, W)`, uint8 or floats; in any thread."""

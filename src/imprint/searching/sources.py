@@ -1,50 +1,44 @@
 """What a gallery is given, as entries to be indexed."""
 
 import os
-from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
-from imprint.data import IMAGE_SUFFIXES, KNOWN, is_image_folder, survey
+from imprint.data import (
+    IMAGE_SUFFIXES,
+    KNOWN,
+    AudioOptions,
+    is_audio,
+    is_image_folder,
+    survey,
+)
 from imprint.data.places import data_folder
 from imprint.errors import InvalidValueError
-from imprint.searching.entries import Entry, part_entries
+from imprint.searching.entries import LINK, Entries, part_entries
 from imprint.searching.files import file_entry, image_paths, shape_of_files
+from imprint.searching.tracks import track_entries
 from imprint.types import DataPart, ImageSet
 
-__all__ = ["Entries", "entries_of"]
+__all__ = ["entries_of"]
 
 Shape = tuple[int, int, int]
 
-LINK = "expected what lies within the folder, got a link out of it"
 
-
-class Entries(NamedTuple):
-    """What is to be indexed.
-
-    Attributes:
-        total: how many.
-        shape: of their images: channels, height and width.
-        each: the entries, made as they are asked for.
-        refused: name and reason of each that is known to be none.
-    """
-
-    total: int
-    shape: Shape
-    each: Iterator[Entry]
-    refused: list[tuple[str, str]]
-
-
-def entries_of(source: str | Path | ImageSet | DataPart, shape: Shape | None) -> Entries:
+def entries_of(
+    source: str | Path | ImageSet | DataPart,
+    shape: Shape | None,
+    audio: AudioOptions | None = None,
+) -> Entries:
     """Find what is to be indexed.
 
     Args:
-        source: a folder of images (all below it), an image file, a data set as for `imprint.load`,
-            or images with their labels, and with their paths in a `DataPart`.
+        source: a folder of images (all below it), an image file, audio as for `imprint.load` or a
+            single file of it, a data set likewise, or images with their labels, and with their
+            paths in a `DataPart`.
         shape: channels, height and width that files are brought to; None: their own where they
             agree, else the median.
+        audio: how sound becomes images; None as is usual.
 
     Returns:
         The entries.
@@ -64,6 +58,8 @@ def entries_of(source: str | Path | ImageSet | DataPart, shape: Shape | None) ->
         expected = "a path, the name of a set or images with labels"
         raise InvalidValueError(f"source: expected {expected}, got {type(source).__name__}")
     place = _place_of(source)
+    if place is not None and is_audio(place):
+        return track_entries(place, audio or AudioOptions(), shape)
     if place is not None and is_image_folder(place):
         paths, links = image_paths(place)
         return _of_files(place, paths, [(link, LINK) for link in links], shape)

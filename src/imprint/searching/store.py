@@ -14,8 +14,9 @@ from imprint.errors import DamagedFileError, InvalidValueError, MissingFileError
 from imprint.searching.about import About
 from imprint.searching.cells import PROBED, arrange, is_loose
 from imprint.searching.extra import lancedb
-from imprint.searching.filters import Kind, among, read_filter
-from imprint.searching.rows import OWN, Row, Value, schema_of, table_of
+from imprint.searching.filters import Kind, among, read_filter, same
+from imprint.searching.hearing import SOUND_DIMENSIONS
+from imprint.searching.rows import OWN, SOUND, Row, Stored, Value, schema_of, table_of
 from imprint.searching.storage import is_remote, told
 
 __all__ = ["Store"]
@@ -28,6 +29,8 @@ FRESH = timedelta(seconds=1)
 """How late a reader may see what another process wrote."""
 
 DISTANCE = "_distance"
+
+VECTORS = ("signature", SOUND)
 
 ROUNDED = 1e-6
 """What rounding may add to a distance."""
@@ -90,7 +93,8 @@ class Store:
         Raises:
             StorageError: where it cannot be written.
         """
-        schema = schema_of(about.dimensions, {}, about.written())
+        sound = None if about.audio is None else SOUND_DIMENSIONS
+        schema = schema_of(about.dimensions, {}, about.written(), sound=sound)
         with told(uri):
             return cls(uri, _connect(uri, options).create_table(TABLE, schema=schema))
 
@@ -98,7 +102,7 @@ class Store:
     def kinds(self) -> dict[str, Kind]:
         """The columns of metadata, and what they hold."""
         schema = self._read(lambda: self._table.schema)
-        others = (field for field in schema if field.name not in {*OWN, "signature"})
+        others = (field for field in schema if field.name not in {*OWN, *VECTORS})
         return {own.name: "number" if str(own.type) == "double" else "text" for own in others}
 
     def _recent_kinds(self) -> dict[str, Kind]:
@@ -128,16 +132,24 @@ class Store:
                 self._table.add_columns(fields)
             self._kinds = self.kinds
 
-    def put(self, rows: Sequence[Row], signatures: Tensor, *, known: bool) -> None:
+    def put(
+        self,
+        rows: Sequence[Row],
+        signatures: Tensor,
+        *,
+        known: bool,
+        sounds: Tensor | None = None,
+    ) -> None:
         """Write rows in one commit; those with an id that is there take its row's place.
 
         Args:
             rows: N, each id once.
             signatures: `(N, D)`.
             known: whether the index may hold some of the ids.
+            sounds: `(N, 64)`, for an index of sound.
         """
         with told(self.uri):
-            table = table_of(rows, signatures, self._table.schema)
+            table = table_of(rows, signatures, self._table.schema, sounds)
             if known:
                 merge = self._table.merge_insert("id").when_matched_update_all()
                 merge.when_not_matched_insert_all().execute(table)
@@ -165,27 +177,41 @@ class Store:
         query = self._table.search().select(["id"]).where(among(ids))
         return bool(self._read(lambda: query.limit(1).to_arrow().num_rows))
 
-    def rows(self, ids: Sequence[str]) -> dict[str, tuple[Row, Tensor]]:
-        """Read rows with their signatures, by id; ids that are not there are left out."""
+    def rows(self, ids: Sequence[str]) -> dict[str, Stored]:
+        """Read rows with their vectors, by id; ids that are not there are left out."""
         if not ids:
             return {}
         query = self._table.search().where(among(ids))
         found = self._read(lambda: query.limit(len(ids)).to_arrow().to_pylist())
         kinds = self.kinds
-        return {
-            cells["id"]: (_row(cells, kinds), torch.tensor(cells["signature"])) for cells in found
-        }
+        return {cells["id"]: _stored(cells, kinds) for cells in found}
 
-    def known(self, own: str) -> tuple[Row, Tensor]:
-        """Read the row of an id with its signature.
+    def known(self, own: str, argument: str = "query") -> Stored:
+        """Read the row of an id with its vectors; `argument` is what named it, for the error.
 
         Raises:
             MissingFileError: where there is none.
         """
         found = self.rows([own])
         if own not in found:
-            raise MissingFileError(f"query: expected an id of {self.uri}, got {own!r}")
+            raise MissingFileError(f"{argument}: expected an id of {self.uri}, got {own!r}")
         return found[own]
+
+    def copies(self, digest: str, most: int = 1000) -> list[Row]:
+        """Read the rows of a file, by the hash of its content."""
+        query = self._table.search().select([*OWN, *self.kinds]).where(same("hash", digest))
+        found = self._read(lambda: query.limit(most).to_arrow().to_pylist())
+        return [_row(cells, self._kinds) for cells in found]
+
+    def sounds(self, most: int) -> Tensor:
+        """Read what is kept of some sounds, `(N, 64)`, evenly spread over the index."""
+        count = self.count()
+        places = sorted({number * count // most for number in range(most)} if count > most
+                        else range(count))  # fmt: skip
+        query = self._table.take_offsets(places).select([SOUND])
+        column = self._read(lambda: query.to_arrow()[SOUND].drop_null().combine_chunks())
+        flat = torch.from_numpy(column.flatten().to_numpy().copy())
+        return flat.view(len(column), SOUND_DIMENSIONS)
 
     def batches(self, size: int, where: str | None = None) -> Iterator[tuple[list[str], Tensor]]:
         """Read all ids and signatures, so many at a time, of those that a filter in SQL leaves."""
@@ -274,6 +300,12 @@ def _connect(uri: str, options: Mapping[str, str] | None) -> Any:
 def _row(cells: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Row:
     values = {name: _plain(cells[name]) for name in kinds if cells[name] is not None}
     return Row(cells["id"], cells["path"], cells["label"], cells.get("hash", ""), values)
+
+
+def _stored(cells: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Stored:
+    sound = cells.get(SOUND)
+    signature = torch.tensor(cells["signature"])
+    return Stored(_row(cells, kinds), signature, None if sound is None else torch.tensor(sound))
 
 
 def _cells(query: Any) -> list[dict[str, Any]]:

@@ -1,0 +1,58 @@
+"""The tables of music: how well the classical signatures find it, and what copies do to them."""
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["music_tables"]
+
+
+def music_tables(figures: dict[str, Any], stamp: Callable[[dict[str, Any]], str]) -> dict[str, str]:
+    """Give each table in Markdown, by its name.
+
+    Args:
+        figures: what `bench_music.py` wrote.
+        stamp: says how figures were measured.
+
+    Returns:
+        The tables.
+    """
+    return {
+        "music": _found(figures, stamp(figures)),
+        "music-copies": _copies(figures, stamp(figures)),
+    }
+
+
+def _found(figures: dict[str, Any], stamp: str) -> str:
+    own, unseen, goal = (figures[name] for name in ("ranked", "unseen", "to_reach"))
+    timed = figures["timed"]
+    rows = [
+        ("the other excerpt of the same track is first", f"{own['first']:.2f}", goal["first"]),
+        ("it is among the first five", f"{own['first_five']:.2f}", ""),
+        ("likewise first, standardised by the other collections", f"{unseen['first']:.2f}", ""),
+        ("of the five nearest other tracks, by the same composer", f"{own['composer']:.3f}",
+         goal["composer"]),
+        ("a file of 15 s to ten recommendations, milliseconds", f"{timed['milliseconds']:.0f}",
+         f"{goal['milliseconds']}"),
+    ]  # fmt: skip
+    lines = ["| MFCC and chroma, nothing trained | measured | to reach |", "|---|---|---|"]
+    lines += [f"| {what} | {measured} | {to_reach} |" for what, measured, to_reach in rows]
+    about = (
+        f"{figures['excerpts']} excerpts of {figures['tracks']} tracks of `data/music`; "
+        f"{own['queries']} have another of their track, {own['composer_queries']} a composer. The "
+        f"time is the median of {timed['asked']}, nine of ten took at most "
+        f"{timed['milliseconds_p90']:.0f}; others used the machine."
+    )
+    return "\n".join([*lines, "", about, "", stamp, ""])
+
+
+def _copies(figures: dict[str, Any], stamp: str) -> str:
+    lines = [
+        "| copy | finds its original | same first result | of the first five | copies | not read |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {kind} | {row['itself']:.0%} | {row['first']:.0%} | {row['five']:.0%} "
+        f"| {row['copies']} | {row['unreadable']} |"
+        for kind, row in figures["copied"].items()
+    ]
+    return "\n".join([*lines, "", stamp, ""])

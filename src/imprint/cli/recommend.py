@@ -1,0 +1,128 @@
+"""`imprint recommend`: what is similar to what is liked, and unlike what is not."""
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from imprint.cli import options
+from imprint.cli.index_queries import opened_index, query_of, with_model
+from imprint.errors import InvalidValueError
+from imprint.finding import Recommendation
+from imprint.finding import recommend as run_recommendation
+from imprint.runs import check_vacant, claim, write_json
+from imprint.searching import spelled
+
+__all__ = ["recommend"]
+
+_what = partial(typer.Option, rich_help_panel="What to recommend")
+_how = partial(typer.Option, rich_help_panel="How to look")
+
+
+def recommend(
+    context: typer.Context,
+    index: Annotated[str, typer.Argument(help="A folder of index, or an address.")],
+    *,
+    like: Annotated[
+        list[str] | None, _what("--like", help="A row's id or a file that is liked; any number.")
+    ] = None,
+    unlike: Annotated[
+        list[str] | None, _what("--not", help="A row's id or a file that is not; any number.")
+    ] = None,
+    k: Annotated[int, _what("-k", help="Tracks to recommend.")] = 10,
+    spread: Annotated[
+        float, _what(help="0: the most similar; towards 1: unlike one another.")
+    ] = 0.0,
+    where: Annotated[
+        str | None,
+        _what(help="A filter on columns: \"collection = 'x' AND year > 1999\".",
+              show_default="all rows"),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        _how(help="The folder of the run whose signatures it holds.",
+             show_default="the one it was made with"),
+    ] = None,
+    device: Annotated[str, _how(help="auto, cpu, cuda or mps.")] = "auto",
+    out: Annotated[
+        Path | None,
+        options.where(help="A new folder for a report with pictures.", show_default="no report"),
+    ] = None,
+    as_json: Annotated[
+        bool, options.where("--json", help="Print a result a line, as JSON.")
+    ] = False,
+) -> None:  # fmt: skip
+    """Recommend what is similar to what is liked and unlike what is not, one of each track."""
+    with redirect_stdout(sys.stderr):  # whatever a network of the user's own prints
+        found = _recommend(context.params)
+    if as_json:
+        for line in found.result["found"]:
+            typer.echo(json.dumps(line, ensure_ascii=False))
+    else:
+        _show(found.result["found"], out)
+
+
+def _recommend(given: dict[str, Any]) -> Recommendation:
+    """Open the index, recommend, write the report where one is asked for."""
+    folder, names = given["out"], given["like"] or []
+    if not names:
+        raise InvalidValueError("like: expected --like with an ID or a FILE, got none")
+    if folder is not None:
+        check_vacant(folder)
+    gallery, about = opened_index(given["index"])
+    like, unlike = (
+        {spelled(name): query_of(gallery, about, name, option) for name in some}
+        for option, some in (("like", names), ("not", given["unlike"] or []))
+    )
+    files = any(isinstance(own, Path) for own in (*like.values(), *unlike.values()))
+    if files or given["model"] is not None:
+        gallery = with_model(gallery, about, given, needed=files)
+    asked = {name: given[name] for name in ("k", "spread", "where")}
+    found = run_recommendation(gallery, like, unlike, **asked, pictures=folder is not None)
+    if folder is not None:
+        _write(found, folder, given)
+    return found
+
+
+def _write(found: Recommendation, folder: Path, given: dict[str, Any]) -> None:
+    command = shlex.join(["imprint", *sys.argv[1:]])
+    asked = {name: given[name] for name in ("index", "like", "unlike", "k", "spread", "where")}
+    run = None if given["model"] is None else str(given["model"])
+    config = {"command": "recommend", **asked, "model": run, "command_line": command}
+    write_json(claim(folder) / "config.json", config)
+    found.write(folder, command)
+
+
+def _show(rows: Sequence[dict[str, Any]], folder: Path | None) -> None:
+    """Print a line a result, and where the files are."""
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.print(_table(rows))
+    if folder is not None:
+        for name in ("report.html", "result.json"):
+            console.print(str(folder / name), soft_wrap=True, markup=False)
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Table:
+    """Likeness to what is liked and to what is not, the part that agrees, what it is."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    numbers = ["similarity"] + ["unlike_similarity"] * any(
+        row["unlike_similarity"] is not None for row in rows
+    )
+    for name in numbers:
+        table.add_column({"unlike_similarity": "to --not"}.get(name, name), justify="right")
+    names = ["agrees"] * any("agrees" in row for row in rows) + ["id", "label"]
+    for name in names:
+        table.add_column(name, overflow="ellipsis", no_wrap=True)
+    for row in rows:
+        cells = ("" if row[name] is None else str(row[name]) for name in names)
+        shown = (cell.replace("[", r"\[") for cell in cells)
+        table.add_row(*(f"{row[name]:.4f}" for name in numbers), *shown)
+    return table
