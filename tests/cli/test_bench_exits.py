@@ -38,7 +38,9 @@ def test_methods_and_a_smaller_network_stand_side_by_side(imprint, place, tmp_pa
     assert code == 0
     assert all(len(line) <= 80 for line in shown.splitlines()[:-2])
     result = json.loads((tmp_path / "out" / "result.json").read_text())
-    assert [row["method"] for row in result["methods"]] == ["imprint-mlp", "park-kim"]
+    assert [row["method"] for row in result["methods"]] == [
+        "imprint-mlp", "park-kim", "paper-lights, then imprint-mlp"
+    ]  # fmt: skip
     (smaller,) = result["smaller"]
     assert smaller["network"] == "paper-lights"
     assert smaller["accuracy"] > 0.9
