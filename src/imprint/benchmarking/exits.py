@@ -95,14 +95,10 @@ def bench_exits(
         measured = _outcomes(model, names, learnt, measure_on)
     with stages("time"):
         costs = _costs(model, names, learnt, example, classes)
+        makers = {name: _makers(model, names, learnt[name], (example, classes)) for name in methods}
     ways = {
         name: Contestant(
-            names,
-            _makers(model, names, learnt[name], (example, classes)),
-            tuned[name],
-            measured[name],
-            costs[name],
-            EXIT_METHODS[name].priced,
+            names, makers[name], tuned[name], measured[name], costs[name], EXIT_METHODS[name].priced
         )
         for name in methods
     }
@@ -111,21 +107,8 @@ def bench_exits(
         for name, network in networks.items():
             both = asked_first(network, ways[methods[0]], tune_on, measure_on)
             ways[f"{name}, then {methods[0]}"] = both
-    chosen = {
-        name: choose_fastest(own.tuned, own.costs, max_extra_error, priced=own.priced)
-        for name, own in ways.items()
-    }
     with stages("measure"):
-        opened = {
-            name: _opened(ways[name], own) for name, own in chosen.items() if own.step is not None
-        }
-        images = [images for images, _ in measure_on[:TIMED]]
-        ratios = measured_ratios(model, opened, networks, images)
-    rows = [_row(name, chosen[name], own, ratios.get(name, {})) for name, own in ways.items()]
-    beside = [
-        {"network": name, "accuracy": _accuracy(own, measure_on)} | ratios[name]
-        for name, own in networks.items()
-    ]
+        rows, beside = _compared(model, ways, networks, measure_on, max_extra_error)
     first = methods[0]  # what all share
     shares = (costs[first].layers / costs[first].whole).tolist()
     return {
@@ -137,6 +120,30 @@ def bench_exits(
         "seconds": stages.seconds,
         "versions": versions(),
     }
+
+
+def _compared(
+    model: nn.Module,
+    ways: Mapping[str, Contestant],
+    networks: Mapping[str, nn.Module],
+    batches: Batches,
+    max_extra_error: float,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A row a way at its fastest within the limit, and one a smaller network, timed in turn."""
+    chosen = {
+        name: choose_fastest(own.tuned, own.costs, max_extra_error, priced=own.priced)
+        for name, own in ways.items()
+    }
+    opened = {
+        name: _opened(ways[name], own) for name, own in chosen.items() if own.step is not None
+    }
+    ratios = measured_ratios(model, opened, networks, [images for images, _ in batches[:TIMED]])
+    rows = [_row(name, chosen[name], own, ratios.get(name, {})) for name, own in ways.items()]
+    beside = [
+        {"network": name, "accuracy": _accuracy(own, batches)} | ratios[name]
+        for name, own in networks.items()
+    ]
+    return rows, beside
 
 
 def _makers(

@@ -1,16 +1,46 @@
-"""What a command asks an index: ids, or files that go through the index's network."""
+"""What commands on an index share: options, and ids or files that go through its network."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from imprint.cli import options
 from imprint.errors import InvalidValueError, MissingFileError
 from imprint.models import BUILT_IN
 from imprint.runs import read_json
 from imprint.searching import About, Gallery, spelled
 from imprint.training import find_device, load_trained
 
-__all__ = ["opened_index", "query_of", "with_model"]
+__all__ = [
+    "AsLines",
+    "Device",
+    "Index",
+    "Model",
+    "Report",
+    "opened_index",
+    "query_of",
+    "with_model",
+]
+
+_how = partial(typer.Option, rich_help_panel="How to look")
+
+Index = Annotated[str, typer.Argument(help="A folder of index, or an address.")]
+Model = Annotated[
+    Path | None,
+    _how(
+        help="The folder of the run whose signatures it holds.",
+        show_default="the one it was made with",
+    ),
+]
+Device = Annotated[str, _how(help="auto, cpu, cuda or mps.")]
+Report = Annotated[
+    Path | None,
+    options.where(help="A new folder for a report with pictures.", show_default="no report"),
+]
+AsLines = Annotated[bool, options.where("--json", help="Print a result a line, as JSON.")]
 
 
 def opened_index(place: str) -> tuple[Gallery, About]:

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from imprint.cli import options
+from imprint.cli import index_queries
 from imprint.cli.index_queries import opened_index, query_of, with_model
 from imprint.errors import InvalidValueError
 from imprint.finding import Recommendation
@@ -24,12 +24,11 @@ from imprint.searching import spelled
 __all__ = ["recommend"]
 
 _what = partial(typer.Option, rich_help_panel="What to recommend")
-_how = partial(typer.Option, rich_help_panel="How to look")
 
 
 def recommend(
     context: typer.Context,
-    index: Annotated[str, typer.Argument(help="A folder of index, or an address.")],
+    index: index_queries.Index,
     *,
     like: Annotated[
         list[str] | None, _what("--like", help="A row's id or a file that is liked; any number.")
@@ -46,19 +45,10 @@ def recommend(
         _what(help="A filter on columns: \"collection = 'x' AND year > 1999\".",
               show_default="all rows"),
     ] = None,
-    model: Annotated[
-        Path | None,
-        _how(help="The folder of the run whose signatures it holds.",
-             show_default="the one it was made with"),
-    ] = None,
-    device: Annotated[str, _how(help="auto, cpu, cuda or mps.")] = "auto",
-    out: Annotated[
-        Path | None,
-        options.where(help="A new folder for a report with pictures.", show_default="no report"),
-    ] = None,
-    as_json: Annotated[
-        bool, options.where("--json", help="Print a result a line, as JSON.")
-    ] = False,
+    model: index_queries.Model = None,
+    device: index_queries.Device = "auto",
+    out: index_queries.Report = None,
+    as_json: index_queries.AsLines = False,
 ) -> None:  # fmt: skip
     """Recommend what is similar to what is liked and unlike what is not, one of each track."""
     with redirect_stdout(sys.stderr):  # whatever a network of the user's own prints

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from imprint.cli import options
+from imprint.cli import index_queries
 from imprint.cli.index_queries import opened_index, query_of, with_model
 from imprint.errors import InvalidValueError
 from imprint.finding import SearchResult, find
@@ -24,12 +24,11 @@ from imprint.searching import spelled
 __all__ = ["search"]
 
 _what = partial(typer.Option, rich_help_panel="What to look for")
-_how = partial(typer.Option, rich_help_panel="How to look")
 
 
 def search(
     context: typer.Context,
-    index: Annotated[str, typer.Argument(help="A folder of index, or an address.")],
+    index: index_queries.Index,
     query: Annotated[
         list[str] | None,
         typer.Argument(metavar="FILE|ID", help="A file, or the id of a row; several for more."),
@@ -45,19 +44,10 @@ def search(
         float | None,
         _what(help="List pairs of rows at least so similar, such as 0.999.", show_default="none"),
     ] = None,
-    model: Annotated[
-        Path | None,
-        _how(help="The folder of the run whose signatures it holds.",
-             show_default="the one it was made with"),
-    ] = None,
-    device: Annotated[str, _how(help="auto, cpu, cuda or mps.")] = "auto",
-    out: Annotated[
-        Path | None,
-        options.where(help="A new folder for a report with pictures.", show_default="no report"),
-    ] = None,
-    as_json: Annotated[
-        bool, options.where("--json", help="Print a result a line, as JSON.")
-    ] = False,
+    model: index_queries.Model = None,
+    device: index_queries.Device = "auto",
+    out: index_queries.Report = None,
+    as_json: index_queries.AsLines = False,
 ) -> None:  # fmt: skip
     """Find the images or sounds most similar to a file or to a row, or near duplicates."""
     with redirect_stdout(sys.stderr):  # whatever a network of the user's own prints
