@@ -7,6 +7,7 @@ the statistics of sound before the last map is solved. The run of the largest le
 then serves the copies and the clock of `bench_music.py`.
 
     IMPRINT_DATA=../shared/data python benchmarks/bench_same_track.py
+    IMPRINT_DATA=../shared/data python benchmarks/bench_same_track.py --mels 128
     IMPRINT_DATA=../shared/data python benchmarks/bench_same_track.py --more FOLDER
 
 FOLDER holds more music, a folder for each collection, named as the data name it; files whose track
@@ -117,11 +118,12 @@ def main() -> None:
     """Measure all, and write `results/same_track.json`, or `same_track_more.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--more", type=Path, nargs="*", default=[], help="Folders of more music.")
+    parser.add_argument("--mels", type=int, default=64)
     parser.add_argument("--model", default="statistics")
     parser.add_argument("--layer")
     parser.add_argument("--epochs", type=int, default=8)
     given = parser.parse_args()
-    audio = AudioOptions(seconds=15)
+    audio = AudioOptions(seconds=15, mels=given.mels)
     music = Path(os.environ["IMPRINT_DATA"]) / "music"
     part = survey(music, audio=audio)["all"]
     more = [next(iter(survey(own, audio=audio).values())) for own in given.more]
@@ -147,7 +149,8 @@ def main() -> None:
         figures["copied"] = copied(gallery, files[::EACH], runs)
     figures |= {"model": given.model, "collections": each, "to_reach": TO_REACH}
     figures["more_excerpts"] = sum(len(own.images) for own in more)
-    print(record("same_track_more" if more else "same_track", figures))
+    name = "same_track_more" if more else "same_track"
+    print(record(name if given.mels == 64 else f"{name}_{given.mels}_bands", figures))
 
 
 if __name__ == "__main__":
