@@ -14,7 +14,7 @@ from typing import Any
 from record import record
 
 from imprint.benchmarking import BenchSettings, bench_skip
-from imprint.data import load
+from imprint.data import AudioOptions, load
 from imprint.training import TrainSettings
 
 BENCHMARKS: dict[str, dict[str, Any]] = {
@@ -45,6 +45,13 @@ BENCHMARKS: dict[str, dict[str, Any]] = {
         "methods": ("plain", "matched", "random", "orderdp", "imprint", "imprint-auto"),
         "keeps": (0.5,),
     },
+    "music": {
+        "data": "music",
+        "reading": {"audio": AudioOptions(label="collection", seconds=5)},
+        "base": TrainSettings(model="conv4", epochs=20, batch_size=64),
+        "methods": ("plain", "matched", "random", "orderdp", "imprint"),
+        "keeps": (0.5,),
+    },
     "mnist": {
         "data": "mnist",
         "base": TrainSettings(model="conv4", epochs=8, batch_size=128, batch_shrink=0.5),
@@ -65,7 +72,7 @@ def main() -> None:
     if options.methods:
         chosen["methods"] = tuple(options.methods)
     out = Path("runs") / f"skip-{options.name}"
-    data = load(chosen.pop("data"))
+    data = load(chosen.pop("data"), **chosen.pop("reading", {}))
     config = out / "config.json"
     begun = json.loads(config.read_text())["seeds"] if config.is_file() else 1
     for seeds in range(begun, max(begun, options.seeds) + 1):

@@ -6,11 +6,16 @@ from typing import Any
 __all__ = ["music_tables"]
 
 
-def music_tables(figures: dict[str, Any], stamp: Callable[[dict[str, Any]], str]) -> dict[str, str]:
+def music_tables(
+    figures: dict[str, Any],
+    learnt: dict[str, dict[str, Any]],
+    stamp: Callable[[dict[str, Any]], str],
+) -> dict[str, str]:
     """Give each table in Markdown, by its name.
 
     Args:
         figures: what `bench_music.py` wrote.
+        learnt: what `bench_same_track.py` wrote, by what it was told.
         stamp: says how figures were measured.
 
     Returns:
@@ -19,7 +24,48 @@ def music_tables(figures: dict[str, Any], stamp: Callable[[dict[str, Any]], str]
     return {
         "music": _found(figures, stamp(figures)),
         "music-copies": _copies(figures, stamp(figures)),
+        "same-track": _learnt(learnt, stamp),
+        "same-track-collections": _collections(learnt),
+        "same-track-copies": _copies(first := next(iter(learnt.values())), stamp(first)),
     }
+
+
+def _learnt(learnt: dict[str, dict[str, Any]], stamp: Callable[[dict[str, Any]], str]) -> str:
+    """How well each way finds a track of a collection that was left out."""
+    lines = [
+        "| way | same track first | among five | same composer | milliseconds a query |",
+        "|---|---|---|---|---|",
+    ]
+    names = {"mfcc_chroma": "MFCC and chroma", "statistics": "statistics, standardised"}
+    first = next(iter(learnt.values()))
+    rows = [(shown, first[key], "") for key, shown in names.items()]
+    rows += [
+        (f"same-track, {kind}", own["learnt"], f"{own['timed']['milliseconds']:.0f}")
+        for kind, own in learnt.items()
+    ]
+    lines += [
+        f"| {shown} | {own['first']:.3f} | {own['first_five']:.3f} | {own['composer']:.3f} | {ms} |"
+        for shown, own, ms in rows
+    ]
+    goal = first["to_reach"]
+    reach = (goal["first"], goal["composer"], goal["milliseconds"])
+    lines.append("| to reach | {:.2f} | | {:.2f} | {} |".format(*reach))
+    return "\n".join([*lines, "", *(f"{stamp(own)}\n" for own in learnt.values())])
+
+
+def _collections(learnt: dict[str, dict[str, Any]]) -> str:
+    """The same track first, collection by collection."""
+    first = next(iter(learnt.values()))["collections"]
+    lines = [
+        "| collection left out | excerpts | MFCC and chroma | "
+        + " | ".join(f"same-track, {kind}" for kind in learnt) + " |",
+        "|---|---|---|" + "---|" * len(learnt),
+    ]  # fmt: skip
+    for name, own in first.items():
+        found = (f"{each['collections'][name]['learnt']:.2f}" for each in learnt.values())
+        shown = " | ".join([str(own["excerpts"]), f"{own['mfcc_chroma']:.2f}", *found])
+        lines.append(f"| {name} | {shown} |")
+    return "\n".join([*lines, ""])
 
 
 def _found(figures: dict[str, Any], stamp: str) -> str:

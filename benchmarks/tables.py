@@ -26,6 +26,14 @@ PAGES = [
 PLACE = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
+LEARNT = {
+    "64 bands": "same_track",
+    "128 bands": "same_track_128_bands",
+    "20 hours more": "same_track_more",
+}
+"""Measurements of `bench_same_track.py`."""
+
+
 def tables() -> dict[str, str]:
     """Give each table in Markdown, by its name."""
     named = {
@@ -55,7 +63,9 @@ def tables() -> dict[str, str]:
     }
     named |= exit_tables(RESULTS, _markdown, _stamp)
     named |= audio_tables(_read("audio"), _stamp)
-    named |= music_tables(_read("music"), _stamp)
+    named |= music_tables(
+        _read("music"), {kind: _read(name) for kind, name in LEARNT.items()}, _stamp
+    )
     for path in sorted(RESULTS.glob("skip_*.json")):
         named[re.sub(r"[^a-z0-9]+", "-", path.stem)] = _skip(json.loads(path.read_text()))
     return named

@@ -12,7 +12,8 @@ FLOORS = (
     {"errors", "types"},
     {
         *("signatures", "similarity", "spectrograms", "outputs", "ranks", "runs", "stages"),
-        *("intervals", "whole_batches", "hashes"),
+        *("intervals", "whole_batches", "hashes", "sound_statistics", "sound_augmentation"),
+        "whitening",
     },
     {"memory", "taps", "data", "models"},
     {"skipping", "early_exit", "exploring", "seeing", "on_maps", "robustness", "searching"},
@@ -39,7 +40,7 @@ HEAVY = {
     *("lightning", "plotly", "jinja2", "PIL", "pyarrow", "pooch", "typer", "rich"),
     *("kornia", "scipy", "sklearn", "transformers", "accelerate", "captum", "matplotlib"),
     *("faiss", "openTSNE", "cleanlab", "onnx", "onnxruntime", "onnxscript", "lancedb"),
-    *("librosa", "soundfile", "soxr"),
+    *("librosa", "soundfile", "soxr", "pytorch_metric_learning"),
 }
 """What is imported where it is used, so that `import imprint` stays quick."""
 

@@ -112,7 +112,7 @@ def _opened(place: str, given: dict[str, Any]) -> Gallery:
 
 
 def _of_run(place: str, run: Path, audio: AudioOptions, given: dict[str, Any]) -> Gallery:
-    trained = load_trained(run)
+    trained = load_trained(run, answers=False)
     layer = given["layer"] or trained.layer
     if layer is None:
         layers = ", ".join(name for name, _ in trained.model.named_modules() if name)

@@ -12,7 +12,7 @@ from imprint.errors import InvalidValueError, MissingFileError
 from imprint.models import BUILT_IN
 from imprint.runs import read_json
 from imprint.searching import About, Gallery, spelled
-from imprint.training import find_device, load_trained
+from imprint.training import STATISTICS, find_device, load_trained
 
 __all__ = [
     "AsLines",
@@ -114,7 +114,7 @@ def with_model(
         return gallery
     if given["model"] is None:
         _check_built_in(run)
-    trained = load_trained(run)
+    trained = load_trained(run, answers=False)
     return Gallery(
         gallery.uri,
         model=trained.model.to(find_device(given["device"])),
@@ -127,6 +127,6 @@ def with_model(
 def _check_built_in(run: Path) -> None:
     """Check that a run which an index names by itself runs no code that nobody asked for."""
     name = read_json(run / "config.json").get("model")
-    if name not in BUILT_IN:
+    if name not in (STATISTICS, *BUILT_IN):
         expected = f"--model {run}, since its network {name} is code that would run"
         raise InvalidValueError(f"model: expected {expected}, got none")

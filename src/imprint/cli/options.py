@@ -23,7 +23,11 @@ NETWORKS = "conv4, paper, resnet8, resnet20, resnet18, module:factory or file.py
 Data = Annotated[
     str, typer.Argument(help="A known set (mnist, fashion-mnist, cifar10), a folder, or a file.")
 ]
+Task = Annotated[
+    str, what(help="classify, by labels; or same-track, of audio without any: see docs/music.md.")
+]
 Model = Annotated[str, what(help=NETWORKS)]
+Dimensions = Annotated[int, what(help="Of the vectors of same-track.")]
 Layer = Annotated[
     str | None, what(help="Where maps are read.", show_default="a built-in network's own")
 ]

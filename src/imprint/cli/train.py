@@ -14,6 +14,7 @@ from imprint.cli.audio_options import audio_note, audio_of
 from imprint.cli.display import TrainDisplay, show_result
 from imprint.cli.folders import new_folder
 from imprint.cli.options import DEFAULTS, settings_of
+from imprint.cli.same_track import learn_tracks, show_tracks
 from imprint.data import load
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.report import train_report
@@ -31,8 +32,10 @@ def train(
     context: typer.Context,
     data: options.Data = "mnist",
     *,
+    task: options.Task = "classify",
     model: options.Model = DEFAULTS.model,
     layer: options.Layer = None,
+    dimensions: options.Dimensions = 256,
     test_share: options.TestShare = options.TEST_SHARE,
     image_size: options.ImageSize = None,
     seconds: audio_options.Seconds = None,
@@ -126,13 +129,36 @@ def train(
     as_json: options.AsJson = False,
 ) -> None:
     """Train a network, skipping what it already knows."""
+    learn, show = (
+        (_train_classes, _show_classes) if _is_classes(task) else (_train_tracks, show_tracks)
+    )
     if as_json:
         with redirect_stdout(sys.stderr):  # whatever a network of the user's own prints
-            folder = _train(_given(context))[1]
+            folder = learn(context)[1]
         typer.echo((folder / "result.json").read_text(), nl=False)
     else:
-        result, folder = _train(_given(context))
-        show_result(result, [folder / "report.html", folder / "result.json"])
+        show(*learn(context))
+
+
+def _is_classes(task: str) -> bool:
+    if task not in ("classify", "same-track"):
+        raise InvalidValueError(f"task: expected classify or same-track, got {task!r}")
+    return task == "classify"
+
+
+def _train_tracks(context: typer.Context) -> tuple[dict[str, Any], Path]:
+    named = {name for name in context.params if _is_named(context, name)}
+    return learn_tracks(dict(context.params), named)
+
+
+def _train_classes(context: typer.Context) -> tuple[dict[str, Any], Path]:
+    if _is_named(context, "dimensions"):
+        raise InvalidValueError("dimensions: expected --task same-track beside it, got classify")
+    return _train(_given(context))
+
+
+def _show_classes(result: dict[str, Any], folder: Path) -> None:
+    show_result(result, [folder / "report.html", folder / "result.json"])
 
 
 def _train(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:

@@ -67,9 +67,15 @@ class Signer:
     def __call__(self, images: Tensor) -> Tensor:
         """Give the signatures of images `(N, C, H, W)`, uint8 or floats: `(N, D)`, on the CPU.
 
-        Those of silence, of two channels in bytes that are zero, are zeros: similar to nothing.
+        A layer that gives vectors `(N, C)` has them as its means, with their signs; all deviations
+        are 0. The signatures of silence, of two channels in bytes that are zero, are zeros: similar
+        to nothing.
         """
-        signatures = signature(self.maps(images), deviation=self._deviation).float().cpu()
+        maps = self.maps(images)
+        if maps.ndim == 2:  # vectors: a magnitude would lose their signs
+            signatures = torch.stack((maps, torch.zeros_like(maps)), 2).flatten(1).float().cpu()
+        else:
+            signatures = signature(maps, deviation=self._deviation).float().cpu()
         if images.shape[1] == SOUND_CHANNELS and images.dtype == torch.uint8:
             signatures[images.flatten(1).amax(1).cpu() == 0] = 0
         return signatures

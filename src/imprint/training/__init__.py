@@ -1,6 +1,7 @@
 """Train a network, with or without skipping, from data to result."""
 
 from imprint.training.cross_fit import check_network, cross_fit
+from imprint.training.embedding import STATISTICS, Embedding
 from imprint.training.engine import find_device
 from imprint.training.job import train
 from imprint.training.kept_maps import KeptMaps, MapKeeper, read_kept_maps, spread_rows
@@ -8,13 +9,22 @@ from imprint.training.mapped import base_weights, train_on_maps
 from imprint.training.mapped_data import map_splits
 from imprint.training.planning import plan_skip
 from imprint.training.progress import Progress
+from imprint.training.same_track import (
+    SameTrackSettings,
+    same_track_first,
+    split_tracks,
+    train_same_track,
+)
 from imprint.training.settings import TrainSettings
 from imprint.training.trained import Trained, load_trained
 
 __all__ = [
+    "STATISTICS",
+    "Embedding",
     "KeptMaps",
     "MapKeeper",
     "Progress",
+    "SameTrackSettings",
     "TrainSettings",
     "Trained",
     "base_weights",
@@ -25,7 +35,10 @@ __all__ = [
     "map_splits",
     "plan_skip",
     "read_kept_maps",
+    "same_track_first",
+    "split_tracks",
     "spread_rows",
     "train",
     "train_on_maps",
+    "train_same_track",
 ]

@@ -1,13 +1,16 @@
 """The network that a training run left."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
-from imprint.errors import DamagedFileError, MissingFileError
+from imprint.errors import DamagedFileError, InvalidValueError, MissingFileError
 from imprint.models import build_model, default_layer
 from imprint.runs import read_json, read_tensors
+from imprint.training.embedding import EMBEDDING, build_embedding
 from imprint.types import Normalisation
 
 __all__ = ["Trained", "load_trained"]
@@ -22,7 +25,7 @@ class Trained:
         layer: the layer at which it was tapped, or a built-in network's own; None for neither.
         normalisation: of the images that it takes.
         shape: channels, height and width of these images.
-        class_names: of its answers, in order.
+        class_names: of its answers, in order; none of a network that tells tracks apart.
     """
 
     model: nn.Module
@@ -32,11 +35,12 @@ class Trained:
     class_names: tuple[str, ...]
 
 
-def load_trained(folder: Path) -> Trained:
+def load_trained(folder: Path, *, answers: bool = True) -> Trained:
     """Load the network of a finished run.
 
     Args:
         folder: that `imprint train` wrote, with `model.safetensors` and `config.json`.
+        answers: whether it must name classes, which that of `--task same-track` does not.
 
     Returns:
         The network.
@@ -44,6 +48,7 @@ def load_trained(folder: Path) -> Trained:
     Raises:
         MissingFileError: where a file is not there.
         DamagedFileError: where the weights are not of that network.
+        InvalidValueError: where it must name classes and does not.
 
     Examples:
         >>> load_trained(Path("nowhere"))
@@ -56,14 +61,24 @@ def load_trained(folder: Path) -> Trained:
         expected = f"expected a finished run with {path.name}, found none"
         raise MissingFileError(f"{folder}: {expected}; imprint train --resume finishes one")
     tensors, note = read_tensors(path)
+    if answers and note.get("task"):
+        expected = "expected a run that names classes"
+        raise InvalidValueError(f"{folder}: {expected}, got one of --task {note['task']}")
     try:
         channels, height, width = note["shape"]
         names = tuple(note["classes"])
-        model = build_model(note["model"], (channels, height, width), len(names))
+        model = _network(note, (channels, height, width))
         model.load_state_dict(tensors)
         scale = Normalisation(tuple(note["mean"]), tuple(note["std"]))
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise DamagedFileError(f"{path}: expected the weights of a run, {reason}") from error
-    layer = config.get("layer") or default_layer(note["model"])
+    layer = EMBEDDING if note.get("task") else config.get("layer") or default_layer(note["model"])
     return Trained(model.eval(), layer, scale, (channels, height, width), names)
+
+
+def _network(note: Mapping[str, Any], shape: tuple[int, int, int]) -> nn.Module:
+    """The network that a run's weights are of, untrained."""
+    if note.get("task"):
+        return build_embedding(note["model"], shape, note["layer"], note["dimensions"])
+    return build_model(note["model"], shape, len(note["classes"]))

@@ -1,0 +1,145 @@
+"""`imprint train --task same-track`: learn to tell tracks apart, without labels."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from imprint.cli import audio_options
+from imprint.cli.audio_options import audio_note, audio_of
+from imprint.cli.folders import new_folder
+from imprint.data import survey
+from imprint.errors import InvalidValueError
+from imprint.models import default_layer
+from imprint.runs import check_vacant
+from imprint.training import STATISTICS, SameTrackSettings, split_tracks, train_same_track
+from imprint.types import DataPart, ImageSet
+
+__all__ = ["TAKEN", "learn_tracks", "show_tracks"]
+
+TAKEN = {
+    *("data", "task", "model", "layer", "dimensions", "test_share", *audio_options.NAMES),
+    *("epochs", "batch_size", "lr", "device", "seed", "out", "as_json"),
+}
+"""Options of `imprint train` that have a meaning for tracks."""
+
+
+def learn_tracks(given: dict[str, Any], named: set[str]) -> tuple[dict[str, Any], Path]:
+    """Read the data, learn, and write the run.
+
+    Args:
+        given: all options of `imprint train` by name.
+        named: those on the command line.
+
+    Returns:
+        What `result.json` holds, and the run's folder.
+
+    Raises:
+        InvalidValueError: for an option that would do nothing, or data without tracks.
+    """
+    for name in sorted(named - TAKEN):
+        option = name.replace("_", "-")
+        raise InvalidValueError(f"{option}: expected none beside --task same-track, got one")
+    settings = _settings(given, named)
+    folder = given["out"] or new_folder("train")
+    check_vacant(folder)
+    audio = audio_of(given)
+    parts = survey(given["data"], audio=audio)
+    train, test = _train_and_test(parts, given)
+    note = {"data": given["data"], "test_share": given["test_share"], **audio_note(audio)}
+    note["command_line"] = shlex.join(["imprint", *sys.argv[1:]])
+    with _Display() as display:
+        _, result = train_same_track(
+            train,
+            test,
+            settings,
+            out=folder,
+            on_stage=display.begin,
+            on_step=display.move,
+            note=note,
+        )
+    return result, folder
+
+
+def _settings(given: dict[str, Any], named: set[str]) -> SameTrackSettings:
+    """The settings that the command line names; the others are as usual for tracks."""
+    own = ("model", "layer", "dimensions", "epochs", "batch_size", "lr", "device", "seed")
+    told = {name: given[name] for name in own if name in named}
+    model = told.setdefault("model", STATISTICS)
+    if model != STATISTICS and told.get("layer") is None:
+        told["layer"] = SIGNED.get(model) or default_layer(model)
+    return SameTrackSettings(**told)
+
+
+SIGNED = {"conv4": "block4", "resnet8": "layer3", "resnet20": "layer3", "resnet18": "layer4"}
+"""Where signatures of built-in networks are taken: before what is pooled."""
+
+
+def _train_and_test(parts: dict[str, DataPart], given: dict[str, Any]) -> tuple[ImageSet, ImageSet]:
+    if {"train", "test"} <= parts.keys():
+        return parts["train"].images, parts["test"].images
+    whole = next(iter(parts.values())).images
+    return split_tracks(whole, given["test_share"], seed=given["seed"])
+
+
+class _Display:
+    """A line a stage, and a bar while a network learns; on stderr."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar = Progress(
+            TextColumn("learning"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed}/{task.total} steps, loss {task.fields[loss]}"),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None, loss="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def begin(self, stage: str) -> None:
+        """Say which stage begins."""
+        self._console.print(f"{stage} …")
+
+    def move(self, step: int, steps: int, loss: float) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=step, total=steps, loss=f"{loss:.3f}")
+
+
+def show_tracks(result: dict[str, Any], folder: Path) -> None:
+    """Print how often vectors find the same track, beside those that nothing was learnt for.
+
+    Args:
+        result: what `result.json` holds.
+        folder: of the run.
+    """
+    table = Table(title="Another excerpt of the same track, among held-out tracks")
+    for column in ("", "first", "first five"):
+        table.add_column(column, justify="left" if not column else "right")
+    rows = (("this run", "first", "first_five"), ("MFCC and chroma", *_UNTRAINED))
+    for name, *keys in rows:
+        table.add_row(name, *(_share(result[key]) for key in keys))
+    console = Console(highlight=False)
+    console.print(table)
+    held = f"{result['test_excerpts']} excerpts of {result['test_tracks']} tracks"
+    console.print(f"{held} were held out; {result['tracks']} tracks were learnt from.")
+    typer.echo(f"{folder}\nimprint index DATA --model {folder} makes an index with it.")
+
+
+_UNTRAINED = ("untrained_first", "untrained_first_five")
+
+
+def _share(value: float | None) -> str:
+    return "none" if value is None else f"{100 * value:.1f} %"

@@ -1,0 +1,149 @@
+"""A network learns by contrast: excerpts of one track are drawn together, others apart."""
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imprint.data.seeds import generator_of
+from imprint.errors import InvalidValueError, MissingExtraError
+from imprint.sound_augmentation import crop_frames, mask_spans, shift_level
+
+if TYPE_CHECKING:
+    from imprint.training.same_track import SameTrackSettings
+
+__all__ = ["augment_sounds", "contrast", "pairs_of_tracks"]
+
+PROJECTION = 128
+"""Dimensions in which the loss compares; the projection is dropped afterwards."""
+
+CROP = 0.6
+"""Share of an excerpt's time that a view holds."""
+
+LEVEL, BANDS, FRAMES = 6.0, 10, 0.1
+"""Decibels, bands, and share of the frames, of the strongest augmentation."""
+
+WEIGHT_DECAY = 1e-3
+
+
+def contrast(
+    features: nn.Module,
+    images: Tensor,
+    tracks: Tensor,
+    settings: "SameTrackSettings",
+    *,
+    device: torch.device,
+    on_step: Callable[[int, int, float], None] = lambda _step, _steps, _loss: None,
+) -> list[float]:
+    """Train a network so that excerpts of one track have similar features.
+
+    Args:
+        features: images to `(N, D)`, on the device; left in train mode.
+        images: `(N, 2, H, T)`, uint8.
+        tracks: `(N,)`, int64, at least two of them.
+        settings: how.
+        device: to train on.
+        on_step: called after each step with its number, of how many, and the loss.
+
+    Returns:
+        The mean loss of each epoch.
+
+    Raises:
+        InvalidValueError: for fewer than two tracks.
+        MissingExtraError: without `imprint[audio]`.
+
+    Source: Sohn (2016) and Chen et al. (2020) for the loss, as pytorch-metric-learning has it.
+    """
+    measure = _loss(settings.temperature)
+    names = tracks.unique()  # type: ignore[no-untyped-call]
+    if len(names) < 2:
+        raise InvalidValueError(f"data: expected at least two tracks, got {len(names)}")
+    generator = generator_of(settings.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(settings.seed)
+        with torch.no_grad():
+            size = features.eval()(images[:1].to(device).float() / 255).shape[1]
+        projection = nn.Linear(size, PROJECTION).to(device)
+    learnt = [*features.parameters(), *projection.parameters()]
+    optimizer = torch.optim.AdamW(learnt, settings.lr, weight_decay=WEIGHT_DECAY)
+    each = -(-len(names) // (settings.batch_size // 2))
+    steps = each * settings.epochs
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, total_steps=steps + 1)
+    features.train()
+    losses = []
+    for step in range(steps):
+        if step % each == 0:
+            batches = pairs_of_tracks(tracks, settings.batch_size // 2, generator=generator)
+        rows = next(batches)
+        views = augment_sounds(images[rows].float() / 255, generator=generator).to(device)
+        projected = F.normalize(projection(features(views)), dim=1)
+        loss = measure(projected, tracks[rows].to(device))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        losses.append(float(loss.detach()))
+        on_step(step + 1, steps, losses[-1])
+    means = torch.tensor(losses).view(settings.epochs, each).mean(1)
+    return [round(own, 6) for own in means.tolist()]
+
+
+def pairs_of_tracks(tracks: Tensor, number: int, *, generator: torch.Generator) -> Iterator[Tensor]:
+    """Draw two excerpts of each track, some tracks at a time, until each had its turn.
+
+    Args:
+        tracks: `(N,)`, int64.
+        number: of tracks a batch.
+        generator: draws order and excerpts.
+
+    Yields:
+        `(2P,)`, int64: rows of the first track's two excerpts, then of the second's, …; a track of
+        one excerpt gives it twice.
+
+    Examples:
+        >>> batches = pairs_of_tracks(torch.tensor([5, 5, 7]), 1, generator=torch.Generator())
+        >>> sorted(tuple(sorted(rows.tolist())) for rows in batches)
+        [(0, 1), (2, 2)]
+    """
+    order = tracks.argsort(stable=True)
+    counts = tracks.unique(return_counts=True)[1]  # type: ignore[no-untyped-call]
+    of_each = torch.split(order, counts.tolist())
+    for some in torch.split(torch.randperm(len(of_each), generator=generator), number):
+        yield torch.cat([_two_of(of_each[place], generator) for place in some.tolist()])
+
+
+def _two_of(rows: Tensor, generator: torch.Generator) -> Tensor:
+    return rows[torch.randperm(len(rows), generator=generator)[:2]].repeat(2)[:2]
+
+
+def augment_sounds(images: Tensor, *, generator: torch.Generator) -> Tensor:
+    """Make a view of each sound: a stretch of it, louder or quieter, with spans blanked.
+
+    Args:
+        images: `(N, 2, H, T)`, floats in [0, 1].
+        generator: draws all of it.
+
+    Returns:
+        `(N, 2, H, T')`, T' 0.6 of T.
+
+    Examples:
+        >>> augment_sounds(torch.rand(2, 2, 64, 100), generator=torch.Generator()).shape
+        torch.Size([2, 2, 64, 60])
+    """
+    frames = max(1, round(CROP * images.shape[3]))
+    views = crop_frames(images, frames, generator=generator)
+    views = shift_level(views, LEVEL, generator=generator)
+    bands = min(BANDS, images.shape[2] // 4)
+    return mask_spans(views, bands=bands, frames=int(FRAMES * frames), generator=generator)
+
+
+def _loss(temperature: float) -> Any:
+    try:
+        losses = import_module("pytorch_metric_learning.losses")
+    except ImportError as error:
+        expected = "expected it to be installed to learn by contrast; pip install 'imprint[audio]'"
+        raise MissingExtraError(f"pytorch_metric_learning: {expected}") from error
+    return losses.NTXentLoss(temperature)

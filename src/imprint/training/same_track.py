@@ -1,0 +1,297 @@
+"""Learn to tell tracks apart: a run without labels, whose vectors an index compares."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from imprint.data.seeds import generator_of
+from imprint.errors import InvalidValueError
+from imprint.runs import claim, write_json, write_tensors
+from imprint.searching import sound_vectors
+from imprint.stages import Stages
+from imprint.training.contrast import contrast
+from imprint.training.embedding import STATISTICS, Embedding, build_embedding
+from imprint.training.engine import find_device
+from imprint.training.results import versions
+from imprint.training.settings import Device
+from imprint.types import ImageSet
+from imprint.whitening import whiten_within
+
+__all__ = ["SameTrackSettings", "same_track_first", "split_tracks", "train_same_track"]
+
+TASK = "same-track"
+
+AT_ONCE = 64
+"""Sounds that run together where nothing is learnt from them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SameTrackSettings:
+    """How to learn to tell tracks apart.
+
+    Args:
+        model: `statistics`, for which only the last map is solved, or a network as for
+            `TrainSettings`, which first learns by contrast.
+        layer: of the network, where its signature is taken; None for statistics.
+        dimensions: of the vectors; None, or more than there are features, for as many.
+        shrinkage: of the covariance within tracks, in (0, 1].
+        epochs: of a network: as many steps as take each track once.
+        batch_size: excerpts a step, two of each track, at least 4.
+        lr: highest learning rate of AdamW.
+        temperature: of the loss, above 0.
+        device: as for `TrainSettings`.
+        seed: of weights, order and augmentation.
+
+    Raises:
+        InvalidValueError: for a value out of its range.
+
+    Examples:
+        >>> SameTrackSettings(batch_size=1)
+        Traceback (most recent call last):
+        imprint.errors.InvalidValueError: batch_size: expected at least 4, got 1
+    """
+
+    model: str = STATISTICS
+    layer: str | None = None
+    dimensions: int | None = 256
+    shrinkage: float = 0.2
+    epochs: int = 8
+    batch_size: int = 128
+    lr: float = 0.002
+    temperature: float = 0.1
+    device: Device = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._check("batch_size", self.batch_size >= 4, "at least 4")
+        self._check("epochs", self.epochs >= 1, "at least 1")
+        self._check("lr", self.lr > 0, "above 0")
+        self._check("temperature", self.temperature > 0, "above 0")
+        self._check("shrinkage", 0 < self.shrinkage <= 1, "in (0, 1]")
+        self._check("dimensions", self.dimensions is None or self.dimensions > 0, "at least 1")
+        plain = self.model != STATISTICS or self.layer is None
+        self._check("layer", plain, "none for statistics")
+
+    def _check(self, name: str, holds: bool, expected: str) -> None:  # noqa: FBT001 - the check
+        if not holds:
+            raise InvalidValueError(f"{name}: expected {expected}, got {getattr(self, name)}")
+
+
+def train_same_track(
+    train: ImageSet,
+    test: ImageSet,
+    settings: SameTrackSettings,
+    *,
+    out: Path | str | None = None,
+    on_stage: Callable[[str], None] = lambda _: None,
+    on_step: Callable[[int, int, float], None] = lambda _step, _steps, _loss: None,
+    note: Mapping[str, Any] = MappingProxyType({}),
+) -> tuple[Embedding, dict[str, Any]]:
+    """Learn vectors in which two excerpts of one track lie close, and other tracks apart.
+
+    A network first learns by contrast, which statistics need not. Then the last map is solved for:
+    what varies within tracks counts for little in it.
+
+    Args:
+        train: sounds `(N, 2, H, T)` in bytes; `groups` are their tracks.
+        test: of other tracks, likewise, on which the vectors are judged.
+        settings: how.
+        out: a new or empty folder for `config.json`, `result.json` and `model.safetensors`; None
+            writes nothing.
+        on_stage: called with the name of each stage as it begins.
+        on_step: called after each step with its number, of how many, and the loss.
+        note: what else `config.json` is to hold.
+
+    Returns:
+        The network, in eval mode on the CPU, and what `result.json` holds.
+
+    Raises:
+        ImprintError: for data, settings, model, layer, device or folder that will not do, before
+            work begins.
+        MissingExtraError: where a network is to learn without `imprint[audio]`.
+
+    Source: Chen et al. (2020), "A simple framework for contrastive learning", for a projection that
+        is dropped afterwards; the rest as `whiten_within`.
+
+    Examples:
+        >>> sounds = torch.randint(256, (8, 2, 64, 40), dtype=torch.uint8)
+        >>> tracks = torch.arange(8) // 2
+        >>> some = ImageSet(sounds, torch.zeros(8, dtype=torch.int64), ("",), groups=tracks)
+        >>> network, result = train_same_track(some, some, SameTrackSettings())
+        >>> result["dimensions"], network(torch.rand(1, 2, 64, 40)).shape
+        (256, torch.Size([1, 256]))
+    """
+    begun, stages = time.perf_counter(), Stages(on_stage)
+    tracks = _tracks_of(train, "train")
+    _check_several(tracks)
+    _tracks_of(test, "test")
+    device = find_device(settings.device)
+    channels, height, width = train.images.shape[1:]
+    network = build_embedding(
+        settings.model,
+        (channels, height, width),
+        settings.layer,
+        settings.dimensions,
+        seed=settings.seed,
+    ).to(device)
+    folder = None if out is None else claim(Path(out))
+    if folder is not None:
+        own = {"command": "train", "task": TASK, **asdict(settings)}
+        write_json(folder / "config.json", {**own, **note})
+    losses: list[float] = []
+    if settings.model != STATISTICS:
+        with stages("learn by contrast"):
+            losses = contrast(
+                network.features, train.images, tracks, settings, device=device, on_step=on_step
+            )
+    network.eval()
+    with stages("solve the last map"):
+        features = _run(network.features, train.images, device)
+        solved = whiten_within(
+            features, tracks, dimensions=network.dimensions, shrinkage=settings.shrinkage
+        )
+        network.take(solved)
+    with stages("judge"):
+        judged = _judged(_run(network, test.images, device), test)
+    network.cpu()
+    result = {
+        "command": "train",
+        "task": TASK,
+        "settings": asdict(settings),
+        "tracks": _count(tracks),
+        "excerpts": len(train),
+        "dimensions": network.dimensions,
+        "losses": losses,
+        **judged,
+        "stage_seconds": stages.seconds,
+        "seconds": round(time.perf_counter() - begun, 3),
+        "versions": versions(),
+    }
+    if folder is not None:
+        _write(folder, network, settings, train, result)
+    return network, result
+
+
+def _judged(vectors: Tensor, test: ImageSet) -> dict[str, Any]:
+    """How well vectors find the same track, beside those that nothing was learnt for."""
+    first, five = same_track_first(vectors, test)
+    plain_first, plain_five = same_track_first(sound_vectors(test.images), test)
+    return {
+        "test_tracks": _count(_tracks_of(test, "test")),
+        "test_excerpts": len(test),
+        "first": first,
+        "first_five": five,
+        "untrained_first": plain_first,
+        "untrained_first_five": plain_five,
+    }
+
+
+def _count(tracks: Tensor) -> int:
+    return len(tracks.unique())  # type: ignore[no-untyped-call]
+
+
+def _check_several(tracks: Tensor) -> None:
+    counts = tracks.unique(return_counts=True)[1]  # type: ignore[no-untyped-call]
+    if len(counts) < 2 or int(counts.max()) < 2:
+        got = f"{len(tracks)} of {len(counts)} tracks"
+        raise InvalidValueError(
+            f"train: expected excerpts of two tracks, two of one of them, got {got}"
+        )
+
+
+def split_tracks(part: ImageSet, test_share: float, *, seed: int = 0) -> tuple[ImageSet, ImageSet]:
+    """Split sounds by whole tracks: those to learn from, and those to judge on.
+
+    Args:
+        part: sounds; `groups` are their tracks, at least three of them.
+        test_share: of the tracks, in (0, 1); at least one stays on each side.
+        seed: that draws them.
+
+    Returns:
+        Both.
+
+    Raises:
+        InvalidValueError: for too few tracks, or a share out of range.
+
+    Examples:
+        >>> sounds = torch.zeros(6, 2, 64, 4, dtype=torch.uint8)
+        >>> labels, tracks = torch.zeros(6, dtype=torch.int64), torch.arange(6) // 2
+        >>> train, test = split_tracks(ImageSet(sounds, labels, ("",), groups=tracks), 0.3)
+        >>> len(train), len(test)
+        (4, 2)
+    """
+    if not 0 < test_share < 1:
+        raise InvalidValueError(f"test_share: expected a value in (0, 1), got {test_share}")
+    tracks = _tracks_of(part, "data").unique()  # type: ignore[no-untyped-call]
+    if len(tracks) < 3:
+        raise InvalidValueError(f"data: expected at least 3 tracks, got {len(tracks)}")
+    drawn = tracks[torch.randperm(len(tracks), generator=generator_of(seed))]
+    held = min(max(1, round(test_share * len(tracks))), len(tracks) - 1)
+    test = torch.isin(_tracks_of(part, "data"), drawn[:held])
+    return part.taken(~test), part.taken(test)
+
+
+def same_track_first(vectors: Tensor, part: ImageSet) -> tuple[float | None, float | None]:
+    """Tell how often the most similar sound, or one of the first five, is of the same track.
+
+    Args:
+        vectors: `(N, D)`, of the sounds.
+        part: the sounds; `groups` are their tracks.
+
+    Returns:
+        Both shares, of the sounds whose track has another one; None where there are none.
+
+    Examples:
+        >>> sounds = torch.zeros(4, 2, 64, 4, dtype=torch.uint8)
+        >>> labels, tracks = torch.zeros(4, dtype=torch.int64), torch.tensor([0, 0, 1, 1])
+        >>> part = ImageSet(sounds, labels, ("",), groups=tracks)
+        >>> same_track_first(torch.tensor([[1.0, 0], [0.9, 0.1], [0, 1.0], [0.1, 1]]), part)
+        (1.0, 1.0)
+    """
+    tracks = _tracks_of(part, "part")
+    rows = torch.nn.functional.normalize(vectors.float(), dim=1)
+    first, five, asked = 0, 0, 0
+    for place in range(len(rows)):
+        similar = rows @ rows[place]
+        similar[place] = -torch.inf
+        near = similar.topk(min(5, len(rows) - 1)).indices if len(rows) > 1 else tracks[:0].long()
+        if int((tracks == tracks[place]).sum()) > 1:
+            same = tracks[near] == tracks[place]
+            asked, first, five = asked + 1, first + int(same[0]), five + int(same.any())
+    return (first / asked, five / asked) if asked else (None, None)
+
+
+def _tracks_of(part: ImageSet, name: str) -> Tensor:
+    """The track of each sound."""
+    if part.groups is None or part.floats or part.images.shape[1] != 2:
+        got = f"{tuple(part.images.shape)} of {part.images.dtype}"
+        raise InvalidValueError(f"{name}: expected audio, whose tracks are known; got {got}")
+    return part.groups
+
+
+@torch.inference_mode()
+def _run(network: torch.nn.Module, images: Tensor, device: torch.device) -> Tensor:
+    """What a network gives for images in bytes, on the CPU."""
+    batches = torch.split(images, AT_ONCE)
+    return torch.cat([network(batch.to(device).float() / 255).float().cpu() for batch in batches])
+
+
+def _write(
+    folder: Path,
+    network: Embedding,
+    settings: SameTrackSettings,
+    train: ImageSet,
+    result: Mapping[str, Any],
+) -> None:
+    """Write the weights, then the result."""
+    note: dict[str, Any] = {"model": settings.model, "task": TASK, "layer": settings.layer}
+    note |= {"classes": [], "dimensions": result["dimensions"]}
+    note |= {"mean": [0.0, 0.0], "std": [1.0, 1.0], "shape": list(train.images.shape[1:])}
+    write_tensors(folder / "model.safetensors", network.state_dict(), note)
+    write_json(folder / "result.json", result)

@@ -1,0 +1,106 @@
+"""Where samples of one group lie close and groups apart: a linear map in closed form."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from imprint.errors import InvalidValueError
+
+__all__ = ["Whitening", "whiten_within"]
+
+FLAT = 1e-6
+"""Deviation of a number that does not vary; it is left as it is."""
+
+FARTHEST = 3.0
+"""Deviations from the mean at which a number is cut, so that no single one decides."""
+
+
+class Whitening(NamedTuple):
+    """A map: features in deviations from the mean, cut at 3 of them, times a matrix.
+
+    Attributes:
+        mean: `(D,)`, of all samples.
+        deviation: `(D,)`, likewise; above 0.
+        matrix: `(K, D)`.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    matrix: Tensor
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Map features `(N, D)` to `(N, K)`."""
+        return self.scaled(features) @ self.matrix.T
+
+    def scaled(self, features: Tensor) -> Tensor:
+        """Give features `(N, D)` in deviations from the mean, in [-3, 3]."""
+        return ((features - self.mean) / self.deviation).clamp(-FARTHEST, FARTHEST)
+
+
+def whiten_within(
+    features: Tensor, groups: Tensor, *, dimensions: int | None = None, shrinkage: float = 0.2
+) -> Whitening:
+    """Find the map in which samples of one group differ equally in all directions.
+
+    What varies within groups, such as within tracks, counts for little then, and what stays for
+    much. Groups count alike, however many samples they have; those of one sample have no part.
+
+    Args:
+        features: `(N, D)`, finite.
+        groups: `(N,)`, int64, which group each is of.
+        dimensions: K, the directions in which groups lie farthest apart; None for all D.
+        shrinkage: of the covariance within groups towards a multiple of the identity, in (0, 1].
+
+    Returns:
+        The map, float32.
+
+    Raises:
+        InvalidValueError: where no group has two samples that differ, or a number is out of range.
+
+    Source: Hatch, Kajarekar & Stolcke (2006), "Within-class covariance normalization for SVM-based
+        speaker recognition"; Fisher (1936) for the directions.
+
+    Examples:
+        >>> features = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, 1.0], [4.0, 1.0]])
+        >>> found = whiten_within(features, torch.tensor([0, 0, 1, 1]), shrinkage=0.02)
+        >>> found(features)  # the first number varies within groups, and counts for little
+        tensor([[ -1.0050, -10.0000],
+                [  1.0050, -10.0000],
+                [ -1.0050,  10.0000],
+                [  1.0050,  10.0000]])
+    """
+    if not 0 < shrinkage <= 1:
+        raise InvalidValueError(f"shrinkage: expected a value in (0, 1], got {shrinkage}")
+    if features.ndim != 2 or groups.shape != features.shape[:1]:
+        got = f"{tuple(features.shape)} and {tuple(groups.shape)}"
+        raise InvalidValueError(f"features: expected (N, D) and groups (N,), got {got}")
+    size = features.shape[1]
+    if dimensions is not None and not 1 <= dimensions <= size:
+        raise InvalidValueError(f"dimensions: expected 1 … {size}, got {dimensions}")
+    mean = features.double().mean(0)
+    deviation = features.double().std(0, correction=0)
+    deviation = deviation.where(deviation > FLAT, 1.0)
+    scale = Whitening(mean, deviation, features.new_zeros(0))
+    centres, within = _spread(scale.scaled(features.double()), groups)
+    level = float(within.diagonal().mean())
+    if not level > 0:
+        got = f"{len(groups.unique())} groups of {len(groups)} samples"  # type: ignore[no-untyped-call]
+        raise InvalidValueError(f"groups: expected one with two samples that differ, got {got}")
+    within = (1 - shrinkage) * within + shrinkage * level * torch.eye(size, dtype=torch.float64)
+    matrix = torch.linalg.cholesky(torch.linalg.inv(within)).T
+    if dimensions is not None:
+        _, _, directions = torch.linalg.svd((centres - centres.mean(0)) @ matrix.T)
+        matrix = directions[:dimensions] @ matrix
+    return Whitening(mean.float(), deviation.float(), matrix.float())
+
+
+def _spread(features: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean of each group, and the covariance within groups, each counting alike."""
+    _, places, counts = groups.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
+    sums = features.new_zeros(len(counts), features.shape[1])
+    centres = sums.index_add_(0, places, features) / counts[:, None]
+    several = counts > 1
+    weights = (several / counts)[places] / several.sum().clamp(min=1)
+    rest = features - centres[places]
+    return centres, (rest * weights[:, None]).T @ rest
