@@ -50,7 +50,8 @@ def test_a_run_is_loaded_as_it_was_and_gives_vectors_of_length_1(given, tmp_path
     assert isinstance(trained, Trained)
     assert (trained.layer, trained.class_names) == ("embedding", ())
     assert result == read_json(tmp_path / "run" / "result.json")
-    assert (result["tracks"], result["test_tracks"], len(result["losses"])) == (9, 3, len(given) and 2)
+    assert (result["tracks"], result["test_tracks"]) == (9, 3)
+    assert len(result["losses"]) == (2 if given else 0)
     assert read_json(tmp_path / "run" / "config.json")["task"] == "same-track"
 
 
@@ -105,14 +106,15 @@ def test_pairs_are_two_excerpts_of_each_track_once_an_epoch():
     first, second = rows.view(-1, 2).T
     assert torch.equal(tracks[first], tracks[second])
     assert sorted(tracks[first].tolist()) == [4, 7, 9]
-    assert [bool(a == b) for a, b in zip(first, second, strict=True)].count(True) == 1  # of the lone
+    assert int((first == second).sum()) == 1  # of the track that has one excerpt only
 
 
 def test_views_keep_range_and_pitch():
     images = torch.rand(4, 2, 64, 100)
     views = augment_sounds(images, generator=torch.Generator().manual_seed(0))
     assert views.shape == (4, 2, 64, 60)
-    assert 0 <= views.min() and views.max() <= 1
+    assert views.min() >= 0
+    assert views.max() <= 1
 
 
 def test_the_judge_counts_as_by_hand():
@@ -154,7 +156,8 @@ def test_what_cannot_be_learnt_from_leaves_no_folder(tmp_path):
     train, test = split_tracks(sounds(), 0.25)
     lone = ImageSet(test.images[:1], test.labels[:1], ("all",), groups=test.groups[:1])
     pictures = ImageSet(torch.zeros(4, 1, 8, 8).byte(), torch.zeros(4).long(), ("",))
-    for wrong, message in ((pictures, "train: expected audio"), (lone, "train: expected excerpts of two")):
+    wrongs = ((pictures, "train: expected audio"), (lone, "train: expected excerpts of two"))
+    for wrong, message in wrongs:
         with pytest.raises(InvalidValueError, match=message):
             train_same_track(wrong, test, SameTrackSettings(), out=tmp_path / "run")
     with pytest.raises(LayerError):
@@ -169,7 +172,9 @@ def test_what_cannot_be_learnt_from_leaves_no_folder(tmp_path):
 def test_a_run_that_names_no_classes_is_told_where_classes_are_needed(tmp_path):
     train, test = split_tracks(sounds(), 0.25)
     train_same_track(train, test, SameTrackSettings(), out=tmp_path / "run")
-    with pytest.raises(InvalidValueError, match="expected a run that names classes, got .*same-tr"):
+    with pytest.raises(
+        InvalidValueError, match=r"expected a run that names classes, got .*same-tr"
+    ):
         load_trained(tmp_path / "run")
     (tmp_path / "run" / "model.safetensors").unlink()
     with pytest.raises(MissingFileError):
@@ -189,7 +194,8 @@ def test_tracks_of_a_collection_that_was_not_heard_are_found():
     held = torch.tensor([name == "naev-data" for name in part.metadata["collection"]])
     train, test = part.images.taken(~held), part.images.taken(held)
     network, result = train_same_track(train, test, SameTrackSettings())
-    assert result["first"] > 0.75 > 0.65 > result["untrained_first"]
+    assert result["first"] > 0.75
+    assert result["untrained_first"] < 0.65
     with torch.inference_mode():
         louder = network((test.images.float() / 255 + 0.02).clamp(0, 1))
         plain = network(test.images.float() / 255)
