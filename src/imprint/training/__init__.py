@@ -9,7 +9,7 @@ from imprint.training.mapped_data import map_splits
 from imprint.training.planning import plan_skip
 from imprint.training.progress import Progress
 from imprint.training.settings import TrainSettings
-from imprint.training.trained import Trained, load_trained
+from imprint.training.trained import Trained, load_trained, runs_foreign_code
 
 __all__ = [
     "KeptMaps",
@@ -25,6 +25,7 @@ __all__ = [
     "map_splits",
     "plan_skip",
     "read_kept_maps",
+    "runs_foreign_code",
     "spread_rows",
     "train",
     "train_on_maps",

@@ -6,11 +6,11 @@ from pathlib import Path
 from torch import nn
 
 from imprint.errors import DamagedFileError, MissingFileError
-from imprint.models import build_model, default_layer
-from imprint.runs import read_json, read_tensors
+from imprint.models import BUILT_IN, build_model, default_layer
+from imprint.runs import read_json, read_note, read_tensors
 from imprint.types import Normalisation
 
-__all__ = ["Trained", "load_trained"]
+__all__ = ["Trained", "load_trained", "runs_foreign_code"]
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,27 @@ def load_trained(folder: Path) -> Trained:
         raise DamagedFileError(f"{path}: expected the weights of a run, {reason}") from error
     layer = config.get("layer") or default_layer(note["model"])
     return Trained(model.eval(), layer, scale, (channels, height, width), names)
+
+
+def runs_foreign_code(folder: Path) -> str | None:
+    """Tell, before a run is loaded, whether its network is code that would run.
+
+    What is asked is the file of the weights: by that the network is built, not by `config.json`.
+
+    Args:
+        folder: of a finished run.
+
+    Returns:
+        The network's name, `module:factory` or `file.py:factory`; None for a built-in one.
+
+    Raises:
+        MissingFileError: where the weights are not there.
+        DamagedFileError: where they are no safetensors file.
+
+    Examples:
+        >>> runs_foreign_code(Path("nowhere"))
+        Traceback (most recent call last):
+        imprint.errors.MissingFileError: expected a file nowhere/model.safetensors, found none
+    """
+    name = read_note(folder / "model.safetensors").get("model")
+    return None if name in BUILT_IN else str(name)
