@@ -18,7 +18,7 @@ from imprint.app.fooling import (
 )
 from imprint.app.pictures import answer_bars, large_picture, notice
 from imprint.app.sources import Sources
-from imprint.app.subject import Subject, SubjectImage, image_of
+from imprint.app.subject import Subject, SubjectImage, image_of, numbered
 
 __all__ = ["fool_tab"]
 
@@ -81,7 +81,7 @@ def fool_tab(sources: Sources) -> Any:
         private = {"api_visibility": "private"}
         taken = dropped.upload(lambda path: path, dropped, subject, **private)
         taken.then(look, inputs, seen, **private)
-        shown = show.click(lambda own: own, number, subject, **private)
+        shown = show.click(numbered, number, subject, **private)
         shown.then(look, inputs, seen, **private)
         for field in (run, other, attack):
             field.change(look, inputs, seen, **private)

@@ -113,7 +113,7 @@ def _heard(sources: Sources, listening: Listening, own: str | Path | None) -> li
         return [notice(NO_TRACK), plotted("", None), Wishes()]
     wishes = Wishes((own,))
     try:
-        sound = _sound(listening, own)
+        sound = _sound(sources, listening, own)
         image = listening.picture(sound)
         figure = spectrogram_chart(image, listening.audio, start=sound.start or 0.0)
         played = _player(sources, listening, sound)
@@ -125,9 +125,9 @@ def _heard(sources: Sources, listening: Listening, own: str | Path | None) -> li
         return [wrong, plotted("", None), Wishes() if isinstance(own, Path) else wishes]
 
 
-def _sound(listening: Listening, own: str | Path) -> Sound:
+def _sound(sources: Sources, listening: Listening, own: str | Path) -> Sound:
     if isinstance(own, Path):
-        return Sound(own, None, own.name)
+        return Sound(sources.upload(own), None, own.name)
     return listening.sound(listening.row(own))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from imprint.app.named_folders import NamedFolders
 from imprint.app.run_list import list_runs
 from imprint.early_exit import EarlyExit
-from imprint.errors import ImprintError, InvalidValueError
+from imprint.errors import InvalidValueError
 from imprint.hashes import hash_tensors
 from imprint.runs import read_json
 from imprint.training import Trained, load_trained, runs_foreign_code
@@ -103,9 +103,4 @@ class Networks:
         if foreign is not None and not self._folders.may_run(folder):
             expected = f"--model {folder} when the app starts, since its network {foreign} is code"
             raise InvalidValueError(f"run: expected {expected} that would run; it is not loaded")
-        try:
-            return load_trained(folder)
-        except ImprintError:
-            raise
-        except Exception as error:  # whatever code of the user's own raises
-            raise InvalidValueError(f"{folder}: its own code failed, {error}") from error
+        return load_trained(folder)

@@ -14,7 +14,7 @@ from imprint.app.looking import (
 from imprint.app.neighbours import neighbours_of
 from imprint.app.pictures import answer_bars, captioned, gallery, large_picture, notice
 from imprint.app.sources import Sources
-from imprint.app.subject import Subject, image_of
+from imprint.app.subject import Subject, image_of, numbered
 from imprint.errors import ImprintError
 
 __all__ = ["see_tab"]
@@ -81,7 +81,7 @@ def see_tab(sources: Sources) -> Any:
             seen.then(search, [run, subject], near, **private)
 
         follow(dropped.upload(lambda path: path, dropped, subject, **private))
-        follow(show.click(lambda own: own, number, subject, **private))
+        follow(show.click(numbered, number, subject, **private))
         follow(run.change(choose, run, exits, **private))
         exits.input(look, [run, subject, exits], [answer, layer, maps], **private)
         layer.input(show_layer, [run, subject, layer], maps, **private)

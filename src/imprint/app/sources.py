@@ -30,6 +30,22 @@ class Sources:
     index: Listening | None
     cache: Path
 
+    def upload(self, path: str | Path) -> Path:
+        """Check that a file is one that a visitor dropped.
+
+        Args:
+            path: of the file.
+
+        Returns:
+            Its path.
+
+        Raises:
+            InvalidValueError: where it does not lie in the app's own folder, links followed.
+        """
+        if not Path(path).resolve().is_relative_to(self.cache.resolve()):
+            raise InvalidValueError(f"file: expected one that was dropped, got {path}")
+        return Path(path)
+
     @property
     def listening(self) -> Listening:
         """The index, where it is one of sound.

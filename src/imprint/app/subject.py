@@ -9,9 +9,9 @@ from imprint.app.sources import Sources
 from imprint.data import read_picture
 from imprint.errors import InvalidValueError
 
-__all__ = ["Subject", "SubjectImage", "image_of", "subject_of"]
+__all__ = ["Subject", "SubjectImage", "image_of", "numbered", "subject_of"]
 
-Subject = str | int | None
+Subject = str | float | None
 """The path of an upload, the number of a test image, or nothing yet."""
 
 
@@ -45,9 +45,25 @@ def subject_of(number: Any) -> int:
         >>> subject_of(3.0)
         3
     """
-    if not isinstance(number, int | float) or number < 0 or number != int(number):
+    if not isinstance(number, int | float) or number < 0 or not float(number).is_integer():
         raise InvalidValueError(f"test image: expected a whole number from 0, got {number}")
     return int(number)
+
+
+def numbered(number: Any) -> Subject:
+    """Take the number of a test image for what is looked at, and never the path of a file.
+
+    Args:
+        number: what a field holds.
+
+    Returns:
+        The number as it is, to be checked where data are known; -1 for what is none.
+
+    Examples:
+        >>> numbered(3), numbered("/etc/passwd")
+        (3, -1)
+    """
+    return number if isinstance(number, int | float) else -1
 
 
 def image_of(sources: Sources, run: str, subject: Subject) -> SubjectImage:
@@ -78,7 +94,8 @@ def image_of(sources: Sources, run: str, subject: Subject) -> SubjectImage:
         got = f"one of {trained.shape}, such as sound, which imprint see shows"
         raise InvalidValueError(f"run: expected one that takes images, got {got}")
     if isinstance(subject, str):
-        return SubjectImage(read_picture(Path(subject), shape=trained.shape), None, "Your image")
+        picture = read_picture(sources.upload(subject), shape=trained.shape)
+        return SubjectImage(picture, None, "Your image")
     number = subject_of(subject)
     test = sources.data.splits(sources.networks.config(run)).test
     if number >= len(test):
