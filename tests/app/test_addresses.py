@@ -6,7 +6,8 @@ import socket
 import pytest
 
 from imprint.app.addresses import Address, is_loopback, listening_socket
-from imprint.app.guard import Guard, may_serve
+from imprint.app.guard import Guard
+from imprint.app.named_files import may_name, may_serve
 from imprint.app.password import matches, read_password
 from imprint.errors import InvalidValueError, MissingFileError
 
@@ -95,22 +96,55 @@ def test_own_files_are_handed_out_and_no_others(cache):
         assert not may_serve(path, cache)
 
 
-def ask(guard, path, host="127.0.0.1:7860", kind="http"):
+@pytest.mark.parametrize(
+    ("body", "fits"),
+    [
+        *(('{"data": ["first", 0.1, null]}', True), ("null", True), ("", True)),
+        ('{"data": [{"path": "@/in/own.wav", "url": null}]}', True),
+        (
+            '{"data": [{"path": "@/in/own.wav", "url": "http://h/gradio_api/file=@/in/own.wav"}]}',
+            True,
+        ),
+        *(
+            ('{"data": [{"path": "/etc/passwd"}]}', False),
+            ('{"data": [{"path": "@/link"}]}', False),
+        ),
+        *(('{"data": [[{"a": {"path": "@/../secret"}}]]}', False), ('{"path": 3}', False)),
+        *(
+            ('{"path": "http://example.invalid/a"}', False),
+            ('{"url": "http://example.invalid/"}', False),
+        ),
+        ('{"url": "http://h/gradio_api/file=/etc/passwd"}', False),
+        *(("{", False), ("[" * 100 + "]" * 100, False), ("[" * 100_000, False)),
+    ],
+)
+def test_a_request_names_own_files_and_no_others(cache, body, fits):
+    assert may_name(body.replace("@", str(cache)).encode(), cache) is fits
+
+
+def ask(guard, path, host="127.0.0.1:7860", kind="http", method="GET", body=()):
     """The status that a request gets; 200 where it is let through."""
     sent = []
+    parts = [{"type": "http.request", "body": part, "more_body": True} for part in body]
+    parts.append({"type": "http.request", "body": b"", "more_body": False})
+
+    async def receive():
+        return parts.pop(0)
 
     async def send(message):
         sent.append(message)
 
-    scope = {"type": kind, "path": path, "headers": [(b"host", host.encode())]}
-    asyncio.run(guard(scope, None, send))
+    head = [(b"host", host.encode())]
+    scope = {"type": kind, "path": path, "headers": head, "method": method}
+    asyncio.run(guard(scope, receive, send))
     return sent[0]
 
 
 @pytest.fixture
 def guard(cache):
     async def app(scope, receive, send):
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        body = b"" if scope["method"] == "GET" else (await receive())["body"]
+        await send({"type": "http.response.start", "status": 200, "headers": [], "got": body})
 
     return Guard(app, cache=cache, hosts=frozenset({"127.0.0.1", "localhost", "[::1]"}))
 
@@ -143,3 +177,21 @@ def test_a_name_that_leads_here_from_elsewhere_is_refused(guard, host, status):
 
 def test_there_are_no_web_sockets(guard):
     assert ask(guard, "/", kind="websocket")["status"] == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/gradio_api/queue/join", [b'{"data": ', b"[3]}"], 200),
+        ("/gradio_api/queue/join", [b'{"path": ', b'"/etc/passwd"}'], 403),
+        ("/gradio_api/run/predict", [b'{"path": "http://example.invalid/"}'], 403),
+        ("/gradio_api/queue/join", [b" " * 600_000] * 2, 403),
+        ("/login", [b"username=a&password=b"], 200),
+        ("/gradio_api/upload", [b"anything"], 200),
+    ],
+)
+def test_a_request_with_a_body_is_looked_at_whole(guard, path, body, status):
+    answer = ask(guard, path, method="POST", body=body)
+    assert answer["status"] == status
+    if status == 200 and "upload" not in path:
+        assert answer["got"] == b"".join(body)

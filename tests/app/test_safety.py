@@ -3,7 +3,10 @@
 import http.client
 import json
 import os
+import subprocess
+import sys
 import urllib.parse
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +25,11 @@ def ask(server, path, *, method="GET", body=None, headers=None):
     told = answer.status, {name.lower(): v for name, v in answer.getheaders()}, answer.read()
     connection.close()
     return told
+
+
+def post(server, path, value):
+    kind = {"Content-Type": "application/json"}
+    return ask(server, path, method="POST", body=json.dumps(value), headers=kind)
 
 
 def upload(server, name, content):
@@ -68,7 +76,7 @@ def test_an_upload_stays_in_the_apps_own_folder_whatever_it_is_called(server, pl
     if status == 200:
         (path,) = json.loads(body)
         assert "/imprint-app-" in path
-        assert ".." not in path
+        assert ".." not in Path(path).parts
     assert not list(place.rglob("up.txt"))
 
 
@@ -77,17 +85,49 @@ def test_an_upload_that_is_too_large_is_refused(server):
     assert upload(server, "small.wav", b"0" * 900_000)[0] == 200
 
 
-def test_a_file_that_is_named_and_not_dropped_is_not_taken(server):
-    config = json.loads(ask(server, "/config")[2])
-    body = {"session_hash": "abc", "trigger_id": None, "event_data": None}
-    named = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
-    for step in config["dependencies"]:
-        data = [named] * len(step["inputs"])
-        sent = json.dumps(body | {"fn_index": step["id"], "data": data})
-        kind = {"Content-Type": "application/json"}
-        route = "/gradio_api/run/predict"
-        _, _, told = ask(server, route, method="POST", body=sent, headers=kind)
-        assert b"root:" not in told
+@pytest.mark.parametrize("route", ["run/predict", "queue/join"])
+@pytest.mark.parametrize("path", ["/etc/passwd", "{place}/outside.txt", "http://127.0.0.1:1/a"])
+def test_a_file_that_is_named_and_not_dropped_is_not_taken(server, place, route, path):
+    """Gradio would copy it to where it is handed out, whatever field it is said to be in."""
+    own = Path(json.loads(upload(server, "a.txt", b"dropped")[2])[0]).parents[1]
+    named = {"path": path.format(place=place), "meta": {"_type": "gradio.FileData"}}
+    for step in json.loads(ask(server, "/config")[2])["dependencies"]:
+        sent = {
+            "session_hash": "abc",
+            "fn_index": step["id"],
+            "data": [named] * len(step["inputs"]),
+        }
+        status, _, body = post(server, f"/gradio_api/{route}", sent)
+        assert status == 403 if step["inputs"] else b"root:" not in body
+    assert {file.name for file in own.rglob("*")} & {"passwd", "outside.txt", "a"} == set()
+
+
+def test_gradio_itself_would_not_take_it_either(server, place):
+    """Without the guard: a mounted page must say that it was launched."""
+    program = (
+        "from pathlib import Path; import json, sys, tempfile\n"
+        "from imprint.app.extra import gradio\n"
+        "cache = Path(tempfile.mkdtemp()); gradio(cache)\n"
+        "from imprint.app.named_folders import NamedFolders\n"
+        "from imprint.app.server import build_app\n"
+        "from imprint.app.sources import sources_of\n"
+        "from fastapi.testclient import TestClient\n"
+        "app = build_app(sources_of(NamedFolders(Path(sys.argv[1])), None, cache),"
+        " password=None, largest=1)\n"
+        "named = {'path': sys.argv[2], 'meta': {'_type': 'gradio.FileData'}}\n"
+        "with TestClient(app) as client:\n"
+        "    for step in client.get('/config').json()['dependencies']:\n"
+        "        data = [named] * len(step['inputs'])\n"
+        "        sent = {'fn_index': step['id'], 'data': data, 'session_hash': 'a'}\n"
+        "        client.post('/gradio_api/run/predict', json=sent)\n"
+        "print(json.dumps([path.name for path in cache.rglob('*')]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, place / "runs", place / "outside.txt"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "outside.txt" not in json.loads(done.stdout.splitlines()[-1])
 
 
 def test_nothing_is_named_for_programs(server):
@@ -123,9 +163,13 @@ def test_no_code_of_a_run_that_merely_lies_there_has_run(server):
 def locked(place):
     pytest.importorskip("gradio")
     environment = os.environ | {"IMPRINT_PASSWORD": "open sesame"}
-    server = started("--runs", place / "runs", "--host", "0.0.0.0", environment=environment)
+    log = place / "locked.log"
+    server = started(
+        "--runs", place / "runs", "--host", "0.0.0.0", environment=environment, log=log
+    )
     yield server
-    assert "Traceback" not in ended(server)
+    ended(server)
+    assert "Traceback" not in log.read_text()
 
 
 def login(server, password):

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-__all__ = ["Guard", "may_serve"]
+from imprint.app.named_files import FILE, may_name, may_serve
+
+__all__ = ["Guard"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -13,10 +15,14 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-FILE = "/gradio_api/file="
-
 CLOSED = ("proxy=", "/gradio_api/runs", "/gradio_api/mcp", "/monitoring", "/docs", "/openapi.json")
 """Parts of paths that Gradio or FastAPI would answer, and that the app has no use for."""
+
+FORMS = ("/login", "/login/", "/logout")
+"""Where a body is no JSON."""
+
+LARGEST_BODY = 1_000_000
+"""Bytes of a request that is no upload."""
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
@@ -31,29 +37,6 @@ HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
-
-
-def may_serve(path: str, cache: Path) -> bool:
-    """Tell whether a file may be handed out.
-
-    Args:
-        path: that was asked for, as it was.
-        cache: the app's own folder.
-
-    Returns:
-        Whether it lies in the folder, links followed, and `..` stands nowhere in it.
-
-    Examples:
-        >>> may_serve("/etc/passwd", Path("cache")), may_serve("http://host/a", Path("cache"))
-        (False, False)
-    """
-    own = Path(path)
-    if not own.is_absolute() or ".." in own.parts or "\0" in path:
-        return False
-    try:
-        return own.resolve().is_relative_to(cache.resolve())
-    except (OSError, RuntimeError):
-        return False
 
 
 class Guard:
@@ -78,8 +61,24 @@ class Guard:
             await self._app(scope, receive, send)
         elif not self._is_open(scope):
             await _refuse(send)
-        else:
+        elif _is_upload(scope) or scope["method"] in {"GET", "HEAD"}:
             await self._app(scope, receive, _with_headers(send))
+        else:
+            await self._asked(scope, receive, send)
+
+    async def _asked(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request with a body, which is read whole before anything is done by it."""
+        body = await _whole(receive)
+        form = scope["path"] in FORMS
+        if body is None or not (form or may_name(body, self._cache)):
+            await _refuse(send)
+            return
+        told = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def again() -> Message:
+            return next(told, None) or await receive()
+
+        await self._app(scope, again, _with_headers(send))
 
     def _is_open(self, scope: Scope) -> bool:
         path = scope["path"]
@@ -99,6 +98,25 @@ def _host_of(scope: Scope) -> str:
     named: str = next((value.decode("latin-1") for key, value in scope["headers"]
                        if key == b"host"), "")  # fmt: skip
     return named.rpartition(":")[0] if not named.endswith("]") and ":" in named else named
+
+
+def _is_upload(scope: Scope) -> bool:
+    """Whether files come with it, which Gradio writes into the app's own folder as they come."""
+    return scope["method"] == "POST" and scope["path"] == "/gradio_api/upload"
+
+
+async def _whole(receive: Receive) -> bytes | None:
+    """The body of a request; None where it is too large, or the visitor has left."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += message.get("body", b"")
+        if len(body) > LARGEST_BODY:
+            return None
+        if not message.get("more_body", False):
+            return body
 
 
 async def _refuse(send: Send) -> None:

@@ -55,6 +55,7 @@ def build_page(sources: Sources) -> Any:
             api_visibility="private",
             js=LANGUAGE,
         )
+    page.has_launched = True  # mounted, it would never be, and take any file for an upload
     return page
 
 
