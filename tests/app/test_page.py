@@ -1,4 +1,4 @@
-"""The page as a visitor meets it, in Debian's chromium: by roles and labels, as a keyboard would."""
+"""The page as a visitor meets it, in Debian's chromium: by roles and labels."""
 
 import re
 import urllib.parse
@@ -57,6 +57,7 @@ def visit(browser, server):
 def choose(page, label, option):
     page.get_by_label(label, exact=True).click()
     page.get_by_role("option", name=re.compile(f"^{re.escape(option)}")).click()
+    page.wait_for_function("!document.querySelector('[role=option]')")  # it fades
 
 
 def said(page, text):

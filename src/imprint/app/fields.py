@@ -1,6 +1,7 @@
 """Fields that several tabs share: each has a label, and says what to do where it is empty."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def picture_field(label: str) -> Any:
     return field
 
 
-def file_field(label: str, suffixes: Sequence[str]) -> Any:
+def file_field(label: str, suffixes: Iterable[str]) -> Any:
     """Make a field that a file is dropped into.
 
     Args:
@@ -193,8 +194,6 @@ def shortened(text: str, most: int = 400) -> str:
         >>> shortened("image: expected one, got none")
         'image: expected one, got none'
     """
-    import os
-
     own = os.environ.get("GRADIO_TEMP_DIR")
     if own:
         words = text.split(" ")

@@ -102,7 +102,7 @@ def _host_of(scope: Scope) -> str:
 
 def _is_upload(scope: Scope) -> bool:
     """Whether files come with it, which Gradio writes into the app's own folder as they come."""
-    return scope["method"] == "POST" and scope["path"] == "/gradio_api/upload"
+    return bool(scope["method"] == "POST" and scope["path"] == "/gradio_api/upload")
 
 
 async def _whole(receive: Receive) -> bytes | None:
@@ -112,7 +112,7 @@ async def _whole(receive: Receive) -> bytes | None:
         message = await receive()
         if message["type"] != "http.request":
             return None
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if len(body) > LARGEST_BODY:
             return None
         if not message.get("more_body", False):

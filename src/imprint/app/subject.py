@@ -1,6 +1,5 @@
 """The image that a tab looks at: one that was dropped, or one of the run's own test images."""
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -82,6 +81,7 @@ def image_of(sources: Sources, run: str, subject: Subject) -> SubjectImage:
             may not be read.
 
     Examples:
+        >>> from pathlib import Path
         >>> from imprint.app.named_folders import NamedFolders
         >>> from imprint.app.sources import sources_of
         >>> sources = sources_of(NamedFolders(Path("nowhere")), None, Path("cache"))
