@@ -39,7 +39,7 @@ HEAVY = {
     *("lightning", "plotly", "jinja2", "PIL", "pyarrow", "pooch", "typer", "rich"),
     *("kornia", "scipy", "sklearn", "transformers", "accelerate", "captum", "matplotlib"),
     *("faiss", "openTSNE", "cleanlab", "onnx", "onnxruntime", "onnxscript", "lancedb"),
-    *("librosa", "soundfile", "soxr"),
+    *("librosa", "soundfile", "soxr", "gradio", "fastapi", "uvicorn"),
 }
 """What is imported where it is used, so that `import imprint` stays quick."""
 

@@ -157,7 +157,7 @@ def server(place):
         "--runs", serving, "--index", place / "songs.index", "--data", place / "data",
         "--largest-upload", 1, log=place / "server.log",
     )  # fmt: skip
-    server.marker = marker
+    server.marker, server.runs = marker, serving
     yield server
     assert ended(server) == 130
 

@@ -66,7 +66,9 @@ def serve(
         on_ready(place)
         if browse:
             webbrowser.open(place)
-        config = uvicorn.Config(guarded, log_level="warning", access_log=False, lifespan="on")
+        config = uvicorn.Config(
+            guarded, log_level="warning", access_log=False, timeout_graceful_shutdown=1
+        )
         uvicorn.Server(config).run(sockets=[bound])
 
 
