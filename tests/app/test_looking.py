@@ -48,7 +48,11 @@ def test_an_image_is_answered_where_the_exits_say(trained, image):
     before = {name: own.clone() for name, own in trained_state.items()}
     sure = Head(torch.zeros(10, 32), torch.eye(10)[4] * 50, "probe")
     exits = EarlyExit((Exit("block1", (16, 14, 14), sure, -1.0),))
-    assert where_answered(trained, exits, image) == "Answered early, at block1, before the end: 4."
+    assert where_answered(trained, exits, image) == "Answered early, at block1: 4."
+    twice = EarlyExit((*exits.exits, *exits.exits))
+    assert where_answered(trained, twice, image) == (
+        "Answered early, at block1, with 1 more exit to come: 4."
+    )
     unsure = EarlyExit((Exit("block1", (16, 14, 14), sure, float("inf")),))
     label = answer_of(trained, image).classes[0][0]
     assert where_answered(trained, unsure, image) == f"Answered at the end: {label}."
@@ -165,7 +169,7 @@ def test_the_nearest_image_in_the_index_is_itself(place, folders, trained, image
 
 def test_an_index_of_another_network_is_refused(place, folders, image, tmp_path):
     sources = sources_of(folders, str(place / "digits.index"), tmp_path)
-    with pytest.raises(InvalidValueError):
+    with pytest.raises(InvalidValueError, match="expected signatures of this network, got those"):
         neighbours_of(sources, sources.networks.network("second"), image)
 
 

@@ -103,7 +103,7 @@ def where_answered(trained: Trained, exits: EarlyExit, image: Tensor) -> str:
     if taken >= len(places):
         return f"Answered at the end: {answer}"
     rest = len(places) - taken - 1
-    later = f", before {rest} more exits and the end" if rest else ", before the end"
+    later = f", with {rest} more {'exit' if rest == 1 else 'exits'} to come" if rest else ""
     return f"Answered early, at {places[taken]}{later}: {answer}"
 
 

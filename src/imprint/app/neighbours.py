@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from imprint.app.listening import Listening
 from imprint.app.sources import Sources
 from imprint.data import IMAGE_SUFFIXES, KNOWN, read_picture
-from imprint.errors import ImprintError, InvalidValueError
+from imprint.errors import ImprintError, InvalidValueError, LayerError
 from imprint.report import Shown, picture
 from imprint.searching import Found, Gallery
 from imprint.training import Trained
@@ -51,17 +52,28 @@ def neighbours_of(sources: Sources, trained: Trained, image: Tensor) -> Neighbou
     index = sources.index
     if index is None:
         raise InvalidValueError("index: expected one in --index, got none")
-    gallery = Gallery(
-        index.uri,
-        model=trained.model,
-        layer=index.about.layer,
-        normalisation=trained.normalisation,
-        deviation=index.about.deviation,
-    )
+    gallery = _opened(index, trained)
     found = gallery.search(image, k=NEAREST)
     read = [(row, _image(sources, row)) for row in found]
     shown = [Shown(picture(own), _note(row)) for row, own in read if own is not None]
     return Neighbours(shown, len(found) - len(shown))
+
+
+def _opened(index: Listening, trained: Trained) -> Gallery:
+    """The index with the network, where it holds that network's signatures."""
+    about = index.about
+    try:
+        return Gallery(
+            index.uri,
+            model=trained.model,
+            layer=about.layer,
+            normalisation=trained.normalisation,
+            deviation=about.deviation,
+        )
+    except (InvalidValueError, LayerError) as error:
+        got = f"those of {about.run or 'another network'}"
+        expected = f"signatures of this network, got {got}"
+        raise InvalidValueError(f"index: expected {expected}") from error
 
 
 def _note(row: Found) -> str:
