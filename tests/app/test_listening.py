@@ -7,9 +7,10 @@ import pytest
 import soundfile
 import torch
 
-from imprint.app.listening import Sound, Wishes, reason_of, spectrogram_chart, write_excerpt
+from imprint.app.listening import Sound, Wishes, reason_of, write_excerpt
 from imprint.app.named_folders import NamedFolders
 from imprint.app.sources import sources_of
+from imprint.app.spectrogram import spectrogram_chart
 from imprint.data import AudioOptions
 from imprint.errors import DamagedFileError, ImprintError, InvalidValueError
 

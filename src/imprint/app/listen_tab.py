@@ -12,11 +12,11 @@ from imprint.app.listening import (
     Sound,
     Wishes,
     reason_of,
-    spectrogram_chart,
     write_excerpt,
 )
 from imprint.app.pictures import notice
 from imprint.app.sources import Sources
+from imprint.app.spectrogram import spectrogram_chart
 from imprint.data import AUDIO_SUFFIXES
 from imprint.errors import ImprintError
 from imprint.searching import Suggested

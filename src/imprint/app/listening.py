@@ -1,10 +1,9 @@
 """Tracks of an index: heard, seen as a spectrogram, and what is similar to them."""
 
 import hashlib
-import math
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -14,21 +13,15 @@ from imprint.data import AudioOptions, read_excerpts, read_sound_picture
 from imprint.data.excerpts import excerpt_starts
 from imprint.data.sounds import read_sound_header
 from imprint.errors import InvalidValueError, MissingFileError
-from imprint.report.axes import named_axes
 from imprint.searching import About, Gallery, Row, Suggested
 
-__all__ = ["Listening", "Sound", "Wishes", "reason_of", "spectrogram_chart", "write_excerpt"]
-
-Figure = dict[str, Any]
+__all__ = ["Listening", "Sound", "Wishes", "reason_of", "write_excerpt"]
 
 MOST_TRACKS = 2000
 """Tracks that can be chosen from."""
 
 LONGEST = 30.0
 """Seconds of an excerpt that is played."""
-
-TICKS = (250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
-"""Frequencies in Hz that an axis names."""
 
 
 class Sound(NamedTuple):
@@ -203,57 +196,6 @@ def reason_of(found: Suggested) -> str:
             f"harmony {found.why.harmony:.2f}."
         )
     return f"{', '.join(said)}.{why}"
-
-
-def spectrogram_chart(image: Tensor, audio: AudioOptions, *, start: float = 0.0) -> Figure:
-    """Draw a sound: time across, frequency up, the louder the brighter.
-
-    Args:
-        image: `(2, H, T)`, uint8, log-mel and chroma.
-        audio: how it was made.
-        start: where it begins in its file, in seconds.
-
-    Returns:
-        The chart of the log-mel part.
-
-    Examples:
-        >>> import torch
-        >>> chart = spectrogram_chart(torch.zeros(2, 64, 8).byte(), AudioOptions())
-        >>> chart["layout"]["xaxis"]["title"]["text"]
-        'time (seconds)'
-    """
-    settings = audio.spectrogram
-    step = settings.hop / settings.sample_rate
-    decibels = image[0].float() * (settings.depth / 255) - settings.depth
-    trace = {
-        "type": "heatmap",
-        "x0": start,
-        "dx": step,
-        "z": decibels.round(decimals=1).tolist(),
-        "colorscale": "Magma",
-        "colorbar": {"title": {"text": "dB below the loudest", "side": "right"}, "thickness": 12},
-        "hovertemplate": "%{x:.2f} s: %{z:.0f} dB<extra></extra>",
-    }
-    places = {
-        hertz: _band(hertz, audio) for hertz in TICKS if settings.lowest < hertz < settings.top
-    }
-    layout = named_axes("time (seconds)", "frequency (Hz)", height=300)
-    layout["yaxis"] |= {"tickvals": list(places.values()), "ticktext": [f"{h:g}" for h in places]}
-    return {"data": [trace], "layout": layout}
-
-
-def _band(hertz: float, audio: AudioOptions) -> float:
-    """At which mel band a frequency lies."""
-    settings = audio.spectrogram
-    low, high, own = (_mel(value) for value in (settings.lowest, settings.top, hertz))
-    return (own - low) / (high - low) * (settings.mels + 1) - 1
-
-
-def _mel(hertz: float) -> float:
-    """Slaney's scale, as the images are made with: linear below 1,000 Hz, then a logarithm."""
-    if hertz < 1000:
-        return hertz * 3 / 200
-    return 15 + 27 * math.log(hertz / 1000) / math.log(6.4)
 
 
 def write_excerpt(sound: Sound, folder: Path, *, seconds: float, sample_rate: int) -> Path:
