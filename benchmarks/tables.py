@@ -86,7 +86,7 @@ def _app(measured: dict[str, Any]) -> str:
     count = len(seconds["tabs"])
     visits = f"Median of {count} visits with an empty cache, least and most in brackets."
     head = ["what", "measured", "to reach"]
-    return f"{_markdown(head, rows)}\n{visits} {_stamp(measured)}"
+    return f"{_markdown(head, rows)}\n\n{visits} {_stamp(measured)}"
 
 
 def _overhead(parts: dict[str, Any], race: dict[str, Any]) -> str:
