@@ -21,7 +21,8 @@ __all__ = ["filled", "tables"]
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = [
-    ROOT / "docs" / f"{name}.md" for name in ("benchmarks", "scale", "plan-skip", "paper", "maps")
+    ROOT / "docs" / f"{name}.md"
+    for name in ("benchmarks", "scale", "plan-skip", "paper", "maps", "app")
 ]
 PLACE = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -52,6 +53,7 @@ def tables() -> dict[str, str]:
         "robust-maps": _robust(_read("robust_maps")),
         "freeze": _freeze(_read("freeze")),
         "undefined": _undefined(_read("nan")),
+        "app": _app(_read("app")),
         "index": _index(_read("index")),
         "index-folders": _index_folders(_read("index")),
         "explore-jobs": _explore_jobs(_read("explore")),
@@ -78,6 +80,22 @@ def filled(text: str) -> str:
 
 def _read(name: str) -> dict[str, Any]:
     return json.loads((RESULTS / f"{name}.json").read_text())  # type: ignore[no-any-return]
+
+
+def _app(measured: dict[str, Any]) -> str:
+    def spread(values: list[float]) -> str:
+        return f"{median(values):.1f} s ({min(values):.1f} to {max(values):.1f})"
+
+    seconds = measured["seconds"]
+    rows = [
+        ("from opening the page to its tabs", spread(seconds["tabs"]), "2 s"),
+        ("to the curves of a run", spread(seconds["curves"]), ""),
+        ("before, from the command to the first answer", f"{measured['start']:.1f} s", ""),
+    ]
+    count = len(seconds["tabs"])
+    visits = f"Median of {count} visits with an empty cache, least and most in brackets."
+    head = ["what", "measured", "to reach"]
+    return f"{_markdown(head, rows)}\n\n{visits} {_stamp(measured)}"
 
 
 def _overhead(parts: dict[str, Any], race: dict[str, Any]) -> str:

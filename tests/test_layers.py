@@ -41,6 +41,7 @@ HEAVY = {
     *("kornia", "scipy", "sklearn", "transformers", "accelerate", "captum", "matplotlib"),
     *("faiss", "openTSNE", "cleanlab", "onnx", "onnxruntime", "onnxscript", "lancedb"),
     *("librosa", "soundfile", "soxr", "pytorch_metric_learning"),
+    *("gradio", "fastapi", "uvicorn"),
 }
 """What is imported where it is used, so that `import imprint` stays quick."""
 

@@ -17,6 +17,7 @@ __all__ = [
     "check_vacant",
     "claim",
     "read_json",
+    "read_note",
     "read_tensors",
     "write_json",
     "write_tensors",
@@ -219,6 +220,38 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             return tensors, json.loads((file.metadata() or {}).get("note", "{}"))
     except (SafetensorError, ValueError, OSError) as error:
         raise DamagedFileError(f"{path}: expected a safetensors file, {error}") from error
+
+
+def read_note(path: Path) -> dict[str, Any]:
+    """Read the note beside the tensors of a safetensors file, and no tensor.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The note.
+
+    Raises:
+        MissingFileError: where it is not there.
+        DamagedFileError: where it is truncated, of another format, or its note no object.
+
+    Examples:
+        >>> read_note(Path("nowhere/model.safetensors"))
+        Traceback (most recent call last):
+        imprint.errors.MissingFileError: expected a file nowhere/model.safetensors, found none
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise MissingFileError(f"expected a file {path}, found none")
+    try:
+        with safe_open(path, framework="pt") as file:
+            note = json.loads((file.metadata() or {}).get("note", "{}"))
+    except (SafetensorError, ValueError, OSError) as error:
+        raise DamagedFileError(f"{path}: expected a safetensors file, {error}") from error
+    if not isinstance(note, dict):
+        raise DamagedFileError(f"{path}: expected an object as note, got {type(note).__name__}")
+    return note
 
 
 def _write(path: Path, content: bytes) -> Path:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from imprint import Gallery
+from imprint.runs import read_tensors, write_tensors
 
 
 def test_a_result_is_a_line(imprint, indexed):
@@ -58,13 +59,13 @@ def test_a_file_may_have_any_name(imprint, album, indexed, tmp_path):
 
 def test_code_that_an_index_names_does_not_run_by_itself(imprint, album, indexed, tmp_path):
     (tmp_path / "own.py").write_text("raise SystemExit('it ran')")
-    path, picture = album / "run0" / "config.json", album / "pictures" / "light" / "007.png"
-    text = path.read_text()
-    path.write_text(json.dumps(json.loads(text) | {"model": f"{tmp_path / 'own.py'}:build"}))
+    path, picture = album / "run0" / "model.safetensors", album / "pictures" / "light" / "007.png"
+    tensors, note = read_tensors(path)  # by the weights' own note a network is built
+    write_tensors(path, tensors, note | {"model": f"{tmp_path / 'own.py'}:build"})
     try:
         code, _, err = imprint("search", indexed, picture, "-k", 1)
     finally:
-        path.write_text(text)
+        write_tensors(path, tensors, note)
     assert code == 2
     assert f"model: expected --model {album / 'run0'}" in err
     code, _, err = imprint("search", indexed, picture, "-k", 1)

@@ -137,6 +137,17 @@ def test_a_row_a_sample(tmp_path):
     assert {row["duplicate_group"] for row in rows} == {""}
 
 
+def test_the_table_says_where_each_row_lies_on_the_map(tmp_path):
+    parts = {"train": DataPart(image_set(12)), "test": DataPart(image_set(4))}
+    settings = ExploreSettings(judge=None, embedding="pca", device="cpu")
+    found = explore(parts, settings=settings)
+    with found.to_csv(tmp_path / "samples.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    at = torch.tensor([[float(row["map_x"]), float(row["map_y"])] for row in rows[:12]])
+    torch.testing.assert_close(at, found.embedding, atol=6e-4, rtol=0)
+    assert {row["map_x"] + row["map_y"] for row in rows[12:]} == {""}
+
+
 @pytest.mark.parametrize(
     ("images", "reason"),
     [

@@ -7,7 +7,7 @@ from imprint.data import normalisation
 from imprint.errors import DamagedFileError, MissingFileError
 from imprint.models import build_model, default_layer
 from imprint.runs import read_tensors, write_tensors
-from imprint.training import TrainSettings, load_trained, train
+from imprint.training import TrainSettings, load_trained, runs_foreign_code, train
 
 QUICK = {"epochs": 1, "batch_size": 64, "device": "cpu", "lr": 0.1}
 
@@ -141,3 +141,11 @@ def test_a_config_that_does_not_parse_is_damaged(folder, text):
     (folder / "config.json").write_text(text)
     with pytest.raises(DamagedFileError, match=r"config.json: expected"):
         load_trained(folder)
+
+
+def test_what_the_weights_say_decides_whose_code_a_run_is(folder):
+    assert runs_foreign_code(folder) is None
+    rewrite(folder, model="mine.py:build")
+    config = json.loads((folder / "config.json").read_text())
+    assert config["model"] == "paper"
+    assert runs_foreign_code(folder) == "mine.py:build"

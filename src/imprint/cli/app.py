@@ -21,6 +21,7 @@ from imprint.cli.reproduce import reproduce
 from imprint.cli.search import search
 from imprint.cli.see import see
 from imprint.cli.train import train
+from imprint.cli.web_app import web_app
 from imprint.errors import ImprintError
 
 __all__ = ["app", "main"]
@@ -51,6 +52,7 @@ app.command()(index)
 app.command()(search)
 app.command()(recommend)
 app.command()(reproduce)
+app.command("app")(web_app)
 app.add_typer(bench)
 
 

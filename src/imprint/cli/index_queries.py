@@ -9,10 +9,8 @@ import typer
 
 from imprint.cli import options
 from imprint.errors import InvalidValueError, MissingFileError
-from imprint.models import BUILT_IN
-from imprint.runs import read_json
 from imprint.searching import About, Gallery, spelled
-from imprint.training import STATISTICS, find_device, load_trained
+from imprint.training import find_device, load_trained, runs_foreign_code
 
 __all__ = [
     "AsLines",
@@ -126,7 +124,7 @@ def with_model(
 
 def _check_built_in(run: Path) -> None:
     """Check that a run which an index names by itself runs no code that nobody asked for."""
-    name = read_json(run / "config.json").get("model")
-    if name not in (STATISTICS, *BUILT_IN):
+    name = runs_foreign_code(run)
+    if name is not None:
         expected = f"--model {run}, since its network {name} is code that would run"
         raise InvalidValueError(f"model: expected {expected}, got none")

@@ -15,7 +15,7 @@ from imprint.data.places import cache_folder, places
 from imprint.errors import DamagedFileError, MissingFileError
 from imprint.types import DataSplits
 
-__all__ = ["KNOWN", "KnownSet", "content_digest", "read_known"]
+__all__ = ["KNOWN", "KnownSet", "at_hand", "content_digest", "read_known"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,24 @@ def read_known(known: KnownSet) -> DataSplits:
         where = f"{place.folder} lacks {missing}" if place.folder else "not set"
         looked.append(f"{place.what} ({where})")
     return _named(known, _download(known, looked))
+
+
+def at_hand(known: KnownSet) -> bool:
+    """Tell whether a known set is on this machine, so that it is read without a download.
+
+    Args:
+        known: one of `KNOWN`.
+
+    Returns:
+        Whether one of its places has all of its files.
+
+    Examples:
+        >>> at_hand(KNOWN["mnist"])
+        True
+    """
+    found = places(known.name, embedded=known.embedded)
+    return any(place.folder is not None and not _missing(place.folder, known.files)
+               for place in found)  # fmt: skip
 
 
 def _missing(folder: Path | None, files: tuple[str, ...]) -> str:

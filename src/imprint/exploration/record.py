@@ -30,6 +30,8 @@ COLUMNS = (
     "label_issue_score",
     "is_label_issue",
     "suggested_label",
+    "map_x",
+    "map_y",
     "is_unreadable",
 )
 """Of `samples.csv`."""
@@ -188,6 +190,7 @@ class Exploration(Reported):
             _groups(self.samples.near_duplicate_group),
             _flags(self.samples.is_leak, len(self.rows)),
             *self._issue_columns(),
+            *self._map_columns(),
         ]
         for row, found in enumerate(zip(*columns, strict=True)):
             split, index = self._place(row)
@@ -196,7 +199,7 @@ class Exploration(Reported):
         for name, part in self.parts.items():
             for broken in part.unreadable:
                 label = self.class_names[broken.label]
-                yield (name, "", broken.path, label, *[""] * 8, "true")
+                yield (name, "", broken.path, label, *[""] * 10, "true")
 
     def _issue_columns(self) -> list[list[str]]:
         samples = self.samples
@@ -207,6 +210,14 @@ class Exploration(Reported):
             _flags(samples.is_label_issue, len(self.rows)),
             [self.class_names[label] for label in samples.suggested_label.tolist()],
         ]
+
+    def _map_columns(self) -> list[list[str]]:
+        """Where each row lies on the map; empty for those that are not on it."""
+        count = len(self.rows)
+        if self.embedding is None:
+            return [[""] * count] * 2
+        missing = [""] * (count - len(self.embedding))
+        return [[f"{at:.3f}" for at in axis] + missing for axis in self.embedding.T.tolist()]
 
     def _chosen(self, label: str | None, part: str | None) -> Tensor:
         chosen = torch.ones(len(self.rows), dtype=torch.bool)

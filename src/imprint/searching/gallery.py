@@ -283,6 +283,11 @@ class Gallery:
         """Give the row of an id."""
         return self._opened().known(own).row
 
+    def rows(self, *, most: int = MOST, where: str | None = None) -> list[Row]:
+        """Give rows in the order in which they lie: the first `most` of those a filter leaves."""
+        store = self._opened()
+        return store.listed(most, store.filter(where))
+
     def signature_of(self, query: str | Path | Tensor) -> Tensor:
         """Give the signature of a query: `(D,)`; see `search`."""
         if isinstance(query, str):

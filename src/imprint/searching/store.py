@@ -197,6 +197,14 @@ class Store:
             raise MissingFileError(f"{argument}: expected an id of {self.uri}, got {own!r}")
         return found[own]
 
+    def listed(self, most: int, where: str | None = None) -> list[Row]:
+        """Read rows in the order in which they lie, without vectors; of a filter in SQL or all."""
+        kinds = self.kinds
+        query = self._table.search().select([*OWN, *kinds])
+        asked = query if where is None else query.where(where)
+        found = self._read(lambda: asked.limit(most).to_arrow().to_pylist())
+        return [_row(cells, kinds) for cells in found]
+
     def copies(self, digest: str, most: int = 1000) -> list[Row]:
         """Read the rows of a file, by the hash of its content."""
         query = self._table.search().select([*OWN, *self.kinds]).where(same("hash", digest))

@@ -16,7 +16,7 @@ from imprint.training.same_track import (
     train_same_track,
 )
 from imprint.training.settings import TrainSettings
-from imprint.training.trained import Trained, load_trained
+from imprint.training.trained import Trained, load_trained, runs_foreign_code
 
 __all__ = [
     "STATISTICS",
@@ -35,6 +35,7 @@ __all__ = [
     "map_splits",
     "plan_skip",
     "read_kept_maps",
+    "runs_foreign_code",
     "same_track_first",
     "split_tracks",
     "spread_rows",

@@ -21,6 +21,7 @@ from imprint.training.kept_maps import MapKeeper
 from imprint.training.progress import Progress
 from imprint.training.results import comparison_result, run_result
 from imprint.training.settings import TrainSettings
+from imprint.training.sign_of_life import PROGRESS, telling
 from imprint.training.trainer import Trainer
 from imprint.types import DataSplits, Normalisation
 
@@ -54,7 +55,8 @@ def train(
         settings: how; with `compare`, `skip="none"` stands for `imprint`.
         compare: whether to train plainly as well.
         out: a new or empty folder for `config.json`, `result.json`, `model.safetensors`, a
-            checkpoint after each epoch and, with `keep_maps`, the maps; None writes nothing.
+            checkpoint after each epoch and, with `keep_maps`, the maps; while it trains, also
+            `progress.json`; None writes nothing.
         resume: continue the job in `out`, to the bit on the CPU; the settings must be the same.
         start: weights to start from, by name; None for those that the seed gives.
         store: with `freeze_to`, a folder to keep the maps in; None drops them after the run.
@@ -85,6 +87,8 @@ def train(
         raise InvalidValueError(f"keep_maps: expected 0 without out, got {settings.keep_maps}")
     data = measured(data)
     check_freezable(data, settings)
+    names = data.train.class_names
+    on_step = telling(on_step, out, epochs=settings.epochs, class_names=names)
     trainers = _trainers(data, settings, on_step, start, compare=compare)
     keeper = _keeper(data, trainers[-1])
     config = _config(data, settings, compare=compare)
@@ -245,14 +249,15 @@ def _leaving_nothing(out: Path | None) -> Iterator[None]:
     try:
         yield
     except Exception:
-        if out is not None and [file.name for file in out.iterdir()] == ["config.json"]:
-            (out / "config.json").unlink()
+        if out is not None and {file.name for file in out.iterdir()} <= {"config.json", PROGRESS}:
+            for name in ("config.json", PROGRESS):
+                (out / name).unlink(missing_ok=True)
         raise
 
 
 def _sweep(out: Path) -> None:
     """Drop what a finished run needs no more, and what a killed one may have left half-written."""
     shutil.rmtree(out / PREFIX, ignore_errors=True)
-    for pattern in ("checkpoint-*.safetensors", ".*.tmp"):
+    for pattern in ("checkpoint-*.safetensors", PROGRESS, ".*.tmp"):
         for file in out.glob(pattern):
             file.unlink(missing_ok=True)

@@ -8,12 +8,12 @@ from typing import Any
 from torch import nn
 
 from imprint.errors import DamagedFileError, InvalidValueError, MissingFileError
-from imprint.models import build_model, default_layer
-from imprint.runs import read_json, read_tensors
-from imprint.training.embedding import EMBEDDING, build_embedding
+from imprint.models import BUILT_IN, build_model, default_layer
+from imprint.runs import read_json, read_note, read_tensors
+from imprint.training.embedding import EMBEDDING, STATISTICS, build_embedding
 from imprint.types import Normalisation
 
-__all__ = ["Trained", "load_trained"]
+__all__ = ["Trained", "load_trained", "runs_foreign_code"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,30 @@ def load_trained(folder: Path, *, answers: bool = True) -> Trained:
         raise DamagedFileError(f"{path}: expected the weights of a run, {reason}") from error
     layer = EMBEDDING if note.get("task") else config.get("layer") or default_layer(note["model"])
     return Trained(model.eval(), layer, scale, (channels, height, width), names)
+
+
+def runs_foreign_code(folder: Path) -> str | None:
+    """Tell, before a run is loaded, whether its network is code that would run.
+
+    What is asked is the file of the weights: by that the network is built, not by `config.json`.
+
+    Args:
+        folder: of a finished run.
+
+    Returns:
+        The network's name, `module:factory` or `file.py:factory`; None for a built-in one.
+
+    Raises:
+        MissingFileError: where the weights are not there.
+        DamagedFileError: where they are no safetensors file.
+
+    Examples:
+        >>> runs_foreign_code(Path("nowhere"))
+        Traceback (most recent call last):
+        imprint.errors.MissingFileError: expected a file nowhere/model.safetensors, found none
+    """
+    name = read_note(folder / "model.safetensors").get("model")
+    return None if name in (STATISTICS, *BUILT_IN) else str(name)
 
 
 def _network(note: Mapping[str, Any], shape: tuple[int, int, int]) -> nn.Module:

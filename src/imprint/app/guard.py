@@ -1,0 +1,134 @@
+"""What stands before every request: the app's own files and no others, and nothing from outside."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from imprint.app.named_files import FILE, may_name, may_serve
+
+__all__ = ["Guard"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CLOSED = ("proxy=", "/gradio_api/runs", "/gradio_api/mcp", "/monitoring", "/docs", "/openapi.json")
+"""Parts of paths that Gradio or FastAPI would answer, and that the app has no use for."""
+
+FORMS = ("/login", "/login/", "/logout")
+"""Where a body is no JSON."""
+
+LARGEST_BODY = 1_000_000
+"""Bytes of a request that is no upload."""
+
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+"""A browser loads nothing from another host, and shows the app in no other page."""
+
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+class Guard:
+    """Refuses what the app does not serve, before anything else looks at it.
+
+    Args:
+        app: that answers all the rest.
+        cache: the app's own folder, of which files are served.
+        hosts: names by which the app may be asked for; empty for any.
+
+    Examples:
+        >>> Guard.__name__
+        'Guard'
+    """
+
+    def __init__(self, app: App, *, cache: Path, hosts: frozenset[str] = frozenset()) -> None:
+        self._app, self._cache, self._hosts = app, cache, hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif not self._is_open(scope):
+            await _refuse(send)
+        elif _is_upload(scope) or scope["method"] in {"GET", "HEAD"}:
+            await self._app(scope, receive, _with_headers(send))
+        else:
+            await self._asked(scope, receive, send)
+
+    async def _asked(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request with a body, which is read whole before anything is done by it."""
+        body = await _whole(receive)
+        form = scope["path"] in FORMS
+        if body is None or not (form or may_name(body, self._cache)):
+            await _refuse(send)
+            return
+        told = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def again() -> Message:
+            return next(told, None) or await receive()
+
+        await self._app(scope, again, _with_headers(send))
+
+    def _is_open(self, scope: Scope) -> bool:
+        path = scope["path"]
+        if scope["type"] != "http" or any(part in path for part in CLOSED):
+            return False
+        if self._hosts and _host_of(scope) not in self._hosts:
+            return False  # a page elsewhere that has its own name lead here
+        if "file=" not in path:
+            return True
+        _, _, file = path.partition(FILE)
+        return path.startswith(FILE) and all(
+            may_serve(name, self._cache) for name in (file, unquote(file))
+        )
+
+
+def _host_of(scope: Scope) -> str:
+    named: str = next((value.decode("latin-1") for key, value in scope["headers"]
+                       if key == b"host"), "")  # fmt: skip
+    return named.rpartition(":")[0] if not named.endswith("]") and ":" in named else named
+
+
+def _is_upload(scope: Scope) -> bool:
+    """Whether files come with it, which Gradio writes into the app's own folder as they come."""
+    return bool(scope["method"] == "POST" and scope["path"] == "/gradio_api/upload")
+
+
+async def _whole(receive: Receive) -> bytes | None:
+    """The body of a request; None where it is too large, or the visitor has left."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += bytes(message.get("body", b""))
+        if len(body) > LARGEST_BODY:
+            return None
+        if not message.get("more_body", False):
+            return body
+
+
+async def _refuse(send: Send) -> None:
+    head = [(b"content-type", b"text/plain"), *HEADERS]
+    await send({"type": "http.response.start", "status": 403, "headers": head})
+    await send({"type": "http.response.body", "body": b"not served"})
+
+
+def _with_headers(send: Send) -> Send:
+    async def answer(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *HEADERS]
+        await send(message)
+
+    return answer

@@ -1,0 +1,105 @@
+"""The image that a tab looks at: one that was dropped, or one of the run's own test images."""
+
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from imprint.app.sources import Sources
+from imprint.data import read_picture
+from imprint.errors import InvalidValueError
+
+__all__ = ["Subject", "SubjectImage", "image_of", "numbered", "subject_of"]
+
+Subject = str | float | None
+"""The path of an upload, the number of a test image, or nothing yet."""
+
+
+class SubjectImage(NamedTuple):
+    """The image as a network takes it.
+
+    Attributes:
+        image: `(C, H, W)`, uint8.
+        label: its class, where that is known.
+        title: what it is.
+    """
+
+    image: Tensor
+    label: int | None
+    title: str
+
+
+def subject_of(number: Any) -> int:
+    """Read the number of a test image that a field holds.
+
+    Args:
+        number: what it holds.
+
+    Returns:
+        The number.
+
+    Raises:
+        InvalidValueError: for what is no whole number from 0.
+
+    Examples:
+        >>> subject_of(3.0)
+        3
+    """
+    if not isinstance(number, int | float) or number < 0 or not float(number).is_integer():
+        raise InvalidValueError(f"test image: expected a whole number from 0, got {number}")
+    return int(number)
+
+
+def numbered(number: Any) -> Subject:
+    """Take the number of a test image for what is looked at, and never the path of a file.
+
+    Args:
+        number: what a field holds.
+
+    Returns:
+        The number as it is, to be checked where data are known; -1 for what is none.
+
+    Examples:
+        >>> numbered(3), numbered("/etc/passwd")
+        (3, -1)
+    """
+    return number if isinstance(number, int | float) else -1
+
+
+def image_of(sources: Sources, run: str, subject: Subject) -> SubjectImage:
+    """Read the image that is looked at, as a run's network takes it.
+
+    Args:
+        sources: of the app.
+        run: the run's name.
+        subject: the path of an upload, or the number of a test image.
+
+    Returns:
+        The image.
+
+    Raises:
+        ImprintError: for a file that is no image, a number that the data do not have, or data that
+            may not be read.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from imprint.app.named_folders import NamedFolders
+        >>> from imprint.app.sources import sources_of
+        >>> sources = sources_of(NamedFolders(Path("nowhere")), None, Path("cache"))
+        >>> image_of(sources, "first", 0)
+        Traceback (most recent call last):
+        imprint.errors.MissingFileError: run: expected one in nowhere/first, found none
+    """
+    trained = sources.networks.network(run)
+    if trained.shape[0] not in {1, 3}:
+        got = f"one of {trained.shape}, such as sound, which imprint see shows"
+        raise InvalidValueError(f"run: expected one that takes images, got {got}")
+    if isinstance(subject, str):
+        picture = read_picture(sources.upload(subject), shape=trained.shape)
+        return SubjectImage(picture, None, "Your image")
+    number = subject_of(subject)
+    test = sources.data.splits(sources.networks.config(run)).test
+    if number >= len(test):
+        raise InvalidValueError(f"test image: expected 0 … {len(test) - 1:,}, got {number}")
+    label = int(test.labels[number])
+    title = f"Test image {number}, of class {test.class_names[label]}"
+    return SubjectImage(test.images[number], label, title)
