@@ -64,8 +64,9 @@ def sound_statistics(images: Tensor) -> Tensor:
         >>> sound_statistics(torch.zeros(3, 2, 64, 100)).shape
         torch.Size([3, 852])
     """
-    if images.ndim != 4 or images.shape[1] != 2 or images.shape[2] < COEFFICIENTS:
-        expected = f"log-mel and chroma (N, 2, H, T), H at least {COEFFICIENTS}"
+    fits = images.ndim == 4 and images.shape[1] == 2
+    if not fits or images.shape[2] < COEFFICIENTS or not images.shape[3]:
+        expected = f"log-mel and chroma (N, 2, H, T), H at least {COEFFICIENTS}, T at least 1"
         raise InvalidValueError(f"images: expected {expected}, got {tuple(images.shape)}")
     if not len(images):
         return torch.zeros(0, count_statistics(images.shape[2]), device=images.device)
@@ -75,7 +76,7 @@ def sound_statistics(images: Tensor) -> Tensor:
 
 def _statistics(images: Tensor) -> Tensor:
     scaled = images.float() / (BYTE if images.dtype == torch.uint8 else 1.0)
-    bands = _at_least(scaled[:, 0], 1 + max(*LAGS, 1))
+    bands = _at_least(scaled[:, 0], 1 + max(LAGS))
     onsets = bands.diff(dim=2)
     parts = (
         _outline(bands),

@@ -38,6 +38,7 @@ class Whitening(NamedTuple):
         return ((features - self.mean) / self.deviation).clamp(-FARTHEST, FARTHEST)
 
 
+@torch.no_grad()
 def whiten_within(
     features: Tensor, groups: Tensor, *, dimensions: int | None = None, shrinkage: float = 0.2
 ) -> Whitening:
@@ -56,7 +57,8 @@ def whiten_within(
         The map, float32.
 
     Raises:
-        InvalidValueError: where no group has two samples that differ, or a number is out of range.
+        InvalidValueError: where a number is not finite or out of range, or no group has two samples
+            that differ.
 
     Source: Hatch, Kajarekar & Stolcke (2006), "Within-class covariance normalization for SVM-based
         speaker recognition"; Fisher (1936) for the directions.
@@ -70,6 +72,8 @@ def whiten_within(
                 [ -1.0050,  10.0000],
                 [  1.0050,  10.0000]])
     """
+    if not bool(features.isfinite().all()):
+        raise InvalidValueError("features: expected finite numbers, got some that are not")
     if not 0 < shrinkage <= 1:
         raise InvalidValueError(f"shrinkage: expected a value in (0, 1], got {shrinkage}")
     if features.ndim != 2 or groups.shape != features.shape[:1]:

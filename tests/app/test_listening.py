@@ -1,6 +1,7 @@
 """What the tab Listen computes."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,13 @@ import torch
 
 from imprint.app.listening import Sound, Wishes, reason_of, write_excerpt
 from imprint.app.named_folders import NamedFolders
+from imprint.app.run_list import list_runs
 from imprint.app.sources import sources_of
 from imprint.app.spectrogram import spectrogram_chart
-from imprint.data import AudioOptions
+from imprint.data import AudioOptions, survey
 from imprint.errors import DamagedFileError, ImprintError, InvalidValueError
+from imprint.searching import Gallery
+from imprint.training import SameTrackSettings, load_trained, train_same_track
 
 from .conftest import RATE, tone
 
@@ -57,6 +61,27 @@ def test_a_sound_of_ones_own_finds_what_is_like_it(listening, tmp_path):
     path = tmp_path / "мелодия 音.wav"
     soundfile.write(path, tone(220.0, seed=0), RATE)
     assert listening.recommend(Wishes((path,)), k=3)[0].id in LOW
+
+
+def test_a_run_that_learnt_without_labels_serves_an_index(place, tmp_path):
+    audio = AudioOptions(seconds=1.0, excerpts=2)
+    part = survey(place / "data" / "music", audio=audio)["all"].images
+    runs = tmp_path / "runs"
+    twice = replace(part, images=part.images.repeat(2, 1, 1, 1), labels=part.labels.repeat(2),
+                    groups=part.groups.repeat(2))  # fmt: skip
+    train_same_track(twice, part, SameTrackSettings(device="cpu"), out=runs / "tracks")
+    trained = load_trained(runs / "tracks", answers=False)
+    gallery = Gallery(
+        tmp_path / "songs", model=trained.model, layer=trained.layer, audio=audio,
+        normalisation=trained.normalisation, run=str(runs / "tracks"),
+    )  # fmt: skip
+    gallery.add(place / "data" / "music")
+    folders = NamedFolders(runs, data=[place / "data"])
+    listening = sources_of(folders, str(tmp_path / "songs"), tmp_path / "cache").listening
+    soundfile.write(tmp_path / "own.wav", tone(220.0, seed=7), RATE)
+    assert len(listening.recommend(Wishes((tmp_path / "own.wav",)), k=3)) == 3
+    assert [own.name for own in list_runs(folders, "train")] == []  # it names no classes to look at
+    assert [own.name for own in list_runs(folders, "same-track")] == ["tracks"]
 
 
 def test_silence_is_similar_to_nothing(listening, tmp_path):

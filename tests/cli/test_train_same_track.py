@@ -1,6 +1,7 @@
 """`imprint train --task same-track`, and an index with its run, as their users meet them."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -99,6 +100,21 @@ def test_mistakes_are_told_in_a_line(songs, imprint, tmp_path, given, message):
     assert (code, out) == (2, "")
     assert message in err.splitlines()[-1]
     assert not (tmp_path / "run").exists()
+
+
+def test_what_cannot_be_read_is_named(songs, imprint, tmp_path):
+    mixed = tmp_path / "mixed"
+    shutil.copytree(songs, mixed)
+    (mixed / "broken.wav").write_text("no sound")
+    code, _, err = imprint("train", mixed, *FAST, "--out", tmp_path / "run")
+    assert code == 0, err
+    assert "skipped: broken.wav" in err
+
+
+def test_a_run_is_not_to_be_resumed(run, imprint):
+    code, _, err = imprint("train", "--resume", "--out", run)
+    assert code == 2
+    assert "resume: expected a run that names classes, got same-track" in err
 
 
 def test_pictures_have_no_tracks(imprint, tmp_path):

@@ -5,8 +5,11 @@ from imprint.searching import Signer
 from imprint.signatures import signature
 
 
-def test_vectors_of_a_layer_keep_their_signs():
+def test_vectors_of_an_embedding_keep_their_signs():
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+    plain = Signer(model, "1")
+    model[1].signed = True
+    assert Signer(model, "1").said["model"] != plain.said["model"]
     images = torch.randn(5, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     signatures = Signer(model, "1")(images)
     with torch.inference_mode():
@@ -16,10 +19,26 @@ def test_vectors_of_a_layer_keep_their_signs():
     assert not signatures[:, 1::2].any()
 
 
-def test_vectors_without_negative_numbers_are_as_their_signature():
-    model = nn.Sequential(nn.Flatten(), nn.ReLU())
+def test_vectors_of_any_other_layer_are_magnitudes():
+    model = nn.Sequential(nn.Flatten(), nn.Identity())
     images = torch.randn(5, 1, 2, 2)
-    assert torch.equal(Signer(model, "1")(images), signature(images.flatten(1).relu()))
+    assert torch.equal(Signer(model, "1")(images), signature(images.flatten(1)))
+
+
+def test_images_go_where_a_network_of_buffers_alone_is():
+    class Shifted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("shift", torch.ones(1, dtype=torch.float16))
+
+        def forward(self, images):
+            return images + self.shift
+
+    model = nn.Sequential(Shifted())
+    signer = Signer(model, "0")
+    model.to("meta")
+    maps = signer.maps(torch.zeros(2, 1, 4, 4, dtype=torch.uint8))
+    assert (maps.device.type, maps.dtype) == ("meta", torch.float16)
 
 
 def test_silence_is_similar_to_nothing_whatever_the_layer():

@@ -1,4 +1,6 @@
 import os
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,56 @@ def test_it_repeats_to_the_bit_and_leaves_random_state_alone():
         assert torch.equal(left, right)
 
 
+def test_a_networks_own_dropout_repeats_as_well():
+    train = sounds(tracks=4)
+
+    settings = SameTrackSettings(**{**CONV, "layer": "2"})
+    network = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Dropout(), nn.ReLU())
+    copies = [SignatureOf(own, "2") for own in (network, deepcopy(network))]
+    state = torch.get_rng_state()
+    one, again = (
+        contrast(own, train.images, train.groups, settings, device=torch.device("cpu"))
+        for own in copies
+    )
+    assert one == again
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_silence_has_no_part_in_it():
+    train, test = split_tracks(sounds(), 0.25)
+    silent = torch.zeros(4, 2, 64, 60, dtype=torch.uint8)
+
+    def joined(part, name):
+        groups = torch.cat([part.groups, torch.full((4,), name)])
+        labels = torch.zeros(len(groups), dtype=torch.int64)
+        return ImageSet(torch.cat([part.images, silent]), labels, ("all",), groups=groups)
+
+    one, plain = train_same_track(train, test, SameTrackSettings())
+    other, result = train_same_track(joined(train, 77), joined(test, 78), SameTrackSettings())
+    assert torch.equal(one.embedding.matrix, other.embedding.matrix)
+    told = ("first", "untrained_first", "test_excerpts", "tracks")
+    assert [plain[name] for name in told] == [result[name] for name in told]
+
+
+def test_a_network_that_will_not_do_is_told(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "def fixed(): return nn.Sequential(nn.Flatten(), nn.Linear(2 * 64 * 60, 4))\n"
+        "class NaN(nn.Module):\n"
+        "    def forward(self, images): return images * torch.nan\n"
+        "def nan(): return nn.Sequential(nn.Conv2d(2, 4, 3), NaN())\n"
+    )
+    train, test = split_tracks(sounds(), 0.25)
+    for name, message in (
+        ("fixed", "model: expected one that takes sounds of any length"),
+        ("nan", "features: expected finite numbers"),
+    ):
+        own = {**CONV, "model": f"{tmp_path}/own.py:{name}", "layer": "1"}
+        with pytest.raises(InvalidValueError, match=message):
+            train_same_track(train, test, SameTrackSettings(**own), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_gradients_lead_through_a_signature_to_the_network():
     own = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU())
     SignatureOf(own, "1")(torch.rand(2, 2, 24, 9)).sum().backward()
@@ -160,6 +212,11 @@ def test_what_cannot_be_learnt_from_leaves_no_folder(tmp_path):
     for wrong, message in wrongs:
         with pytest.raises(InvalidValueError, match=message):
             train_same_track(wrong, test, SameTrackSettings(), out=tmp_path / "run")
+    low = [replace(part, images=part.images[:, :, :20]) for part in (train, test)]
+    with pytest.raises(InvalidValueError, match="H at least 24"):
+        train_same_track(*low, SameTrackSettings())
+    with pytest.raises(InvalidValueError, match="test: expected images"):
+        train_same_track(train, low[1], SameTrackSettings())
     with pytest.raises(LayerError):
         train_same_track(
             train, test, SameTrackSettings(**{**CONV, "layer": "nope"}), out=tmp_path / "run"

@@ -163,7 +163,7 @@ class Listening:
             return self._gallery
         if not self.about.run:
             raise InvalidValueError("model: expected the run of the index, which names none")
-        trained = self._networks.network(self._folders.run_at(self.about.run))
+        trained = self._networks.network(self._folders.run_at(self.about.run), answers=False)
         return Gallery(
             self._gallery.uri,
             model=trained.model,

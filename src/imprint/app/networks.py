@@ -35,11 +35,12 @@ class Networks:
         self._folders = folders
         self._loaded = lru_cache(KEPT)(self._load)
 
-    def network(self, name: str) -> Trained:
+    def network(self, name: str, *, answers: bool = True) -> Trained:
         """Load the network of a run.
 
         Args:
             name: of the run.
+            answers: whether it must name classes.
 
         Returns:
             The network, on the CPU.
@@ -51,7 +52,7 @@ class Networks:
         folder = self._folders.run(name)
         weights = folder / "model.safetensors"
         changed = weights.stat().st_mtime_ns if weights.is_file() else 0
-        return self._loaded(folder, changed)
+        return self._loaded(folder, changed, answers)
 
     def config(self, name: str) -> dict[str, Any]:
         """Read what a run was asked."""
@@ -98,9 +99,9 @@ class Networks:
         if asked.get(key) != hash_tensors(trained.model.state_dict()):
             raise InvalidValueError("exits: expected those of the network, got another network's")
 
-    def _load(self, folder: Path, _changed: int) -> Trained:
+    def _load(self, folder: Path, _changed: int, answers: bool) -> Trained:  # noqa: FBT001 - a key
         foreign = runs_foreign_code(folder)
         if foreign is not None and not self._folders.may_run(folder):
             expected = f"--model {folder} when the app starts, since its network {foreign} is code"
             raise InvalidValueError(f"run: expected {expected} that would run; it is not loaded")
-        return load_trained(folder)
+        return load_trained(folder, answers=answers)

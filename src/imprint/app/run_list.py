@@ -29,7 +29,7 @@ class ListedRun(NamedTuple):
 
     Attributes:
         name: of its folder.
-        command: that made it, such as `train`.
+        command: that made it, such as `train`; `same-track` of a run that learns without labels.
         about: what it is of, in a few words.
         data: that it is on, as it was named.
         state: `done`, `running`, or `silent` where neither is to be seen.
@@ -79,7 +79,8 @@ def _listed(folders: NamedFolders, name: str) -> ListedRun | None:
         folder = folders.run(name)
         config = read_json(folder / "config.json")
         changed = max(_time(folder / file) for file in FILES)
-        command, data = (str(config.get(key, "")) for key in ("command", "data"))
+        command = str(config.get("task") or config.get("command", ""))
+        data = str(config.get("data", ""))
         return ListedRun(
             name, command, _about(config), data, state_of(folder), _code(folder), changed
         )

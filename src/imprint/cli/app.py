@@ -95,7 +95,8 @@ def main() -> None:
         text = error.format_message() if hasattr(error, "format_message") else str(error)
         _leave(f"imprint: error: {text}" if text.strip() else "", 2)  # `imprint` alone shows help
     if code == _INTERRUPTED:
-        _leave(_KEPT if _RESUMABLE & set(sys.argv[1:2]) else _STOPPED, _INTERRUPTED)
+        goes_on = bool(_RESUMABLE & set(sys.argv[1:2])) and "same-track" not in sys.argv
+        _leave(_KEPT if goes_on else _STOPPED, _INTERRUPTED)
 
 
 def _leave(message: str, code: int) -> None:

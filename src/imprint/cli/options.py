@@ -24,7 +24,8 @@ Data = Annotated[
     str, typer.Argument(help="A known set (mnist, fashion-mnist, cifar10), a folder, or a file.")
 ]
 Task = Annotated[
-    str, what(help="classify, by labels; or same-track, of audio without any: see docs/music.md.")
+    str,
+    what(help="classify, by labels; or same-track, of audio without any: see docs/same-track.md."),
 ]
 Model = Annotated[str, what(help=NETWORKS)]
 Dimensions = Annotated[int, what(help="Of the vectors of same-track.")]

@@ -18,7 +18,7 @@ from imprint.errors import InvalidValueError
 from imprint.models import default_layer
 from imprint.runs import check_vacant
 from imprint.training import STATISTICS, SameTrackSettings, split_tracks, train_same_track
-from imprint.types import DataPart, ImageSet
+from imprint.types import DataPart, ImageSet, Unreadable
 
 __all__ = ["TAKEN", "learn_tracks", "show_tracks"]
 
@@ -27,6 +27,9 @@ TAKEN = {
     *("epochs", "batch_size", "lr", "device", "seed", "out", "as_json"),
 }
 """Options of `imprint train` that have a meaning for tracks."""
+
+LAST_MAPS = {"conv4": "block4", "resnet8": "layer3", "resnet20": "layer3", "resnet18": "layer4"}
+"""Where signatures of built-in networks are taken: before what is pooled."""
 
 
 def learn_tracks(given: dict[str, Any], named: set[str]) -> tuple[dict[str, Any], Path]:
@@ -42,8 +45,8 @@ def learn_tracks(given: dict[str, Any], named: set[str]) -> tuple[dict[str, Any]
     Raises:
         InvalidValueError: for an option that would do nothing, or data without tracks.
     """
-    for name in sorted(named - TAKEN):
-        option = name.replace("_", "-")
+    if unused := sorted(named - TAKEN):
+        option = unused[0].replace("_", "-")
         raise InvalidValueError(f"{option}: expected none beside --task same-track, got one")
     settings = _settings(given, named)
     folder = given["out"] or new_folder("train")
@@ -54,6 +57,8 @@ def learn_tracks(given: dict[str, Any], named: set[str]) -> tuple[dict[str, Any]
     note = {"data": given["data"], "test_share": given["test_share"], **audio_note(audio)}
     note["command_line"] = shlex.join(["imprint", *sys.argv[1:]])
     with _Display() as display:
+        for broken in (own for part in parts.values() for own in part.unreadable):
+            display.skip(broken)
         _, result = train_same_track(
             train,
             test,
@@ -72,12 +77,8 @@ def _settings(given: dict[str, Any], named: set[str]) -> SameTrackSettings:
     told = {name: given[name] for name in own if name in named}
     model = told.setdefault("model", STATISTICS)
     if model != STATISTICS and told.get("layer") is None:
-        told["layer"] = SIGNED.get(model) or default_layer(model)
+        told["layer"] = LAST_MAPS.get(model) or default_layer(model)
     return SameTrackSettings(**told)
-
-
-SIGNED = {"conv4": "block4", "resnet8": "layer3", "resnet20": "layer3", "resnet18": "layer4"}
-"""Where signatures of built-in networks are taken: before what is pooled."""
 
 
 def _train_and_test(parts: dict[str, DataPart], given: dict[str, Any]) -> tuple[ImageSet, ImageSet]:
@@ -113,6 +114,10 @@ class _Display:
         """Say which stage begins."""
         self._console.print(f"{stage} …")
 
+    def skip(self, broken: Unreadable) -> None:
+        """Name a file that cannot be read."""
+        self._console.print(f"skipped: {broken.path}: {broken.reason}", markup=False)
+
     def move(self, step: int, steps: int, loss: float) -> None:
         """Move the bar."""
         self._bar.update(self._task, completed=step, total=steps, loss=f"{loss:.3f}")
@@ -128,17 +133,14 @@ def show_tracks(result: dict[str, Any], folder: Path) -> None:
     table = Table(title="Another excerpt of the same track, among held-out tracks")
     for column in ("", "first", "first five"):
         table.add_column(column, justify="left" if not column else "right")
-    rows = (("this run", "first", "first_five"), ("MFCC and chroma", *_UNTRAINED))
-    for name, *keys in rows:
-        table.add_row(name, *(_share(result[key]) for key in keys))
+    for name, kind in (("this run", ""), ("MFCC and chroma", "untrained_")):
+        shares = (result[f"{kind}{key}"] for key in ("first", "first_five"))
+        table.add_row(name, *map(_share, shares))
     console = Console(highlight=False)
     console.print(table)
     held = f"{result['test_excerpts']} excerpts of {result['test_tracks']} tracks"
     console.print(f"{held} were held out; {result['tracks']} tracks were learnt from.")
     typer.echo(f"{folder}\nimprint index DATA --model {folder} makes an index with it.")
-
-
-_UNTRAINED = ("untrained_first", "untrained_first_five")
 
 
 def _share(value: float | None) -> str:

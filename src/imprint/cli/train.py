@@ -233,6 +233,8 @@ def _take_stored(given: dict[str, Any], named: set[str]) -> None:
     if given["out"] is None:
         raise InvalidValueError("resume: expected --out with the folder of a run, got none")
     stored = read_json(given["out"] / "config.json")
+    if stored.get("task"):
+        raise InvalidValueError(f"resume: expected a run that names classes, got {stored['task']}")
     if "model" not in stored:
         expected = "expected the settings of a run, got none for model"
         raise DamagedFileError(f"{given['out'] / 'config.json'}: {expected}")

@@ -53,12 +53,13 @@ class Signer:
         normalisation: Normalisation | None = None,
         deviation: Deviation = "population",
     ) -> None:
-        find_layer(model, layer)
+        self._signed = bool(getattr(find_layer(model, layer), "signed", False))
         self._model, self.layer = model, layer
         self._normalisation, self._deviation = normalisation, deviation
         scale = None if normalisation is None else tuple(map(tuple, normalisation))
+        way = "signed" if self._signed else deviation
         self.said: dict[str, Any] = {
-            "model": hash_tensors({}, hash_network(model), layer, scale, deviation),
+            "model": hash_tensors({}, hash_network(model), layer, scale, way),
             "layer": layer,
             "normalisation": normalisation,
             "deviation": deviation,
@@ -67,12 +68,12 @@ class Signer:
     def __call__(self, images: Tensor) -> Tensor:
         """Give the signatures of images `(N, C, H, W)`, uint8 or floats: `(N, D)`, on the CPU.
 
-        A layer that gives vectors `(N, C)` has them as its means, with their signs; all deviations
-        are 0. The signatures of silence, of two channels in bytes that are zero, are zeros: similar
-        to nothing.
+        Of a layer that is an embedding (its module says `signed`) the vectors `(N, C)` stand in
+        place of the means, with their signs; all deviations are 0. The signatures of silence, of
+        two channels in bytes that are zero, are zeros: similar to nothing.
         """
         maps = self.maps(images)
-        if maps.ndim == 2:  # vectors: a magnitude would lose their signs
+        if self._signed:  # a magnitude would lose the signs
             signatures = torch.stack((maps, torch.zeros_like(maps)), 2).flatten(1).float().cpu()
         else:
             signatures = signature(maps, deviation=self._deviation).float().cpu()
@@ -89,7 +90,8 @@ class Signer:
             channels = images.shape[1]
             scale = Normalisation((0.0,) * channels, (1.0,) * channels)
         given = normalise(images, scale if images.dtype == torch.uint8 else None)
-        weight = next((own for own in self._model.parameters() if own.is_floating_point()), given)
+        weights = (*self._model.parameters(), *self._model.buffers())
+        weight = next((own for own in weights if own.is_floating_point()), given)
         with _ONE_AT_A_TIME:
             check_free(self._model)
             return first_tensor(maps_at(self._model, self.layer, given.to(weight)), self.layer)

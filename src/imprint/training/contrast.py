@@ -61,22 +61,35 @@ def contrast(
     names = tracks.unique()  # type: ignore[no-untyped-call]
     if len(names) < 2:
         raise InvalidValueError(f"data: expected at least two tracks, got {len(names)}")
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(settings.seed)  # of the projection, and of a network's own dropout
+        return _learn(features, images, tracks, settings, device, measure, on_step)
+
+
+def _learn(  # noqa: PLR0917 - what a loop needs
+    features: nn.Module,
+    images: Tensor,
+    tracks: Tensor,
+    settings: "SameTrackSettings",
+    device: torch.device,
+    measure: Any,
+    on_step: Callable[[int, int, float], None],
+) -> list[float]:
+    """The loop itself."""
     generator = generator_of(settings.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(settings.seed)
-        with torch.no_grad():
-            size = features.eval()(images[:1].to(device).float() / 255).shape[1]
-        projection = nn.Linear(size, PROJECTION).to(device)
+    size = _size_of(features, images[:1].to(device).float() / 255)
+    projection = nn.Linear(size, PROJECTION).to(device)
     learnt = [*features.parameters(), *projection.parameters()]
     optimizer = torch.optim.AdamW(learnt, settings.lr, weight_decay=WEIGHT_DECAY)
-    each = -(-len(names) // (settings.batch_size // 2))
+    number = settings.batch_size // 2
+    each = max(1, len(tracks.unique()) // number)  # type: ignore[no-untyped-call]
     steps = each * settings.epochs
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, total_steps=steps + 1)
     features.train()
     losses = []
     for step in range(steps):
         if step % each == 0:
-            batches = pairs_of_tracks(tracks, settings.batch_size // 2, generator=generator)
+            batches = pairs_of_tracks(tracks, number, generator=generator)
         rows = next(batches)
         views = augment_sounds(images[rows].float() / 255, generator=generator).to(device)
         projected = F.normalize(projection(features(views)), dim=1)
@@ -96,7 +109,7 @@ def pairs_of_tracks(tracks: Tensor, number: int, *, generator: torch.Generator) 
 
     Args:
         tracks: `(N,)`, int64.
-        number: of tracks a batch.
+        number: of tracks a batch, at least; so none is alone in the last one.
         generator: draws order and excerpts.
 
     Yields:
@@ -111,7 +124,8 @@ def pairs_of_tracks(tracks: Tensor, number: int, *, generator: torch.Generator) 
     order = tracks.argsort(stable=True)
     counts = tracks.unique(return_counts=True)[1]  # type: ignore[no-untyped-call]
     of_each = torch.split(order, counts.tolist())
-    for some in torch.split(torch.randperm(len(of_each), generator=generator), number):
+    drawn = torch.randperm(len(of_each), generator=generator)
+    for some in torch.tensor_split(drawn, max(1, len(drawn) // number)):
         yield torch.cat([_two_of(of_each[place], generator) for place in some.tolist()])
 
 
@@ -138,6 +152,18 @@ def augment_sounds(images: Tensor, *, generator: torch.Generator) -> Tensor:
     views = shift_level(views, LEVEL, generator=generator)
     bands = min(BANDS, images.shape[2] // 4)
     return mask_spans(views, bands=bands, frames=int(FRAMES * frames), generator=generator)
+
+
+@torch.no_grad()
+def _size_of(features: nn.Module, images: Tensor) -> int:
+    """D, by a view of the length that will be learnt from."""
+    view = augment_sounds(images, generator=generator_of(0)).to(images)
+    try:
+        return int(features.eval()(view).shape[1])
+    except RuntimeError as error:  # whatever a user's own network raises
+        reason = " ".join(str(error).split())[:200]
+        expected = f"one that takes sounds of any length, such as {tuple(view.shape)}"
+        raise InvalidValueError(f"model: expected {expected}, {reason}") from error
 
 
 def _loss(temperature: float) -> Any:

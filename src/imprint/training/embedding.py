@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from imprint.errors import InvalidValueError
 from imprint.models import build_model
 from imprint.signatures import signature
-from imprint.sound_statistics import count_statistics, sound_statistics
+from imprint.sound_statistics import sound_statistics
 from imprint.taps import Tap
 from imprint.whitening import Whitening
 
@@ -52,6 +52,7 @@ class SignatureOf(nn.Module):
 class _Whitened(nn.Module):
     """Features to vectors of length 1, by a map that is solved for rather than learnt."""
 
+    signed = True  # an index keeps the vectors' signs
     mean: Tensor
     deviation: Tensor
     matrix: Tensor
@@ -64,7 +65,7 @@ class _Whitened(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         solved = Whitening(self.mean, self.deviation, self.matrix)
-        return F.normalize(solved(features.float()), dim=1)
+        return F.normalize(solved(features.to(self.matrix)), dim=1)
 
 
 class Embedding(nn.Module):
@@ -126,12 +127,12 @@ def build_embedding(
     """
     if name == STATISTICS:
         features: nn.Module = Statistics()
-        size = count_statistics(shape[1])
     else:
         network = build_model(name, shape, None, seed=seed)
         if layer is None:
-            raise InvalidValueError(f"layer: expected one of {name}, got none")
+            layers = ", ".join(own for own, _ in network.named_modules() if own)[:300]
+            raise InvalidValueError(f"layer: expected one of {layers}; got none")
         features = SignatureOf(network, layer)
-        with torch.no_grad():
-            size = features.eval()(torch.zeros(1, *shape)).shape[1]
+    with torch.no_grad():
+        size = features.eval()(torch.zeros(1, *shape)).shape[1]
     return Embedding(features, size, min(size, dimensions or size))

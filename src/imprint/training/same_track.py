@@ -1,7 +1,8 @@
 """Learn to tell tracks apart: a run without labels, whose vectors an index compares."""
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from imprint.data.seeds import generator_of
 from imprint.errors import InvalidValueError
-from imprint.runs import claim, write_json, write_tensors
+from imprint.runs import check_vacant, claim, write_json, write_tensors
 from imprint.searching import sound_vectors
 from imprint.stages import Stages
 from imprint.training.contrast import contrast
@@ -71,8 +72,8 @@ class SameTrackSettings:
     def __post_init__(self) -> None:
         self._check("batch_size", self.batch_size >= 4, "at least 4")
         self._check("epochs", self.epochs >= 1, "at least 1")
-        self._check("lr", self.lr > 0, "above 0")
-        self._check("temperature", self.temperature > 0, "above 0")
+        self._check("lr", 0 < self.lr < math.inf, "above 0, finite")
+        self._check("temperature", 0 < self.temperature < math.inf, "above 0, finite")
         self._check("shrinkage", 0 < self.shrinkage <= 1, "in (0, 1]")
         self._check("dimensions", self.dimensions is None or self.dimensions > 0, "at least 1")
         plain = self.model != STATISTICS or self.layer is None
@@ -99,7 +100,8 @@ def train_same_track(
     what varies within tracks counts for little in it.
 
     Args:
-        train: sounds `(N, 2, H, T)` in bytes; `groups` are their tracks.
+        train: sounds `(N, 2, H, T)` in bytes; `groups` are their tracks. Silence is left out here
+            and of `test`.
         test: of other tracks, likewise, on which the vectors are judged.
         settings: how.
         out: a new or empty folder for `config.json`, `result.json` and `model.safetensors`; None
@@ -113,7 +115,7 @@ def train_same_track(
 
     Raises:
         ImprintError: for data, settings, model, layer, device or folder that will not do, before
-            work begins.
+            work begins; for features that are not finite, after it. Nothing is written then.
         MissingExtraError: where a network is to learn without `imprint[audio]`.
 
     Source: Chen et al. (2020), "A simple framework for contrastive learning", for a projection that
@@ -128,22 +130,12 @@ def train_same_track(
         (256, torch.Size([1, 256]))
     """
     begun, stages = time.perf_counter(), Stages(on_stage)
-    tracks = _tracks_of(train, "train")
-    _check_several(tracks)
-    _tracks_of(test, "test")
-    device = find_device(settings.device)
-    channels, height, width = train.images.shape[1:]
-    network = build_embedding(
-        settings.model,
-        (channels, height, width),
-        settings.layer,
-        settings.dimensions,
-        seed=settings.seed,
-    ).to(device)
-    folder = None if out is None else claim(Path(out))
-    if folder is not None:
-        own = {"command": "train", "task": TASK, **asdict(settings)}
-        write_json(folder / "config.json", {**own, **note})
+    if out is not None:
+        check_vacant(Path(out))
+    train, test = _heard(train, "train"), _heard(test, "test")
+    _check_fit(train, test)
+    tracks, device = _tracks_of(train, "train"), find_device(settings.device)
+    network = _built(train, settings).to(device)
     losses: list[float] = []
     if settings.model != STATISTICS:
         with stages("learn by contrast"):
@@ -173,9 +165,23 @@ def train_same_track(
         "seconds": round(time.perf_counter() - begun, 3),
         "versions": versions(),
     }
-    if folder is not None:
-        _write(folder, network, settings, train, result)
+    if out is not None:
+        shape = train.images.shape[1:]
+        _write(claim(Path(out)), network, settings, shape, result=result, note=note)
     return network, result
+
+
+def _built(train: ImageSet, settings: SameTrackSettings) -> Embedding:
+    channels, height, width = train.images.shape[1:]
+    shape, own = (channels, height, width), settings
+    return build_embedding(own.model, shape, own.layer, own.dimensions, seed=own.seed)
+
+
+def _heard(part: ImageSet, name: str) -> ImageSet:
+    """All but silence, which is similar to nothing."""
+    _tracks_of(part, name)
+    heard = part.images.flatten(1).amax(1) > 0
+    return part if bool(heard.all()) else part.taken(heard)
 
 
 def _judged(vectors: Tensor, test: ImageSet) -> dict[str, Any]:
@@ -196,13 +202,18 @@ def _count(tracks: Tensor) -> int:
     return len(tracks.unique())  # type: ignore[no-untyped-call]
 
 
-def _check_several(tracks: Tensor) -> None:
+def _check_fit(train: ImageSet, test: ImageSet) -> None:
+    """Check that there is something to learn, and that both parts are of one kind."""
+    tracks = _tracks_of(train, "train")
     counts = tracks.unique(return_counts=True)[1]  # type: ignore[no-untyped-call]
     if len(counts) < 2 or int(counts.max()) < 2:
-        got = f"{len(tracks)} of {len(counts)} tracks"
+        expected = "excerpts of two tracks, two of one of them, that are not silent"
         raise InvalidValueError(
-            f"train: expected excerpts of two tracks, two of one of them, got {got}"
+            f"train: expected {expected}, got {len(tracks)} of {len(counts)} tracks"
         )
+    bands, got = train.images.shape[1:3], test.images.shape[1:3]
+    if got != bands:
+        raise InvalidValueError(f"test: expected images {tuple(bands)}, got {tuple(got)}")
 
 
 def split_tracks(part: ImageSet, test_share: float, *, seed: int = 0) -> tuple[ImageSet, ImageSet]:
@@ -286,12 +297,16 @@ def _write(
     folder: Path,
     network: Embedding,
     settings: SameTrackSettings,
-    train: ImageSet,
+    shape: Sequence[int],
+    *,
     result: Mapping[str, Any],
+    note: Mapping[str, Any],
 ) -> None:
-    """Write the weights, then the result."""
-    note: dict[str, Any] = {"model": settings.model, "task": TASK, "layer": settings.layer}
-    note |= {"classes": [], "dimensions": result["dimensions"]}
-    note |= {"mean": [0.0, 0.0], "std": [1.0, 1.0], "shape": list(train.images.shape[1:])}
-    write_tensors(folder / "model.safetensors", network.state_dict(), note)
+    """Write what was asked, the weights, then the result: all once there is something to keep."""
+    asked = {"command": "train", "task": TASK, **asdict(settings)}
+    write_json(folder / "config.json", {**asked, **note})
+    about: dict[str, Any] = {"model": settings.model, "task": TASK, "layer": settings.layer}
+    about |= {"classes": [], "dimensions": result["dimensions"]}
+    about |= {"mean": [0.0, 0.0], "std": [1.0, 1.0], "shape": list(shape)}
+    write_tensors(folder / "model.safetensors", network.state_dict(), about)
     write_json(folder / "result.json", result)

@@ -103,6 +103,8 @@ def runs_foreign_code(folder: Path) -> str | None:
 
 def _network(note: Mapping[str, Any], shape: tuple[int, int, int]) -> nn.Module:
     """The network that a run's weights are of, untrained."""
-    if note.get("task"):
+    if note.get("task") is not None:
+        if note["task"] != "same-track":
+            raise ValueError(f"task {note['task']!r}")
         return build_embedding(note["model"], shape, note["layer"], note["dimensions"])
     return build_model(note["model"], shape, len(note["classes"]))
