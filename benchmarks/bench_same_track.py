@@ -10,8 +10,8 @@ then serves the copies and the clock of `bench_music.py`.
     IMPRINT_DATA=../shared/data python benchmarks/bench_same_track.py --mels 128
     IMPRINT_DATA=../shared/data python benchmarks/bench_same_track.py --more FOLDER
 
-FOLDER holds more music, a folder for each collection, named as the data name it; files whose track
-lies in the left-out collection's folder have no part in its run.
+FOLDER holds more music, such as `game_music.sh` fetches: a folder for each collection, named as the
+data name it; files in the left-out collection's folder have no part in its run.
 """
 
 import argparse

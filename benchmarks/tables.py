@@ -29,7 +29,8 @@ PLACE = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.
 
 LEARNT = {
     "64 bands": "same_track",
-    "more music": "same_track_more",
+    "128 bands": "same_track_128_bands",
+    "128 bands, more music": "same_track_more_128_bands",
 }
 """Measurements of `bench_same_track.py`."""
 

@@ -2,10 +2,14 @@
 
 import os
 import random
+import shutil
 
 import hypothesis
 import numpy as np
+import pytest
 import torch
+
+CHROMIUM = shutil.which("chromium")
 
 os.environ["IMPRINT_CACHE"] = ""  # no test leaves images of sound in the user's cache
 torch.set_num_threads(1)
@@ -18,3 +22,15 @@ def pytest_runtest_setup() -> None:
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 - what libraries draw from
     random.seed(0)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's Chromium, one for all tests of a process: Playwright starts once in each."""
+    if CHROMIUM is None:
+        pytest.skip("Debian's chromium is not installed")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()

@@ -21,7 +21,6 @@ from imprint.runs import read_json, read_tensors, write_json, write_tensors
 from imprint.searching import Gallery
 from imprint.training import TrainSettings, load_trained, train
 
-CHROMIUM = shutil.which("chromium")
 RATE = 16_000
 PITCHES = {"low": 220.0, "middle": 440.0, "high": 880.0}
 
@@ -160,17 +159,6 @@ def server(place):
     server.marker, server.runs = marker, serving
     yield server
     assert ended(server) == 130
-
-
-@pytest.fixture(scope="session")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("Debian's chromium is not installed")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

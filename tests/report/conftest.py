@@ -1,7 +1,6 @@
 """Results to make reports of, as a run leaves them, and a browser to look at them."""
 
 import re
-import shutil
 
 import pytest
 import torch
@@ -9,7 +8,6 @@ import torch
 from imprint.training import TrainSettings, train
 from imprint.types import DataSplits, ImageSet
 
-CHROMIUM = shutil.which("chromium")
 SETTINGS = {"epochs": 3, "batch_size": 32, "device": "cpu", "lr": 0.1}
 
 
@@ -27,17 +25,6 @@ def splits_of(num_classes, n=256, names=None):
 def comparison():
     splits = splits_of(5)
     return train(splits, TrainSettings(**SETTINGS), compare=True), splits.train
-
-
-@pytest.fixture(scope="session")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("Debian's chromium is not installed")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 def _counts(message):

@@ -56,6 +56,15 @@ def contrast(
         MissingExtraError: without `imprint[audio]`.
 
     Source: Sohn (2016) and Chen et al. (2020) for the loss, as pytorch-metric-learning has it.
+
+    Examples:
+        >>> from imprint.training import SameTrackSettings
+        >>> features = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(32, 8))
+        >>> sounds = torch.randint(256, (8, 2, 24, 30), dtype=torch.uint8)
+        >>> settings = SameTrackSettings(model="own", layer="2", epochs=2, batch_size=4)
+        >>> tracks = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
+        >>> len(contrast(features, sounds, tracks, settings, device=torch.device("cpu")))
+        2
     """
     measure = _loss(settings.temperature)
     names = tracks.unique()  # type: ignore[no-untyped-call]
