@@ -16,7 +16,6 @@ from imprint.training import (
     SameTrackSettings,
     Trained,
     load_trained,
-    same_track_first,
     split_tracks,
     train_same_track,
 )
@@ -167,25 +166,6 @@ def test_views_keep_range_and_pitch():
     assert views.shape == (4, 2, 64, 60)
     assert views.min() >= 0
     assert views.max() <= 1
-
-
-def test_the_judge_counts_as_by_hand():
-    part = sounds(tracks=3, each=2)
-    part = ImageSet(part.images[:5], part.labels[:5], ("",), groups=part.groups[:5])
-    angles = torch.tensor([0.0, 0.1, 1.0, 1.5, 0.15])  # the last is alone in its track
-    vectors = torch.stack([angles.cos(), angles.sin()], 1)
-    assert same_track_first(vectors, part) == (3 / 4, 1.0)
-    lone = ImageSet(part.images[:1], part.labels[:1], ("",), groups=part.groups[:1])
-    assert same_track_first(vectors[:1], lone) == (None, None)
-
-
-def test_no_track_is_on_both_sides():
-    whole = sounds()
-    train, test = split_tracks(whole, 0.3, seed=1)
-    assert not set(train.groups.tolist()) & set(test.groups.tolist())
-    assert len(train) + len(test) == len(whole)
-    for share in (0.001, 0.999):
-        assert all(len(part) for part in split_tracks(whole, share))
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,9 @@ from imprint.training.mapped import base_weights, train_on_maps
 from imprint.training.mapped_data import map_splits
 from imprint.training.planning import plan_skip
 from imprint.training.progress import Progress
-from imprint.training.same_track import (
-    SameTrackSettings,
-    same_track_first,
-    split_tracks,
-    train_same_track,
-)
+from imprint.training.same_track import SameTrackSettings, train_same_track
 from imprint.training.settings import TrainSettings
+from imprint.training.tracks import same_track_first, split_tracks
 from imprint.training.trained import Trained, load_trained, runs_foreign_code
 
 __all__ = [

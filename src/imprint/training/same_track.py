@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from imprint.data.seeds import generator_of
 from imprint.errors import InvalidValueError
 from imprint.runs import check_vacant, claim, write_json, write_tensors
 from imprint.searching import sound_vectors
@@ -21,10 +20,11 @@ from imprint.training.embedding import STATISTICS, Embedding, build_embedding
 from imprint.training.engine import find_device
 from imprint.training.results import versions
 from imprint.training.settings import Device
+from imprint.training.tracks import same_track_first, tracks_of
 from imprint.types import ImageSet
 from imprint.whitening import whiten_within
 
-__all__ = ["SameTrackSettings", "same_track_first", "split_tracks", "train_same_track"]
+__all__ = ["SameTrackSettings", "train_same_track"]
 
 TASK = "same-track"
 
@@ -134,7 +134,7 @@ def train_same_track(
         check_vacant(Path(out))
     train, test = _heard(train, "train"), _heard(test, "test")
     _check_fit(train, test)
-    tracks, device = _tracks_of(train, "train"), find_device(settings.device)
+    tracks, device = tracks_of(train, "train"), find_device(settings.device)
     network = _built(train, settings).to(device)
     losses: list[float] = []
     if settings.model != STATISTICS:
@@ -179,7 +179,7 @@ def _built(train: ImageSet, settings: SameTrackSettings) -> Embedding:
 
 def _heard(part: ImageSet, name: str) -> ImageSet:
     """All but silence, which is similar to nothing."""
-    _tracks_of(part, name)
+    tracks_of(part, name)
     heard = part.images.flatten(1).amax(1) > 0
     return part if bool(heard.all()) else part.taken(heard)
 
@@ -189,7 +189,7 @@ def _judged(vectors: Tensor, test: ImageSet) -> dict[str, Any]:
     first, five = same_track_first(vectors, test)
     plain_first, plain_five = same_track_first(sound_vectors(test.images), test)
     return {
-        "test_tracks": _count(_tracks_of(test, "test")),
+        "test_tracks": _count(tracks_of(test, "test")),
         "test_excerpts": len(test),
         "first": first,
         "first_five": five,
@@ -204,7 +204,7 @@ def _count(tracks: Tensor) -> int:
 
 def _check_fit(train: ImageSet, test: ImageSet) -> None:
     """Check that there is something to learn, and that both parts are of one kind."""
-    tracks = _tracks_of(train, "train")
+    tracks = tracks_of(train, "train")
     counts = tracks.unique(return_counts=True)[1]  # type: ignore[no-untyped-call]
     if len(counts) < 2 or int(counts.max()) < 2:
         expected = "excerpts of two tracks, two of one of them, that are not silent"
@@ -214,76 +214,6 @@ def _check_fit(train: ImageSet, test: ImageSet) -> None:
     bands, got = train.images.shape[1:3], test.images.shape[1:3]
     if got != bands:
         raise InvalidValueError(f"test: expected images {tuple(bands)}, got {tuple(got)}")
-
-
-def split_tracks(part: ImageSet, test_share: float, *, seed: int = 0) -> tuple[ImageSet, ImageSet]:
-    """Split sounds by whole tracks: those to learn from, and those to judge on.
-
-    Args:
-        part: sounds; `groups` are their tracks, at least three of them.
-        test_share: of the tracks, in (0, 1); at least one stays on each side.
-        seed: that draws them.
-
-    Returns:
-        Both.
-
-    Raises:
-        InvalidValueError: for too few tracks, or a share out of range.
-
-    Examples:
-        >>> sounds = torch.zeros(6, 2, 64, 4, dtype=torch.uint8)
-        >>> labels, tracks = torch.zeros(6, dtype=torch.int64), torch.arange(6) // 2
-        >>> train, test = split_tracks(ImageSet(sounds, labels, ("",), groups=tracks), 0.3)
-        >>> len(train), len(test)
-        (4, 2)
-    """
-    if not 0 < test_share < 1:
-        raise InvalidValueError(f"test_share: expected a value in (0, 1), got {test_share}")
-    tracks = _tracks_of(part, "data").unique()  # type: ignore[no-untyped-call]
-    if len(tracks) < 3:
-        raise InvalidValueError(f"data: expected at least 3 tracks, got {len(tracks)}")
-    drawn = tracks[torch.randperm(len(tracks), generator=generator_of(seed))]
-    held = min(max(1, round(test_share * len(tracks))), len(tracks) - 1)
-    test = torch.isin(_tracks_of(part, "data"), drawn[:held])
-    return part.taken(~test), part.taken(test)
-
-
-def same_track_first(vectors: Tensor, part: ImageSet) -> tuple[float | None, float | None]:
-    """Tell how often the most similar sound, or one of the first five, is of the same track.
-
-    Args:
-        vectors: `(N, D)`, of the sounds.
-        part: the sounds; `groups` are their tracks.
-
-    Returns:
-        Both shares, of the sounds whose track has another one; None where there are none.
-
-    Examples:
-        >>> sounds = torch.zeros(4, 2, 64, 4, dtype=torch.uint8)
-        >>> labels, tracks = torch.zeros(4, dtype=torch.int64), torch.tensor([0, 0, 1, 1])
-        >>> part = ImageSet(sounds, labels, ("",), groups=tracks)
-        >>> same_track_first(torch.tensor([[1.0, 0], [0.9, 0.1], [0, 1.0], [0.1, 1]]), part)
-        (1.0, 1.0)
-    """
-    tracks = _tracks_of(part, "part")
-    rows = torch.nn.functional.normalize(vectors.float(), dim=1)
-    first, five, asked = 0, 0, 0
-    for place in range(len(rows)):
-        similar = rows @ rows[place]
-        similar[place] = -torch.inf
-        near = similar.topk(min(5, len(rows) - 1)).indices if len(rows) > 1 else tracks[:0].long()
-        if int((tracks == tracks[place]).sum()) > 1:
-            same = tracks[near] == tracks[place]
-            asked, first, five = asked + 1, first + int(same[0]), five + int(same.any())
-    return (first / asked, five / asked) if asked else (None, None)
-
-
-def _tracks_of(part: ImageSet, name: str) -> Tensor:
-    """The track of each sound."""
-    if part.groups is None or part.floats or part.images.shape[1] != 2:
-        got = f"{tuple(part.images.shape)} of {part.images.dtype}"
-        raise InvalidValueError(f"{name}: expected audio, whose tracks are known; got {got}")
-    return part.groups
 
 
 @torch.inference_mode()
