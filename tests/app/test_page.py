@@ -150,14 +150,14 @@ def test_see_takes_a_dropped_image_and_says_what_is_none(visit, tmp_path):
     page.get_by_role("button", name=re.compile("Clear|Remove")).first.click()
     (tmp_path / "no image.png").write_text("no image")
     drop(page, tmp_path / "no image.png")
-    page.get_by_role("alert").filter(has_text="no image.png").wait_for()
+    page.get_by_role("alert").filter(has_text="no image.png").first.wait_for()
     assert "imprint-app-" not in page.get_by_role("alert").first.inner_text()
 
 
 def test_a_run_of_code_that_was_not_named_is_told_and_not_loaded(visit, server):
     page = visit("See").page
     choose(page, "Network", "evil (code of its own")
-    page.get_by_role("alert").filter(has_text="it is not loaded").wait_for()
+    page.get_by_role("alert").filter(has_text="it is not loaded").first.wait_for()
     assert not server.marker.exists()
 
 
@@ -228,7 +228,7 @@ def test_listen_takes_a_dropped_sound_and_says_what_is_none(visit, tmp_path):
     page.get_by_role("button", name=re.compile("Clear|Remove")).first.click()
     (tmp_path / "text.wav").write_text("no sound")
     page.locator(field).last.set_input_files(tmp_path / "text.wav")
-    page.get_by_role("alert").filter(has_text="expected audio").wait_for()
+    page.get_by_role("alert").filter(has_text="expected audio").first.wait_for()
 
 
 def test_a_file_of_another_kind_or_too_large_is_refused_in_words(visit, tmp_path):
