@@ -203,23 +203,16 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises:
         MissingFileError: where it is not there.
-        DamagedFileError: where it is truncated or of another format.
+        DamagedFileError: where it is truncated, of another format, or its note no object.
 
     Examples:
         >>> read_tensors(Path("nowhere/model.safetensors"))
         Traceback (most recent call last):
         imprint.errors.MissingFileError: expected a file nowhere/model.safetensors, found none
     """
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise MissingFileError(f"expected a file {path}, found none")
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, json.loads((file.metadata() or {}).get("note", "{}"))
-    except (SafetensorError, ValueError, OSError) as error:
-        raise DamagedFileError(f"{path}: expected a safetensors file, {error}") from error
+    with _safetensors(path) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return tensors, _note_of(file, path)
 
 
 def read_note(path: Path) -> dict[str, Any]:
@@ -240,15 +233,28 @@ def read_note(path: Path) -> dict[str, Any]:
         Traceback (most recent call last):
         imprint.errors.MissingFileError: expected a file nowhere/model.safetensors, found none
     """
+    with _safetensors(path) as file:
+        return _note_of(file, path)
+
+
+@contextmanager
+def _safetensors(path: Path) -> Iterator[Any]:
+    """Open a safetensors file, and tell in words what is wrong with it."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         raise MissingFileError(f"expected a file {path}, found none")
     try:
         with safe_open(path, framework="pt") as file:
-            note = json.loads((file.metadata() or {}).get("note", "{}"))
+            yield file
     except (SafetensorError, ValueError, OSError) as error:
+        if isinstance(error, DamagedFileError):
+            raise
         raise DamagedFileError(f"{path}: expected a safetensors file, {error}") from error
+
+
+def _note_of(file: Any, path: Path) -> dict[str, Any]:
+    note = json.loads((file.metadata() or {}).get("note", "{}"))
     if not isinstance(note, dict):
         raise DamagedFileError(f"{path}: expected an object as note, got {type(note).__name__}")
     return note

@@ -228,7 +228,9 @@ def test_listen_takes_a_dropped_sound_and_says_what_is_none(visit, tmp_path):
     page.get_by_role("button", name=re.compile("Clear|Remove")).first.click()
     (tmp_path / "text.wav").write_text("no sound")
     page.locator(field).last.set_input_files(tmp_path / "text.wav")
-    page.get_by_role("alert").filter(has_text="expected audio").first.wait_for()
+    told = page.get_by_role("alert").filter(has_text="expected audio").first
+    told.wait_for()
+    assert "text.wav" in told.inner_text()
 
 
 def test_a_file_of_another_kind_or_too_large_is_refused_in_words(visit, tmp_path):

@@ -151,7 +151,7 @@ def outliers_of(explored: Explored, label: str = "", *, k: int = 24) -> list[Sam
         >>> outliers_of(Explored({}, {}, []))
         []
     """
-    found = [own for own in explored.samples if own.flagged[0] and label in {"", own.label}]
+    found = (own for own in _of_class(explored, label) if own.flagged[0])
     return sorted(found, key=lambda own: -(own.score or 0))[:k]
 
 
@@ -170,8 +170,12 @@ def suspects_of(explored: Explored, label: str = "", *, k: int = 24) -> list[Sam
         >>> suspects_of(Explored({}, {}, []))
         []
     """
-    found = [own for own in explored.samples if own.flagged[1] and label in {"", own.label}]
+    found = (own for own in _of_class(explored, label) if own.flagged[1])
     return sorted(found, key=lambda own: -(own.doubt or 0))[:k]
+
+
+def _of_class(explored: Explored, label: str) -> list[Sample]:
+    return [own for own in explored.samples if label in {"", own.label}]
 
 
 def shown(

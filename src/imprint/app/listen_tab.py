@@ -140,7 +140,7 @@ def _player(sources: Sources, listening: Listening, sound: Sound) -> str:
         sample_rate=listening.audio.sample_rate,
     )
     address, name = f"/gradio_api/file={quote(str(made))}", escape(sound.name, quote=True)
-    return f'<audio controls preload="none" src="{address}" aria-label="Play {name}"></audio>'
+    return f'<audio controls preload="metadata" src="{address}" aria-label="Play {name}"></audio>'
 
 
 def _recommended(

@@ -25,7 +25,10 @@ Data = Annotated[
 ]
 Task = Annotated[
     str,
-    what(help="classify, by labels; or same-track, of audio without any: see docs/same-track.md."),
+    what(
+        help="classify, by labels; or same-track, of audio without any, with defaults of its own:"
+        " docs/same-track.md."
+    ),
 ]
 Model = Annotated[str, what(help=NETWORKS)]
 Dimensions = Annotated[int, what(help="Of the vectors of same-track.")]

@@ -1,6 +1,7 @@
 """A network learns by contrast: excerpts of one track are drawn together, others apart."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -70,47 +71,51 @@ def contrast(
     names = tracks.unique()  # type: ignore[no-untyped-call]
     if len(names) < 2:
         raise InvalidValueError(f"data: expected at least two tracks, got {len(names)}")
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(settings.seed)  # of the projection, and of a network's own dropout
-        return _learn(features, images, tracks, settings, device, measure, on_step)
+    with _seeded(settings.seed, device):  # the projection, and a network's own dropout
+        size = _size_of(features, images[:1].to(device).float() / 255)
+        learner = nn.Sequential(features, nn.Linear(size, PROJECTION).to(device)).train()
+        number = settings.batch_size // 2
+        each = max(1, len(names) // number)
+        steps = each * settings.epochs
+        step = _step_of(learner, settings, steps, measure)
+        generator, losses = generator_of(settings.seed), []
+        for _ in range(settings.epochs):
+            for rows in pairs_of_tracks(tracks, number, generator=generator):
+                views = augment_sounds(images[rows].float() / 255, generator=generator)
+                losses.append(step(views.to(device), tracks[rows].to(device)))
+                on_step(len(losses), steps, losses[-1])
+    means = torch.tensor(losses).view(settings.epochs, each).mean(1)
+    return [round(own, 6) for own in means.tolist()]
 
 
-def _learn(  # noqa: PLR0917 - what a loop needs
-    features: nn.Module,
-    images: Tensor,
-    tracks: Tensor,
-    settings: "SameTrackSettings",
-    device: torch.device,
-    measure: Any,
-    on_step: Callable[[int, int, float], None],
-) -> list[float]:
-    """The loop itself."""
-    generator = generator_of(settings.seed)
-    size = _size_of(features, images[:1].to(device).float() / 255)
-    projection = nn.Linear(size, PROJECTION).to(device)
-    learnt = [*features.parameters(), *projection.parameters()]
-    optimizer = torch.optim.AdamW(learnt, settings.lr, weight_decay=WEIGHT_DECAY)
-    number = settings.batch_size // 2
-    each = max(1, len(tracks.unique()) // number)  # type: ignore[no-untyped-call]
-    steps = each * settings.epochs
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Draw from the seed, on the CPU and the device, while the block runs."""
+    gpus = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.default_generator.manual_seed(seed)
+        for gpu in gpus:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+def _step_of(
+    learner: nn.Module, settings: "SameTrackSettings", steps: int, measure: Any
+) -> Callable[[Tensor, Tensor], float]:
+    """An optimizer step: views and their tracks to the loss."""
+    optimizer = torch.optim.AdamW(learner.parameters(), settings.lr, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, total_steps=steps + 1)
-    features.train()
-    losses = []
-    for step in range(steps):
-        if step % each == 0:
-            batches = pairs_of_tracks(tracks, number, generator=generator)
-        rows = next(batches)
-        views = augment_sounds(images[rows].float() / 255, generator=generator).to(device)
-        projected = F.normalize(projection(features(views)), dim=1)
-        loss = measure(projected, tracks[rows].to(device))
+
+    def step(views: Tensor, tracks: Tensor) -> float:
+        loss = measure(F.normalize(learner(views), dim=1), tracks)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-        losses.append(float(loss.detach()))
-        on_step(step + 1, steps, losses[-1])
-    means = torch.tensor(losses).view(settings.epochs, each).mean(1)
-    return [round(own, 6) for own in means.tolist()]
+        return float(loss.detach())
+
+    return step
 
 
 def pairs_of_tracks(tracks: Tensor, number: int, *, generator: torch.Generator) -> Iterator[Tensor]:

@@ -144,11 +144,7 @@ def train_same_track(
             )
     network.eval()
     with stages("solve the last map"):
-        features = _run(network.features, train.images, device)
-        solved = whiten_within(
-            features, tracks, dimensions=network.dimensions, shrinkage=settings.shrinkage
-        )
-        network.take(solved)
+        _solve(network, train, settings, device)
     with stages("judge"):
         judged = _judged(_run(network, test.images, device), test)
     network.cpu()
@@ -175,6 +171,16 @@ def _built(train: ImageSet, settings: SameTrackSettings) -> Embedding:
     channels, height, width = train.images.shape[1:]
     shape, own = (channels, height, width), settings
     return build_embedding(own.model, shape, own.layer, own.dimensions, seed=own.seed)
+
+
+def _solve(
+    network: Embedding, train: ImageSet, settings: SameTrackSettings, device: torch.device
+) -> None:
+    """Set the last map by the features of all sounds as they are."""
+    features, tracks = _run(network.features, train.images, device), tracks_of(train, "train")
+    network.take(
+        whiten_within(features, tracks, dimensions=network.dimensions, shrinkage=settings.shrinkage)
+    )
 
 
 def _heard(part: ImageSet, name: str) -> ImageSet:
