@@ -20,6 +20,7 @@ from .sight import Sight as Sight
 from .sight import see as see
 from .signatures import signature as signature
 from .similarity import cosine_similarity as cosine_similarity
+from .skipping import ProgressiveFreezing as ProgressiveFreezing
 from .skipping import SkipGate as SkipGate
 from .skipping import SkipPlan as SkipPlan
 from .skipping import Suspects as Suspects

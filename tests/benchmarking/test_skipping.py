@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from imprint.benchmarking import METHODS, BenchSettings, bench_skip
+from imprint.benchmarking import FROZEN, METHODS, BenchSettings, bench_skip
 from imprint.errors import DivergedError, InvalidValueError, RunExistsError
 from imprint.report import bench_report
 from imprint.skipping import keep_at
@@ -13,6 +13,8 @@ from imprint.training.trainer import Trainer
 from imprint.types import DataSplits, ImageSet
 
 BASE = TrainSettings(epochs=4, batch_size=16, device="cpu", dense_start=0.25, augment=False)
+UNFROZEN = tuple(name for name in METHODS if name not in FROZEN)
+"""Methods whose operations follow from the images alone."""
 ROW = {
     *("method", "keep", "seed", "accuracy", "worst_class", "seconds", "images_loaded"),
     *("images_forwarded", "images_backwarded", "flops"),
@@ -34,7 +36,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def result(data, tmp_path_factory):
-    settings = BenchSettings(base=BASE, methods=tuple(METHODS), keeps=(0.5,), seeds=1)
+    settings = BenchSettings(base=BASE, methods=UNFROZEN, keeps=(0.5,), seeds=1)
     return bench_skip(data, settings, out=tmp_path_factory.mktemp("bench") / "all")
 
 
@@ -45,7 +47,7 @@ def by_method(result):
 def test_rows_and_summary_have_their_keys(result):
     assert all(row.keys() >= ROW for row in result["rows"])
     assert all(row.keys() >= SUMMARY for row in result["summary"])
-    assert [row["method"] for row in result["summary"]] == list(METHODS)
+    assert [row["method"] for row in result["summary"]] == list(UNFROZEN)
 
 
 def test_images_are_counted_where_they_cost(result):
@@ -75,6 +77,23 @@ def test_operations_follow_from_the_images(result):
     looked = 3 * 96 * each / 3  # a forward pass is a third of a step
     trained = 96 * each + 3 * 48 * each
     assert rows["selective-backprop"]["flops"] == pytest.approx(trained + looked, rel=0.1)
+
+
+def test_what_is_frozen_has_no_operations_backward(result, data, tmp_path):
+    """Frozen from the second epoch on, unless a method says otherwise; plain and matched never."""
+    settings = BenchSettings(
+        base=replace(BASE, freeze_after={"block1": 0.25}),
+        methods=("plain", "freezing", "matched", "imprint", "imprint-unfrozen"),
+        seeds=1,
+    )
+    before, frozen = by_method(result), by_method(bench_skip(data, settings, out=tmp_path / "a"))
+    each = before["plain"]["flops"] / 384
+    saved = 2 * 16 * 16 * 9 * 16 + 2 * 8 * 8 * 9 * 16 * 32  # block 1's weights, block 2's input
+    for method in ("plain", "matched", "imprint-unfrozen"):
+        usual = method.removesuffix("-unfrozen")
+        assert frozen[method]["flops"] == pytest.approx(before[usual]["flops"]), method
+    assert frozen["imprint"]["flops"] == pytest.approx(240 * each - 144 * saved)
+    assert frozen["freezing"]["flops"] == pytest.approx(384 * each - 288 * saved)
 
 
 def test_a_stopped_benchmark_goes_on_and_ends_the_same(data, tmp_path, monkeypatch):

@@ -249,6 +249,8 @@ def test_an_interrupted_comparison_ends_as_if_it_had_not_been(
         {"skip": "early-stopping"},
         {"skip": "selective-backprop"},
         {"skip": "partial-forward-blocking"},
+        {"skip": "imprint", "freeze_after": {"block1": 0.25}},
+        {"skip": "imprint", "tier": "both", "freeze_after": {"block2": 0.8, "block1": 0.1}},
     ],
     ids=lambda how: "-".join(map(str, how.values())),
 )
@@ -266,6 +268,34 @@ def test_any_way_of_skipping_resumes_exactly(splits, tmp_path, how):
     resumed = train(splits, settings, out=tmp_path / "cut", resume=True)
     assert without_times(resumed) == without_times(whole)
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
+def test_what_freezes_on_the_way_learns_until_then(splits, tmp_path):
+    settings = {**QUICK, "epochs": 4}
+    for after in (0, 0.5, 1, None):
+        times = None if after is None else {"block1": after}
+        train(splits, TrainSettings(**settings, freeze_after=times), out=tmp_path / str(after))
+    start = build_model("conv4", (1, 16, 16), 4, seed=0).state_dict()
+    at_once, half, never, plain = (weights(tmp_path / name) for name in ("0", "0.5", "1", "None"))
+    assert same(never, plain)
+    assert torch.equal(at_once["block1.0.weight"], start["block1.0.weight"])
+    for name in ("block1.0.weight", "block2.0.weight", "linear.weight"):
+        assert not torch.equal(half[name], plain[name])
+        assert not torch.equal(half[name], start[name])
+
+
+def test_what_freezes_on_the_way_needs_a_layer_and_images(splits):
+    with pytest.raises(InvalidValueError, match="freeze_after: expected None beside freeze_to"):
+        TrainSettings(freeze_after={"block1": 0.5}, freeze_to="block1")
+    for times, message in (
+        ({"block1": 50}, r"'block1': expected a share in \[0, 1\], got 50"),
+        ({"block1": "soon"}, "got 'soon'"),
+        ({}, "expected one at least"),
+    ):
+        with pytest.raises(InvalidValueError, match=message):
+            TrainSettings(freeze_after=times)
+    with pytest.raises(LayerError, match="got 'nowhere'"):
+        train(splits, TrainSettings(**QUICK, freeze_after={"nowhere": 0.5}))
 
 
 def test_what_the_gate_left_out_the_plan_hears_of(splits):

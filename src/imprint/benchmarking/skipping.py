@@ -18,11 +18,12 @@ from imprint.training.settings import TrainSettings
 from imprint.training.trainer import Trainer
 from imprint.types import DataSplits
 
-__all__ = ["METHODS", "BenchSettings", "bench_skip"]
+__all__ = ["FROZEN", "METHODS", "BenchSettings", "bench_skip"]
 
 METHODS: dict[str, dict[str, Any]] = {
     "plain": {"skip": "none"},
     "matched": {"skip": "none"},
+    "freezing": {"skip": "none"},
     "random": {"skip": "random"},
     "infobatch": {"skip": "infobatch"},
     "orderdp": {"skip": "orderdp"},
@@ -33,6 +34,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "paper": {"skip": "paper"},
     "imprint": {"skip": "imprint"},
     "imprint-auto": {"skip": "imprint", "cover": 0.96},
+    "imprint-unfrozen": {"skip": "imprint", "freeze_after": None},
     "imprint-gate": {"skip": "imprint", "tier": "gate"},
     "imprint-both": {"skip": "imprint", "tier": "both"},
     "random-gate": {"skip": "random", "tier": "gate"},
@@ -43,8 +45,13 @@ METHODS: dict[str, dict[str, Any]] = {
 ROUNDING = 1e-9
 """Shares of epochs do not sum up to the last bit."""
 
+FROZEN = ("freezing", "imprint-unfrozen")
+"""Methods that only differ from others where the shared settings freeze layers on the way."""
+
 KEEPLESS = {
-    name for name, own in METHODS.items() if name == "plain" or TrainSettings(**own).decides
+    name
+    for name, own in METHODS.items()
+    if name in ("plain", "freezing") or TrainSettings(**own).decides
 }
 """Methods that decide by themselves how much they keep, and run once for all keep ratios."""
 
@@ -78,6 +85,8 @@ class BenchSettings:
             if method not in METHODS:
                 expected = ", ".join(METHODS)
                 raise InvalidValueError(f"methods: expected some of {expected}; got {method!r}")
+            if method in FROZEN and self.base.freeze_after is None:
+                raise InvalidValueError(f"methods: expected freeze_after beside {method}, got none")
         for keep in self.keeps:
             if not 0 < keep <= 1:
                 raise InvalidValueError(f"keeps: expected shares in (0, 1], got {keep}")
@@ -111,6 +120,8 @@ def _settings(base: TrainSettings, method: str, keep: float | None) -> TrainSett
     """The settings of a run; `matched` never trains on fewer images than its keep ratio makes."""
     if method == "matched" and keep is not None:
         return replace(base.plain(), epochs=math.ceil(sum(base.shares(keep)) - ROUNDING))
+    if method == "freezing":
+        return replace(base.plain(), freeze_after=base.freeze_after)
     if METHODS[method]["skip"] == "none":
         return base.plain()
     return replace(base, keep=base.keep if keep is None else keep, **METHODS[method])
@@ -263,11 +274,7 @@ def _row(trainer: Trainer, shape: tuple[int, int, int], diverged: str | None) ->
         "images_loaded": loaded,
         "images_forwarded": forwarded,
         "images_backwarded": trained,
-        "flops": _flops(trainer, shape).of(
-            forwarded=0 if trainer.settings.gated else forwarded - trained,
-            entered=loaded,
-            trained=trained,
-        ),
+        "flops": _flops(trainer, shape),
         "diverged": diverged,
         "epochs": len(epochs),
         "accuracies": [row["test_accuracy"] for row in epochs],
@@ -275,7 +282,18 @@ def _row(trainer: Trainer, shape: tuple[int, int, int], diverged: str | None) ->
     }
 
 
-def _flops(trainer: Trainer, shape: tuple[int, int, int]) -> StepFlops:
+def _flops(trainer: Trainer, shape: tuple[int, int, int]) -> float:
+    """Operations of all epochs; what is frozen in one has no gradient to compute there."""
     gated = trainer.tiers.gate is not None and trainer.settings.gated
     layer = trainer.tiers.gate.layer if trainer.tiers.gate is not None and gated else None
-    return step_flops(trainer.model, shape, layer=layer)
+    steps: dict[tuple[str, ...], StepFlops] = {}
+    total = 0.0
+    for epoch, row in enumerate(trainer.epochs):
+        frozen = trainer.frozen_layers(epoch)
+        if frozen not in steps:
+            with trainer.frozen_at(epoch):
+                steps[frozen] = step_flops(trainer.model, shape, layer=layer)
+        loaded, trained = row["images_loaded"], row["images_trained"]
+        forwarded = 0 if trainer.settings.gated else row["images_forwarded"] - trained
+        total += steps[frozen].of(forwarded=forwarded, entered=loaded, trained=trained)
+    return total

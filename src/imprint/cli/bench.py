@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from imprint.benchmarking import METHODS, BenchSettings, bench_skip
+from imprint.benchmarking import FROZEN, METHODS, BenchSettings, bench_skip
 from imprint.cli import options
 from imprint.cli.bench_exits import exits
 from imprint.cli.folders import new_folder
@@ -57,6 +57,7 @@ def skip(
     epochs: options.Epochs = DEFAULTS.epochs,
     batch_size: options.BatchSize = DEFAULTS.batch_size,
     batch_shrink: options.BatchShrink = DEFAULTS.batch_shrink,
+    freeze_after: options.FreezeAfter = None,
     optimizer: options.Optimizer = DEFAULTS.optimizer,
     lr: options.Rate = None,
     momentum: options.Momentum = DEFAULTS.momentum,
@@ -83,9 +84,11 @@ def skip(
 def _run(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     """Read the data, train all runs, write the report; the result and its folder."""
     names = given["methods"].replace(",", " ").split()
+    base = settings_of(given)
+    fitting = [name for name in METHODS if base.freeze_after or name not in FROZEN]
     settings = BenchSettings(
-        base=settings_of(given),
-        methods=tuple(METHODS) if names == ["all"] else tuple(names),
+        base=base,
+        methods=tuple(fitting if names == ["all"] else names),
         keeps=tuple(shares_of(given["keeps"])),
         seeds=given["seeds"],
     )

@@ -1,5 +1,6 @@
 """Options that several commands share: each stands here once, with its words."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -51,6 +52,14 @@ BatchShrink = Annotated[
     float,
     how(help="Where a plan leaves images out: 0, fewer steps; 1, as many on fewer images."),
 ]
+FreezeAfter = Annotated[
+    list[str] | None,
+    how(
+        metavar="LAYER=SHARE",
+        help="Up to this layer nothing learns after that share of the epochs.",
+        show_default="none",
+    ),
+]
 Optimizer = Annotated[str, how(help="sgd or adamw.")]
 Rate = Annotated[
     float | None,
@@ -79,7 +88,33 @@ def settings_of(given: dict[str, Any]) -> TrainSettings:
         The settings, checked.
     """
     names = [field.name for field in fields(TrainSettings) if field.name in given]
-    return TrainSettings(**{name: given[name] for name in names})
+    values = {name: given[name] for name in names}
+    if not isinstance(values.get("freeze_after"), dict):  # one where a stored run is resumed
+        values["freeze_after"] = times_of(values.get("freeze_after") or ()) or None
+    return TrainSettings(**values)
+
+
+def times_of(pairs: Sequence[str]) -> dict[str, float]:
+    """Read when layers are to freeze.
+
+    Args:
+        pairs: a layer and a share each, as `block1=0.25`.
+
+    Returns:
+        The share of each layer.
+
+    Raises:
+        InvalidValueError: for what is no such pair.
+    """
+    times = {}
+    for pair in pairs:
+        layer, _, share = pair.partition("=")
+        try:
+            times[layer] = float(share)
+        except ValueError:
+            expected = "LAYER=SHARE, such as block1=0.25"
+            raise InvalidValueError(f"freeze_after: expected {expected}; got {pair!r}") from None
+    return times
 
 
 def shares_of(text: str) -> list[float]:

@@ -105,6 +105,7 @@ def train(
     epochs: options.Epochs = DEFAULTS.epochs,
     batch_size: options.BatchSize = DEFAULTS.batch_size,
     batch_shrink: options.BatchShrink = DEFAULTS.batch_shrink,
+    freeze_after: options.FreezeAfter = None,
     optimizer: options.Optimizer = DEFAULTS.optimizer,
     lr: options.Rate = None,
     momentum: options.Momentum = DEFAULTS.momentum,

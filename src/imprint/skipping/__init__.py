@@ -1,5 +1,6 @@
 """Skip what is familiar: the gate within a network, the plan before an epoch, and their rules."""
 
+from imprint.skipping.freezing import ProgressiveFreezing, check_times
 from imprint.skipping.gate import SkipGate
 from imprint.skipping.history import HISTORY_RULES, HistoryPlan
 from imprint.skipping.plan import SkipPlan
@@ -15,9 +16,11 @@ __all__ = [
     "RULES",
     "EpochSampler",
     "HistoryPlan",
+    "ProgressiveFreezing",
     "SkipGate",
     "SkipPlan",
     "Suspects",
+    "check_times",
     "count_steps",
     "keep_at",
 ]

@@ -1,12 +1,14 @@
-"""Freezing a network up to a layer, before its optimizer is built."""
+"""Freezing a network up to a layer: from the start, or while it trains."""
 
+import torch
 from torch import nn
 
 from imprint.errors import LayerError
 from imprint.on_maps import Rest
+from imprint.skipping import ProgressiveFreezing
 from imprint.training.settings import TrainSettings
 
-__all__ = ["freeze"]
+__all__ = ["build_freezing", "freeze"]
 
 
 def freeze(model: nn.Module, settings: TrainSettings, shape: tuple[int, int, int]) -> Rest:
@@ -37,3 +39,31 @@ def freeze(model: nn.Module, settings: TrainSettings, shape: tuple[int, int, int
         if name in rest.frozen:
             weight.requires_grad = False
     return rest
+
+
+def build_freezing(
+    model: nn.Module, settings: TrainSettings, shape: tuple[int, ...]
+) -> ProgressiveFreezing | None:
+    """Build what freezes a network while it trains.
+
+    Args:
+        model: on the CPU.
+        settings: say after which layer, and when, `freeze_after`.
+        shape: channels, height and width of the images.
+
+    Returns:
+        The freezing; None where all learn to the end.
+
+    Raises:
+        InvalidValueError: for a share out of its range.
+        LayerError: for a layer that cannot part the network.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+        >>> build_freezing(model, TrainSettings(freeze_after={"1": 0.25}), (1, 8, 8)).times
+        {'1': 0.25}
+    """
+    if settings.freeze_after is None:
+        return None
+    images = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
+    return ProgressiveFreezing(model, images, settings.freeze_after)

@@ -1,12 +1,13 @@
 """What a training run is told: one frozen record, checked before any work begins."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from imprint.errors import InvalidValueError
 from imprint.memory import ThresholdReading
 from imprint.signatures import Deviation
-from imprint.skipping import HISTORY_RULES, PLANS, RULES, keep_at
+from imprint.skipping import HISTORY_RULES, PLANS, RULES, check_times, keep_at
 
 __all__ = ["Device", "Optimizer", "Precision", "Schedule", "Skip", "Tier", "TrainSettings"]
 
@@ -83,6 +84,9 @@ class TrainSettings:
             epoch, for `imprint see`, in 0 … 256; that changes nothing in the training.
         freeze_to: a layer up to which the network is frozen, it included: its maps of all images
             are taken once, and only the rest is trained. None trains all.
+        freeze_after: for a layer, or several, the share of the epochs, in [0, 1], after which the
+            network learns no more up to it, it included, as `{"block1": 0.25}`. None lets all learn
+            to the end.
 
     Raises:
         InvalidValueError: for a value out of its range; all are checked here, before work begins.
@@ -125,6 +129,7 @@ class TrainSettings:
     augment: bool = True
     keep_maps: int = 0
     freeze_to: str | None = None
+    freeze_after: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -161,6 +166,11 @@ class TrainSettings:
         if self.keep_maps and self.freeze_to is not None:
             expected = "0 beside freeze_to, where no images run"
             raise InvalidValueError(f"keep_maps: expected {expected}; got {self.keep_maps}")
+        if self.freeze_after is not None:
+            check_times(self.freeze_after)
+        if self.freeze_after is not None and self.freeze_to is not None:
+            expected = "None beside freeze_to, which freezes from the start"
+            raise InvalidValueError(f"freeze_after: expected {expected}; got {self.freeze_after}")
         if self.renew_norm and self.target is not None:
             expected = "False beside target, where a run may stop before its last epoch"
             raise InvalidValueError(f"renew_norm: expected {expected}; got {self.target}")
@@ -175,7 +185,7 @@ class TrainSettings:
             >>> TrainSettings(skip="imprint", cover=0.9, epochs=3).plain()
             TrainSettings(model='conv4', ... skip='none', tier=None, ... cover=None, ...)
         """
-        names = ("batch_shrink", *_PLANS_OWN)
+        names = ("batch_shrink", "freeze_after", *_PLANS_OWN)
         unused = {name: getattr(TrainSettings, name) for name in names}
         return replace(self, skip="none", tier=None, **unused)
 

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from imprint.training.diagnosis import diagnose
 from imprint.training.engine import build_fabric, run_both_ways
 from imprint.training.evaluation import class_hits
 from imprint.training.fit import check_fit, load_weights
-from imprint.training.freezing import freeze
+from imprint.training.freezing import build_freezing, freeze
 from imprint.training.losses import mean_loss
 from imprint.training.normalization import renew_batch_norm
 from imprint.training.optimizers import build_optimizer, build_schedule, scaled_rate
@@ -88,6 +88,7 @@ class Trainer:
         self.rest = None if settings.freeze_to is None else freeze(self.model, settings, shape)
         if settings.freeze_to is not None and settings.layer is None:
             settings = replace(settings, layer=settings.freeze_to)
+        self.freezing = build_freezing(self.model, settings, shape)
         self.tiers = Tiers(settings, self.model, shape, num_classes, train_labels)
         optimizer = build_optimizer(self.model, settings)
         self._model, self._optimizer = self._fabric.setup(self.model, optimizer)
@@ -156,7 +157,8 @@ class Trainer:
         start = time.perf_counter()
         kept, rescored = self.tiers.begin_epoch(self.epoch)
         with drawing_from(self.settings.seed, self.epoch, device=self.device):
-            counts = self._train_batches(kept)
+            with self.frozen_at(self.epoch):
+                counts = self._train_batches(kept)
             again = self._rescore(rescored) + self._renew_norm()
         self.tiers.end_epoch(self.epoch)
         if self.device.type == "cuda":
@@ -172,6 +174,26 @@ class Trainer:
             }
         )
         return self.epochs[-1]
+
+    def frozen_layers(self, epoch: int) -> tuple[str, ...]:
+        """Name the layers up to which an epoch trains nothing, of those that freeze on the way.
+
+        Args:
+            epoch: from 0.
+        """
+        if self.freezing is None:
+            return ()
+        return tuple(self.freezing.frozen(epoch / self.settings.epochs))
+
+    def frozen_at(self, epoch: int) -> AbstractContextManager[None]:
+        """Freeze what an epoch trains no more, while the block lasts.
+
+        Args:
+            epoch: from 0.
+        """
+        if self.freezing is None:
+            return nullcontext()
+        return self.freezing.at(epoch / self.settings.epochs)
 
     def judge(self, batches: Batches) -> tuple[float, list[float | None]]:
         """Give the accuracy of the network as it is.
