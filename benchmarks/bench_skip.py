@@ -21,14 +21,19 @@ BENCHMARKS: dict[str, dict[str, Any]] = {
     "fashion-mnist": {
         "data": "fashion-mnist",
         "base": TrainSettings(
-            model="conv4", layer="block1", epochs=16, batch_size=128, batch_shrink=0.5
+            model="conv4",
+            layer="block1",
+            epochs=16,
+            batch_size=128,
+            batch_shrink=0.5,
+            freeze_after={"block1": 0.3},
         ),
         "methods": (
-            *("plain", "matched", "random", "infobatch", "orderdp", "selective-backprop"),
-            *("partial-forward-blocking", "kakurenbo", "early-stopping", "paper", "imprint"),
-            "imprint-auto",
+            *("plain", "matched", "freezing", "random", "infobatch", "orderdp"),
+            *("selective-backprop", "partial-forward-blocking", "kakurenbo", "early-stopping"),
+            *("paper", "imprint", "imprint-auto", "imprint-unfrozen"),
         ),
-        "keeps": (0.34,),
+        "keeps": (0.42,),
     },
     "cifar10": {
         "data": "cifar10",
