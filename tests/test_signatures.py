@@ -72,6 +72,21 @@ def test_memory_format_makes_no_difference():
     torch.testing.assert_close(signature(twisted), signature(maps), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_many_rows_are_as_each_alone_and_with_a_graph(dtype, layout):
+    maps = random_maps(700, 8, 9, 9, shift=0.5).to(dtype).contiguous(memory_format=layout)
+    before = maps.clone()
+    many = signature(maps)
+    torch.testing.assert_close(many, torch.cat([signature(row[None]) for row in maps]))
+    with_graph = signature(maps.requires_grad_())
+    torch.testing.assert_close(many, with_graph.detach(), rtol=1e-5, atol=1e-5)
+    with_graph.sum().backward()
+    assert maps.grad.shape == maps.shape
+    assert torch.equal(maps.detach(), before)
+    assert signature(maps.detach()[:0]).shape == (0, 16)
+
+
 def test_sign_position_and_batch_make_no_difference():
     maps = random_maps(5, 3, 6, 6)
     shuffled = maps.flatten(2)[:, :, torch.randperm(36)].view_as(maps)

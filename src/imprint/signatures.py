@@ -9,6 +9,9 @@ from imprint.errors import InvalidValueError
 
 __all__ = ["Deviation", "channels_first", "signature"]
 
+CACHED = 1 << 15
+"""Numbers of a buffer that a core keeps in its cache."""
+
 Deviation = Literal["population", "paper"]
 """How the standard deviation divides: by P·Q under the root, or outside it as the paper prints."""
 
@@ -90,14 +93,35 @@ def _magnitude_moments(flat: Tensor) -> tuple[Tensor, Tensor]:
     if positions == 1:
         magnitude = flat[:, :, 0].abs().to(dtype)
         return magnitude, torch.zeros_like(magnitude)
-    # |F|² = F², so two norms give both sums without storing |F|: many times faster than var_mean.
-    mean = torch.linalg.vector_norm(flat, 1, dim=2, dtype=dtype) / positions
-    square = torch.linalg.vector_norm(flat, 2, dim=2, dtype=dtype).square() / positions
+    sums, squares = _sums(flat, dtype)
+    mean, square = sums / positions, squares / positions
     variance = square - mean.square()
     lost = variance < CANCELLED * square
     if bool(lost.any()):
         variance[lost] = _centred_variance(flat[lost].to(dtype))
     return mean, variance
+
+
+def _sums(flat: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Sums of |F| and of F² over the positions of `(N, C, P)`, each `(N, C)`.
+
+    |F|² = F², so two norms give both without storing |F|. On a CPU they read memory twice and sum
+    slowly across channels; a part at a time, in a buffer that stays in the cache, takes a quarter
+    of their time. Where a graph is recorded the norms are the ones that it can hold.
+    """
+    recorded = torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
+    if flat.device.type != "cpu" or flat.requires_grad or recorded:
+        first = torch.linalg.vector_norm(flat, 1, dim=2, dtype=dtype)
+        return first, torch.linalg.vector_norm(flat, 2, dim=2, dtype=dtype).square()
+    sums = flat.new_empty(2, *flat.shape[:2], dtype=dtype)
+    rows = max(1, max(2, torch.get_num_threads()) * CACHED // max(1, flat[:1].numel()))
+    buffer = torch.empty_like(flat[:rows], dtype=dtype)
+    for start in range(0, len(flat), rows):
+        part = flat[start : start + rows].to(dtype)
+        magnitude = torch.abs(part, out=buffer[: len(part)])
+        torch.sum(magnitude, 2, out=sums[0, start : start + rows])
+        torch.sum(magnitude.square_(), 2, out=sums[1, start : start + rows])
+    return sums[0], sums[1]
 
 
 def _centred_variance(rows: Tensor) -> Tensor:
