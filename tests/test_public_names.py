@@ -25,6 +25,7 @@ PUBLIC = [
     "ImageSet",
     "ImprintError",
     "MapSettings",
+    "ProgressiveFreezing",
     "SeeSettings",
     "Sight",
     "SkipGate",
