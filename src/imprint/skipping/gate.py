@@ -329,9 +329,10 @@ class SkipGate:
 
     def _remember(self, signatures: Tensor, labels: Tensor) -> None:
         """Update the memory, but for signatures that overflowed: one would spoil a prototype."""
-        finite = signatures.isfinite().all(1)
-        labels = labels.to(signatures.device)
-        self.memory.update(signatures[finite], labels[finite])
+        labels, finite = labels.to(signatures.device), signatures.isfinite().all(1)
+        if not bool(finite.all()):
+            signatures, labels = signatures[finite], labels[finite]
+        self.memory.update(signatures, labels)
 
 
 def _hint() -> str:

@@ -43,14 +43,23 @@ def batch_moments(signatures: Tensor, *, ranks: Ranks = ALONE) -> Moments:
         Moments(mean=tensor([2., 5.]), variance=tensor([1., 0.]), rows=2)
     """
     if ranks.size == 1 and len(signatures):
-        variance, mean = torch.var_mean(signatures, dim=0, correction=0)
-        return Moments(mean, variance, len(signatures))
+        return Moments(*_mean_and_variance(signatures), len(signatures))
     # In float64 the difference of squares has lost less than float32 rounded off the signatures.
     wide = signatures.double()
     rows, total, squares = ranks.sum(wide.new_tensor(len(wide)), wide.sum(0), wide.square().sum(0))
     mean = total / rows.clamp_min(1)
     variance = (squares / rows.clamp_min(1) - mean.square()).clamp_min(0)
     return Moments(mean.float(), variance.float(), int(rows))
+
+
+def _mean_and_variance(signatures: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each column; on a CPU var_mean goes down columns in four times the time of two passes."""
+    if not signatures.is_cpu:
+        variance, mean = torch.var_mean(signatures, dim=0, correction=0)
+        return mean, variance
+    wide = signatures.double()
+    mean = wide.mean(0)
+    return mean.float(), (wide - mean).square().mean(0).float()
 
 
 def standardise(signatures: Tensor, moments: Moments) -> Tensor:
