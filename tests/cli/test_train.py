@@ -440,3 +440,18 @@ def test_a_layer_freezes_on_the_way_and_a_resumed_run_knows(imprint, npz, tmp_pa
         code, _, err = imprint("train", npz, *FAST, "--freeze-after", told, "--out", "other")
         assert (code, message in err) == (2, True), err
         assert not (tmp_path / "other").exists()
+
+
+def test_what_may_be_lost_says_how_much_is_covered(imprint, npz, tmp_path):
+    skip = ["--skip", "imprint", "--accept"]
+    assert imprint("train", npz, *FAST, *skip, 0.4, "--out", "run")[0] == 0
+    assert read_json(tmp_path / "run" / "config.json")["cover"] == 0.93
+    (tmp_path / "run" / "result.json").unlink()
+    assert imprint("train", "--resume", "--out", "run")[0] == 0
+    for options, message in (
+        ([*skip, 2], "accept: expected points of accuracy in [0, 0.6], as far as was measured"),
+        ([*skip, 0.1, "--cover", 0.9], "cover: expected none beside --accept, got 0.9"),
+        (["--accept", 0.1], "cover: expected None without a plan of ours"),
+    ):
+        code, _, err = imprint("train", npz, *FAST, *options, "--out", "other")
+        assert (code, message in err) == (2, True), err

@@ -19,6 +19,7 @@ from imprint.data import load
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.report import train_report
 from imprint.runs import check_vacant, read_json, write_text
+from imprint.skipping import cover_for
 from imprint.training import TrainSettings, base_weights, train_on_maps
 from imprint.training import train as run_training
 from imprint.types import DataSplits
@@ -73,6 +74,14 @@ def train(
         float | None,
         _skip(
             help="Instead of --keep: share of all loss that the images of an epoch hold.",
+            show_default="none",
+        ),
+    ] = None,
+    accept: Annotated[
+        float | None,
+        _skip(
+            metavar="POINTS",
+            help="Instead of --cover: points of accuracy that may be lost, 0 to 0.6.",
             show_default="none",
         ),
     ] = None,
@@ -215,6 +224,7 @@ def _given(context: typer.Context) -> dict[str, Any]:
         _take_stored(given, named)
     elif given["skip"] is None:
         given["skip"] = "imprint" if given["compare"] else "none"
+    _accept(given, named)
     map_options.check_together(given, named)
     given["reading"] = {name: given[name] for name in ("test_share", "seed", "image_size")}
     given["reading"]["audio"] = audio_of(given)
@@ -222,6 +232,15 @@ def _given(context: typer.Context) -> dict[str, Any]:
     if base is not None:
         given["reading"] = map_options.follow_base(given, base, named)
     return given
+
+
+def _accept(given: dict[str, Any], named: set[str]) -> None:
+    """Turn the loss of accuracy that is accepted into how much a plan covers."""
+    if given["accept"] is None:
+        return
+    if "cover" in named:
+        raise InvalidValueError(f"cover: expected none beside --accept, got {given['cover']}")
+    given["cover"] = cover_for(given["accept"])
 
 
 def _is_named(context: typer.Context, name: str) -> bool:

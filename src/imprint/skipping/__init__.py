@@ -7,7 +7,7 @@ from imprint.skipping.plan import SkipPlan
 from imprint.skipping.rules import RULES
 from imprint.skipping.sampling import EpochSampler
 from imprint.skipping.schedules import count_steps, keep_at
-from imprint.skipping.shares import PLANS
+from imprint.skipping.shares import PLANS, cover_for
 from imprint.skipping.suspects import Suspects
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "Suspects",
     "check_times",
     "count_steps",
+    "cover_for",
     "keep_at",
 ]
