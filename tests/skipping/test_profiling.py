@@ -70,6 +70,14 @@ def test_steps_forward_and_gates_by_hand(model, clock):
     assert first.steps == ((0.25, 16 * 3 + 4 * 9), (0.75, 16 * 3 + 12 * 9))
     assert last.steps == ((0.25, 16 * 12), (0.75, 16 * 12))
     assert (first.own, last.own) == (0, 0)
+    # What is frozen runs forward alone.
+    assert (first.frozen, last.frozen) == (16 * (1 + 9), 16 * 4)
+
+
+def test_where_nothing_could_freeze_no_time_is_given(clock):
+    model = nn.Sequential(Slow(clock, 1.0), nn.Flatten(), nn.Linear(4, 2), nn.Identity())
+    costs = profile(model, IMAGES, LABELS, num_classes=2, layers=["0", "3"], clock=clock)
+    assert [gate.frozen for gate in costs.gates.values()] == [None, None]
 
 
 def test_what_watches_the_gate_counts_as_its_own(model, clock):

@@ -95,12 +95,13 @@ def _show(result: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> No
 def _table(result: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("plan, or gate at", overflow="fold")
-    for name in ("before", "own", *(f"keep {keep:g}" for keep in result["keeps"])):
+    for name in ("before", "own", "frozen", *(f"keep {keep:g}" for keep in result["keeps"])):
         table.add_column(name, justify="right")
-    costs = {row["layer"]: (row["before_share"], row["gate_share"]) for row in result["layers"]}
-    for layer, (before, own) in {None: (0.0, result["plan_share"]), **costs}.items():
+    names = ("before_share", "gate_share", "frozen_share")
+    costs = {row["layer"]: tuple(row[name] for name in names) for row in result["layers"]}
+    for layer, own in {None: (0.0, result["plan_share"], None), **costs}.items():
         saved = [row["time_saved"] for row in result["predictions"] if row["layer"] == layer]
-        shares = [f"{share:.0%}" for share in (before, own, *saved)]
+        shares = ["" if share is None else f"{share:.0%}" for share in (*own, *saved)]
         table.add_row("plan" if layer is None else layer, *shares)
     return table
 

@@ -19,6 +19,8 @@ class GateCosts:
         before: of the forward pass up to the layer.
         own: of the gate itself: signatures, memory, choice.
         steps: of whole steps: pairs of the share of rows that stays and the seconds, ascending.
+        frozen: of a step without the gate, on all rows, in which the layer and all before it learn
+            nothing; None where it has no weights before it, or none behind.
 
     Examples:
         >>> GateCosts(before=0.1, own=0.01, steps=((0.3, 0.5),)).own
@@ -28,6 +30,7 @@ class GateCosts:
     before: float
     own: float
     steps: tuple[tuple[float, float], ...]
+    frozen: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
-from imprint.errors import InvalidValueError
+from imprint.errors import InvalidValueError, LayerError
 from imprint.outputs import first_tensor
 from imprint.skipping.costs import GateCosts, StepCosts
+from imprint.skipping.freezing import ProgressiveFreezing
 from imprint.skipping.gate import SkipGate
 from imprint.skipping.plan import SkipPlan
 from imprint.taps import Clock, clock_of, forward_stamps, guest, hooked, take_turns
@@ -38,7 +39,7 @@ def profile(
     seconds: float = 30.0,
     clock: Clock | None = None,
 ) -> StepCosts:
-    """Measure a training step as it is, beside a plan, and with a gate at each of some layers.
+    """Measure a training step as it is, beside a plan, gated and frozen at each of some layers.
 
     The steps take turns, so that noise of the machine meets all alike, and of each the fastest
     counts: noise only adds. Afterwards weights, gradients, buffers, modes, the optimizer's state
@@ -91,6 +92,9 @@ def profile(
     for layer in layers:
         for keep in sorted(set(keeps)):
             actions[layer, keep] = partial(bench.step, gate(layer, keep, "imprint"))
+        with suppress(LayerError):  # nothing to freeze before it, or nothing left to train behind
+            freezing = ProgressiveFreezing(model, images, {layer: 0.0})
+            actions["frozen", layer] = partial(bench.frozen, freezing)
     with unchanged(model, optimizer):
         times = take_turns(actions, seconds=seconds, clock=now)
     return _costs({name: _fastest(times[name]) for name in times}, layers, len(labels))
@@ -139,6 +143,11 @@ class _Bench:
         self.optimizer.step()
         self.optimizer.zero_grad()
         return _Times(self.now() - start, own, len(labels) / len(self.labels))
+
+    def frozen(self, freezing: ProgressiveFreezing) -> _Times:
+        """Forward, backward and update of what is not frozen."""
+        with freezing.at(1.0):
+            return self.step()
 
     @torch.no_grad()
     def note(self, plan: SkipPlan, gate: SkipGate | None) -> _Times:
@@ -194,7 +203,13 @@ def _costs(times: dict[Hashable, _Times], layers: Sequence[str], rows: int) -> S
         own = sum(turn.own for turn in turns) / len(turns)
         # Two keep ratios may come to the same number of rows.
         steps = {round(turn.stay * rows): (turn.stay, turn.whole) for turn in turns}
-        gates[layer] = GateCosts(before=before, own=own, steps=tuple(sorted(steps.values())))
+        frozen = times.get(("frozen", layer))
+        gates[layer] = GateCosts(
+            before=before,
+            own=own,
+            steps=tuple(sorted(steps.values())),
+            frozen=None if frozen is None else frozen.whole,
+        )
     forward, whole, plan = (times[name] for name in ("forward", "plain", "plan"))
     return StepCosts(forward=forward.whole, whole=whole.whole, plan=plan.whole, gates=gates)
 

@@ -261,6 +261,8 @@ def _layer_row(step: StepCosts, layer: str) -> dict[str, Any]:
         "before_share": gate.before / step.forward,
         "gate_seconds": gate.own,
         "gate_share": gate.own / step.whole,
+        "frozen_seconds": gate.frozen,
+        "frozen_share": None if gate.frozen is None else gate.frozen / step.whole,
         "measured": [{"share": share, "step_seconds": whole} for share, whole in gate.steps],
     }
 
