@@ -45,7 +45,7 @@ def tables() -> dict[str, str]:
         "suspects": _suspects(_read("suspects_any_20")),
         "suspects-pair": _suspects(_read("suspects_pair_20")),
         "cover": _cover(_read("cover")),
-        "ways": _ways(_read("ways")),
+        "ways": _ways(_read("ways_fashion-mnist")),
         "mnist-target": _to_accuracy(_read("skip_mnist"), 0.993),
         "keep-one": _keep_one(_read("keep_one")),
         "batch-norm": _batch_norm(_read("batch_norm")),
@@ -257,8 +257,9 @@ def _ways(figures: dict[str, Any]) -> str:
             f"| {mean(row['accuracy'] for row in own):.2%} | {'' if own == start else beside} |"
         )
     seeds = len({row["seed"] for row in rows})
-    what = f"{figures['data']}, conv4, keep {figures['keep']}, {seeds} seeds: mean, least to most."
-    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
+    what = ", ".join([figures["data"], figures["model"], f"keep {figures['keep']}"])
+    spread = f"{what}, {seeds} seeds: mean, least to most."
+    return "\n".join([*lines, "", spread, "", _stamp(figures), ""])
 
 
 def _batch_norm(figures: dict[str, Any]) -> str:
