@@ -39,6 +39,21 @@ def test_a_folder_becomes_an_index_that_goes_on(imprint, album, tmp_path):
     assert config["layer"] == "block2"
 
 
+def test_rows_of_files_that_are_gone_are_dropped_when_asked(imprint, album, tmp_path):
+    folder = tmp_path / "some"
+    shutil.copytree(album / "pictures", folder)
+    arguments = ["index", folder, "--model", album / "run0", "--out", tmp_path / "album"]
+    assert imprint(*arguments)[0] == 0
+    next((folder / "dark").iterdir()).unlink()
+    result = json.loads(imprint(*arguments, "--json")[1])
+    assert (result["rows"], result["unchanged"], result["pruned"]) == (60, 59, 0)
+    code, out, _ = imprint(*arguments, "--prune")
+    header, counts = (line.split() for line in out.splitlines()[:2])
+    assert code == 0
+    assert dict(zip(header, counts, strict=True)).items() >= {"rows": "59", "pruned": "1"}.items()
+    assert max(map(len, out.splitlines()[:2])) <= 80
+
+
 def test_what_is_broken_is_told_and_skipped(imprint, album, tmp_path):
     folder = tmp_path / "mixed"
     shutil.copytree(album / "pictures", folder)

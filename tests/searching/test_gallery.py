@@ -135,6 +135,23 @@ def test_a_folder_is_added_once(opened, pictures):
     assert row.similarity == pytest.approx(1, abs=1e-5)
 
 
+def test_rows_of_files_that_are_gone_are_dropped(opened, pictures):
+    gallery = opened(model=network(), **LOOK)
+    gallery.add(pictures)
+    gallery.add_signatures(torch.ones(1, gallery.about.dimensions), ["by hand"])
+    assert gallery.prune() == 0
+    (pictures / "lying" / "000.png").unlink()
+    shutil.rmtree(pictures / "standing")
+    assert gallery.prune() == 13
+    left = {row.id for row in gallery.rows()}
+    assert len(left) == 12
+    assert left > {"by hand", "lying/002.png"}
+    shutil.rmtree(pictures)
+    with pytest.raises(MissingFileError, match="prune: expected a file of the index to be there"):
+        gallery.prune()
+    assert len(gallery) == 12
+
+
 def test_metadata_stay_until_they_are_changed(here, pictures):
     gallery = here(model=network(), **LOOK)
     own = "lying/002.png"

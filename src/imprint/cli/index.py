@@ -51,6 +51,9 @@ def index(
     ] = None,
     batch_size: Annotated[int, _what(help="Images that run together.")] = 32,
     device: Annotated[str, _what(help="auto, cpu, cuda or mps.")] = "auto",
+    prune: Annotated[
+        bool, _what("--prune", help="Afterwards, drop the rows of files that are gone.")
+    ] = False,
     seconds: audio_options.Seconds = None,
     excerpts: audio_options.Excerpts = None,
     sample_rate: audio_options.SampleRate = None,
@@ -92,7 +95,8 @@ def _index(given: dict[str, Any]) -> dict[str, Any]:
         expected = "at least one image that can be read"
         raise MissingFileError(f"data: expected {expected}, {added.broken} cannot")
     display.unmatched(len(described) - added.described)
-    result = _result(gallery, added, given, time.perf_counter() - begun)
+    pruned = gallery.prune() if given["prune"] else 0
+    result = _result(gallery, added, given, time.perf_counter() - begun) | {"pruned": pruned}
     _write(place, given, result)
     return result
 
@@ -188,9 +192,10 @@ def _write(place: str, given: dict[str, Any], result: dict[str, Any]) -> None:
 def _show(result: dict[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("rows", *COUNTED, "seconds"):
+    names = ["rows", *COUNTED, *(["pruned"] if result["pruned"] else [])]
+    for name in (*names, "seconds"):
         table.add_column(name, justify="right")
-    counts = (f"{result[name]:,}" for name in ("rows", *COUNTED))
+    counts = (f"{result[name]:,}" for name in names)
     table.add_row(*counts, f"{result['seconds']:.1f}")
     console.print(table)
     console.print(result["index"], soft_wrap=True, markup=False)

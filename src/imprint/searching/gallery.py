@@ -32,6 +32,7 @@ from imprint.searching.sources import entries_of
 from imprint.searching.store import Store
 from imprint.searching.suggested import Suggested
 from imprint.searching.suggesting import Wish, suggest, track_of
+from imprint.searching.vanished import vanished
 from imprint.signatures import Deviation
 from imprint.types import DataPart, ImageSet, Normalisation
 
@@ -327,6 +328,20 @@ class Gallery:
             raise InvalidValueError("ids: expected either ids or where")
         store = self._opened()
         return store.delete(store.filter(where) or among(ids or [""]))
+
+    def prune(self) -> int:
+        """Delete the rows whose file is gone, and those of excerpts that their file has no more.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            MissingFileError: where every file is gone, as of a disk that is not mounted.
+        """
+        store = self._opened()
+        ids = vanished(store.files())
+        parts = (ids[start : start + MOST] for start in range(0, len(ids), MOST))
+        return sum(store.delete(among(part)) for part in parts)
 
     def count(self, where: str | None = None) -> int:
         """Count the rows, or those that a filter leaves."""

@@ -221,6 +221,13 @@ class Store:
         flat = torch.from_numpy(column.flatten().to_numpy().copy())
         return flat.view(len(column), SOUND_DIMENSIONS)
 
+    def files(self) -> Iterator[tuple[str, str, str]]:
+        """Read id, path and hash of each row, one after the other."""
+        columns = ["id", "path", "hash"]
+        with told(self.uri):
+            for batch in self._table.search().select(columns).to_batches():
+                yield from zip(*(batch[name].to_pylist() for name in columns), strict=True)
+
     def batches(self, size: int, where: str | None = None) -> Iterator[tuple[list[str], Tensor]]:
         """Read all ids and signatures, so many at a time, of those that a filter in SQL leaves."""
         query = self._table.search().select(["id", "signature"])
