@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -130,6 +131,28 @@ def test_the_seed_draws_what_calibrates(model):
         for seed in (0, 0, 1)
     ]
     assert results[0] == results[1] != results[2]
+
+
+def test_tracks_are_calibrated_on_or_measured_on_and_one_excerpt_of_each_counts(model, monkeypatch):
+    held = lights(3000, 1)
+    tracks = torch.arange(3000) // 3
+    held = replace(held, groups=tracks, labels=tracks % 2)
+    seen = {}
+
+    def calibrate(_model, **given):
+        seen.update(given)
+        raise StopIteration
+
+    monkeypatch.setattr(job.EarlyExit, "calibrate", calibrate)
+    with pytest.raises(StopIteration):
+        answer_early(model, lights(100, 0), held, SCALE, settings=settings(calibration_share=0.4))
+    assert len(seen["promise_on"].groups.unique()) == 400
+    assert len(seen["promise_on"]) == 1200
+    few = settings(calibration_share=0.001)
+    with pytest.raises(
+        InvalidValueError, match=r"expected tracks in both shares, got 0\.001 of 1 t"
+    ):
+        answer_early(model, lights(100, 0), held.taken(tracks == 0), SCALE, settings=few)
 
 
 def test_classes_that_differ_are_an_error(model):

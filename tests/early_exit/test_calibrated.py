@@ -1,6 +1,7 @@
 """`EarlyExit.calibrate` of a network so small that each calibration takes an instant."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from imprint.early_exit import HEAD_KINDS, Costs, EarlyExit, calibrated
 from imprint.early_exit.calibration import Choice
 from imprint.errors import DamagedFileError, InvalidValueError, LayerError
 from imprint.runs import read_tensors, write_tensors
+from imprint.types import ImageSet, Normalisation
 
 LABELS = torch.arange(600) % 2
 IMAGES = (
@@ -46,6 +48,18 @@ def test_no_random_number_is_drawn_off_the_user(model, promise_on):
     state = torch.get_rng_state()
     assert calibrate(model, promise_on=promise_on).exits
     assert torch.get_rng_state().equal(state)
+
+
+def test_of_what_belongs_together_one_counts(model):
+    pixels = (IMAGES[100:].clamp(0, 2) * 127).byte()
+    groups = torch.arange(500) // 2 * 3
+    alone = ImageSet(pixels, LABELS[100:], ("dark", "bright"), Normalisation((0.0,), (0.5,)))
+    joined = replace(alone, groups=groups, labels=(groups // 3) % 2)
+    tested = [calibrate(model, promise_on=part).tested for part in (alone, joined)]
+    assert tested[0] == pytest.approx(2 * tested[1], abs=2)
+    few = joined.taken(groups < 3 * 20)
+    with pytest.raises(InvalidValueError, match=r"promise_on: expected at least .* got 20"):
+        calibrate(model, promise_on=few)
 
 
 def test_batches_of_one_image_will_do(model):

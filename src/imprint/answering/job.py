@@ -109,19 +109,17 @@ def _times(model: nn.Module, exits: EarlyExit, batch: Tensor) -> list[float]:
 
 
 def _shares(held: ImageSet, settings: ExitSettings) -> tuple[ImageSet, ImageSet]:
-    """What calibrates and what measures, drawn by the seed."""
-    generator = torch.Generator().manual_seed(settings.seed)
-    order = torch.randperm(len(held), generator=generator)
-    count = round(settings.calibration_share * len(held))
-    if not 0 < count < len(held):
-        got = f"{settings.calibration_share:g} of {len(held)} images"
-        raise InvalidValueError(f"calibration_share: expected images in both shares, got {got}")
-    first, second = (rows.sort().values for rows in order.tensor_split([count]))
-    return _of(held, first), _of(held, second)
-
-
-def _of(part: ImageSet, rows: Tensor) -> ImageSet:
-    return part.taken(rows)
+    """What calibrates and what measures, drawn by the seed; groups, such as tracks, stay whole."""
+    groups = torch.arange(len(held)) if held.groups is None else held.groups
+    names, group = torch.unique(groups, return_inverse=True)
+    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(settings.seed))
+    count = round(settings.calibration_share * len(names))
+    if not 0 < count < len(names):
+        kind = "images" if held.groups is None else "tracks"
+        got = f"{settings.calibration_share:g} of {len(names)} {kind}"
+        raise InvalidValueError(f"calibration_share: expected {kind} in both shares, got {got}")
+    calibrating = torch.isin(group, order[:count])
+    return held.taken(calibrating), held.taken(~calibrating)
 
 
 @torch.inference_mode()

@@ -31,7 +31,7 @@ from imprint.early_exit.monitor import DriftMonitor
 from imprint.early_exit.overlap import warn_of_overlap
 from imprint.early_exit.promise import Promise
 from imprint.early_exit.readings import read_layers
-from imprint.early_exit.samples import Pairs, batches_from, known_labels, pair_of
+from imprint.early_exit.samples import Pairs, batches_from, known_labels, one_of_each_group, pair_of
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.outputs import first_tensor
 from imprint.runs import read_tensors, write_tensors
@@ -108,7 +108,8 @@ class EarlyExit:
             fit_on: what it was trained on: an `ImageSet`, a map-style data set of `(image, label)`
                 as the model takes them, of which no more than 50,000 are read, spread over it; or
                 batches of these, as of a `DataLoader`, of which the first 50,000 samples are.
-            promise_on: samples that it was not trained on, likewise; all are read.
+            promise_on: samples that it was not trained on, likewise; all are read, but of an
+                `ImageSet` with groups one of each, since others of it tell nothing new.
             first: a smaller trained network, of the same images and classes, to ask before the
                 model; it is left as it was. None for none.
             max_extra_error: the most by which the error may exceed the full network's, in (0, 1).
@@ -137,6 +138,7 @@ class EarlyExit:
         check_options(layers, kinds, tuning_share, batch_size, seed)
         check_model(model)
         warn_of_overlap(fit_on, promise_on)
+        promise_on = one_of_each_group(promise_on, int(seed))
         with torch.inference_mode(mode=False):  # heads are fitted by their gradients
             held_pairs, fit_pairs, example = _pairs(model, fit_on, promise_on, int(batch_size))
             if first is not None:

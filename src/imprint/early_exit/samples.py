@@ -11,7 +11,7 @@ from imprint.data import batches_of, normalisation
 from imprint.errors import InvalidValueError
 from imprint.types import ImageSet, Normalisation
 
-__all__ = ["Pairs", "batches_from", "known_labels", "pair_of"]
+__all__ = ["Pairs", "batches_from", "known_labels", "one_of_each_group", "pair_of"]
 
 Pairs = Iterable[tuple[Tensor, Tensor]]
 """Batches `(images, labels)`, such as a `DataLoader` gives."""
@@ -97,6 +97,30 @@ def batches_from(
     if isinstance(data, Iterable):  # of batches
         return data, scale
     raise InvalidValueError(f"{name}: expected a data set or batches, got {type(data).__name__}")
+
+
+def one_of_each_group(data: Any, seed: int) -> Any:
+    """Leave one sample of each group, as one excerpt of each track: those are independent.
+
+    Args:
+        data: whatever holds samples.
+        seed: that draws the one that stays.
+
+    Returns:
+        An `ImageSet` with groups without the others; all else as it is.
+
+    Examples:
+        >>> sounds, labels = torch.zeros(6, 2, 4, 4).byte(), torch.zeros(6, dtype=torch.int64)
+        >>> tracks = torch.tensor([7, 7, 7, 4, 4, 5])
+        >>> few = one_of_each_group(ImageSet(sounds, labels, ("",), groups=tracks), seed=0)
+        >>> few.groups
+        tensor([7, 4, 5])
+    """
+    if not isinstance(data, ImageSet) or data.groups is None:
+        return data
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed)).tolist()
+    drawn = {int(data.groups[row]): row for row in order}
+    return data.taken(torch.tensor(sorted(drawn.values()), dtype=torch.int64))
 
 
 def known_labels(data: Any) -> Tensor | None:
