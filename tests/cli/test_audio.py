@@ -1,5 +1,6 @@
 """Commands on folders of audio, as their users meet them: tones and chords made here."""
 
+import io
 import json
 import shutil
 
@@ -43,7 +44,7 @@ def sounds(tmp_path_factory):
     return folder
 
 
-def test_a_network_learns_to_tell_sounds_apart(imprint, sounds, tmp_path):
+def test_a_network_learns_to_tell_sounds_apart(imprint, sounds, tmp_path, monkeypatch):
     code, _, err = imprint("train", sounds, *FAST, "--seconds", "1", "--out", "run")
     assert code == 0, err
     result = read_json(tmp_path / "run/result.json")
@@ -60,6 +61,12 @@ def test_a_network_learns_to_tell_sounds_apart(imprint, sounds, tmp_path):
     assert len(out.splitlines()) == 121
     code, out, err = imprint("predict", "run", sounds / "sweep/01.flac")
     assert [line.split('",')[1].split(",")[0] for line in out.splitlines()[1:]] == ["sweep"] * 2
+    listed = f"{sounds}/sweep/01.flac\n{sounds}/chord/00.wav\n{sounds}/gone.wav\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(listed))
+    code, out, err = imprint("predict", "run", "-")  # the middle of each
+    assert code == 0, err
+    assert [line.split(",")[1] for line in out.splitlines()[1:]] == ["sweep", "chord"]
+    assert "gone.wav" in err
     code, out, err = imprint(
         "explore", sounds, "--model", "run", "--judge", "none", "--out", "seen"
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -9,13 +10,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from imprint.data import IMAGE_SUFFIXES, read_picture
+from imprint.data import IMAGE_SUFFIXES
 from imprint.errors import ImprintError, InvalidValueError
 from imprint.types import DataPart
 
 __all__ = ["Named", "file_batches", "image_files", "part_batches"]
-
-Shape = tuple[int, int, int]
 
 
 class Named(NamedTuple):
@@ -66,15 +65,15 @@ def _is_hidden(path: Path) -> bool:
 
 def file_batches(
     paths: Iterable[Path],
-    shape: Shape,
+    read: Callable[[Path], Tensor],
     batch_size: int,
     on_broken: Callable[[str, str], None] = lambda _path, _reason: None,
 ) -> Iterator[Named]:
-    """Read image files, some at a time.
+    """Read files of images or sounds, some at a time.
 
     Args:
         paths: of the files; asked for as they are needed.
-        shape: channels, height and width that each is brought to.
+        read: from a file to an image `(C, H, W)`, all of one shape; it runs in several threads.
         batch_size: images a batch, at most.
         on_broken: called with the path and the reason of each that cannot be read.
 
@@ -84,7 +83,7 @@ def file_batches(
     Examples:
         >>> broken = []
         >>> paths = [Path("nowhere.png")]
-        >>> list(file_batches(paths, (1, 8, 8), 4, lambda *told: broken.append(told)))
+        >>> list(file_batches(paths, Path.read_bytes, 4, lambda *told: broken.append(told)))
         []
         >>> broken[0][0]
         'nowhere.png'
@@ -92,21 +91,19 @@ def file_batches(
     waiting = iter(paths)
     with ThreadPoolExecutor() as pool:
         while some := list(islice(waiting, batch_size)):
-            read: list[tuple[str, Tensor]] = []
-            for path, image in zip(
-                some, pool.map(lambda own: _read(own, shape), some), strict=True
-            ):
+            whole: list[tuple[str, Tensor]] = []
+            for path, image in zip(some, pool.map(partial(_image, read), some), strict=True):
                 if isinstance(image, str):
                     on_broken(str(path), image)
                 else:
-                    read.append((str(path), image))
-            if read:
-                yield Named([name for name, _ in read], torch.stack([own for _, own in read]))
+                    whole.append((str(path), image))
+            if whole:
+                yield Named([name for name, _ in whole], torch.stack([own for _, own in whole]))
 
 
-def _read(path: Path, shape: Shape) -> Tensor | str:
+def _image(read: Callable[[Path], Tensor], path: Path) -> Tensor | str:
     try:
-        return read_picture(path, shape=shape)
+        return read(path)
     except (ImprintError, OSError) as error:
         return str(error)
 

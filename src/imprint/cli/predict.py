@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Annotated, Any, NamedTuple, Self
+from typing import IO, Annotated, Any, NamedTuple
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
 from imprint.answering import (
     ExportedNetwork,
@@ -26,17 +25,27 @@ from imprint.answering import (
     predict_exported,
 )
 from imprint.answering import predict as run_prediction
+from imprint.cli.answer_display import AnswerDisplay
 from imprint.cli.audio_options import as_long
 from imprint.cli.networks import check_shape, exits_of
 from imprint.cli.run_data import audio_as
-from imprint.data import IMAGE_SUFFIXES, KNOWN, is_image_folder, survey
-from imprint.early_exit import DriftMonitor
-from imprint.errors import ImprintError, InvalidValueError, MissingFileError, StorageError
+from imprint.data import (
+    IMAGE_SUFFIXES,
+    KNOWN,
+    is_image_folder,
+    read_picture,
+    read_sound_picture,
+    survey,
+)
+from imprint.errors import ImprintError, InvalidValueError, StorageError
 from imprint.training import find_device, load_trained
 
 __all__ = ["predict"]
 
 STDIN = "-"
+
+SOUND_CHANNELS = 2
+"""Log-mel and chroma."""
 
 FORMATS = ("csv", "jsonl")
 
@@ -73,7 +82,7 @@ def predict(
     if batch_size < 1:
         raise InvalidValueError(f"batch_size: expected at least 1, got {batch_size}")
     _check_out(out)
-    with _Display() as display:
+    with AnswerDisplay() as display:
         if is_export(run):
             answerer = _exported(run, exits, watch=watch)
         else:
@@ -113,7 +122,7 @@ def _exported(folder: Path, exits: Path | None, *, watch: bool) -> _Answerer:
 
 
 def _trained(
-    run: Path, exits: Path | None, device: str, display: "_Display", *, watch: bool
+    run: Path, exits: Path | None, device: str, display: AnswerDisplay, *, watch: bool
 ) -> _Answerer:
     trained = load_trained(run)
     opened = exits_of(exits, trained, run)
@@ -138,12 +147,14 @@ def _trained(
 
 
 def _batches(
-    source: str, answerer: _Answerer, run: Path, batch_size: int, display: "_Display"
+    source: str, answerer: _Answerer, run: Path, batch_size: int, display: AnswerDisplay
 ) -> Iterator[Named]:
     """The images that are meant, some at a time."""
     path = Path(source)
+    read = partial(read_picture, shape=answerer.shape)
     if source == STDIN:
-        return file_batches(_paths(sys.stdin), answerer.shape, batch_size, display.broken)
+        own = _hearing(answerer.shape, run) or read
+        return file_batches(_paths(sys.stdin), own, batch_size, display.broken)
     if source not in KNOWN and is_image_folder(path):
         paths = image_files(path)
     elif path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
@@ -151,7 +162,16 @@ def _batches(
     else:
         return _of_parts(source, answerer, run, batch_size, display)
     display.expect(len(paths))
-    return file_batches(paths, answerer.shape, batch_size, display.broken)
+    return file_batches(paths, read, batch_size, display.broken)
+
+
+def _hearing(shape: tuple[int, int, int], run: Path) -> Callable[[Path], Tensor] | None:
+    """What reads the middle of a file of audio as a run read its excerpts; None for images."""
+    if shape[0] != SOUND_CHANNELS:
+        return None
+    audio = audio_as(str(run))
+    longer = as_long(audio, shape, (*shape[:2], 0))
+    return partial(read_sound_picture, audio=longer or audio)
 
 
 def _paths(lines: IO[str]) -> Iterator[Path]:
@@ -162,7 +182,7 @@ def _paths(lines: IO[str]) -> Iterator[Path]:
 
 
 def _of_parts(
-    source: str, answerer: _Answerer, run: Path, batch_size: int, display: "_Display"
+    source: str, answerer: _Answerer, run: Path, batch_size: int, display: AnswerDisplay
 ) -> Iterator[Named]:
     audio = audio_as(str(run))
     parts = survey(source, audio=audio)
@@ -235,67 +255,3 @@ def _row(answer: Prediction) -> dict[str, Any]:
     """An answer in what both formats can hold: a confidence that is NaN is none."""
     known = not math.isnan(answer.confidence)
     return answer._asdict() | {"confidence": round(answer.confidence, 6) if known else None}
-
-
-class _Display:
-    """A live bar on a terminal, and a line for what cannot be read; all of it on stderr."""
-
-    def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._done = self._broken = 0
-        self._told = False
-        self._bar = Progress(
-            TextColumn("answering"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed:,.0f} images"),
-            TimeRemainingColumn(compact=True),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal or sys.stdout.isatty(),
-        )
-        self._task = self._bar.add_task("answering", total=None)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def expect(self, total: int) -> None:
-        """Say how many there will be."""
-        self._bar.update(self._task, total=total)
-
-    def answered(self, count: int) -> None:
-        """Move the bar."""
-        self._done += count
-        self._bar.update(self._task, completed=self._done + self._broken)
-
-    def broken(self, path: str, reason: str) -> None:
-        """Tell of an image that cannot be read."""
-        self._broken += 1
-        own = reason if path in reason else f"{path}: {reason}"
-        self._console.print(f"skipped: {own}", markup=False)
-
-    def moved(self, monitor: DriftMonitor | None) -> None:
-        """Tell, once, that the exits have closed."""
-        if monitor is not None and monitor.alarmed and not self._told:
-            self._told = True
-            self._console.print(
-                f"after {self._done:,} images: these differ from those of calibration; the exits "
-                "are closed, and all further images go to the end",
-                markup=False,
-            )
-
-    def check(self) -> None:
-        """Check that something was answered."""
-        if not self._done:
-            raise MissingFileError(
-                f"input: expected at least one image that can be read, {self._broken} cannot"
-            )
-
-    def end(self) -> None:
-        """Tell how many were skipped."""
-        if self._broken:
-            answered = f"answered {self._done:,}, skipped {self._broken:,}"
-            self._console.print(answered, markup=False)
