@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import shutil
+import time
 
 import pytest
 import torch
@@ -159,6 +160,16 @@ def test_where_images_are_kept(monkeypatch, tmp_path):
     monkeypatch.delenv("IMPRINT_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert audio_cache.audio_cache() == tmp_path / "cache" / "imprint" / "audio"
+
+
+def test_what_a_killed_process_left_is_removed_in_time(files, tmp_path):
+    old, new = (tmp_path / "cache" / f".growing-{name}" for name in ("old", "new"))
+    for left in (old, new):
+        (left / "half").mkdir(parents=True)
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(old, (two_days_ago, two_days_ago))
+    sound_images(files, AUDIO, cache=tmp_path / "cache")
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_no_files():

@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -39,6 +40,9 @@ VERSION = 1
 """Of what is kept; raised when images of the same sound change."""
 
 IMAGES, ROWS = "images.bin", "rows.json"
+
+GROWING, LEFT = ".growing-", 24 * 3600
+"""What names a folder that is not whole yet; after so many seconds nobody works on it any more."""
 
 
 class SoundImages(NamedTuple):
@@ -152,7 +156,8 @@ def _keep(
     place: Path, drawn: Iterable[Drawn], choice: Choice, shape: tuple[int, ...]
 ) -> SoundImages:
     """Write images as they come into a folder that gets its name once it is whole."""
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".growing-") as scratch:
+    _sweep(place.parent)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=GROWING) as scratch:
         growing = Path(scratch) / place.name
         growing.mkdir()
         with (growing / IMAGES).open("wb") as file:
@@ -173,6 +178,14 @@ def _keep(
                 growing.replace(place)
     assert found is not None  # noqa: S101 - it was written just now
     return found
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes left behind that were killed a day ago or longer."""
+    for left in folder.glob(f"{GROWING}*"):
+        with suppress(OSError):  # gone just now, or another user's
+            if time.time() - left.stat().st_mtime > LEFT:
+                shutil.rmtree(left)
 
 
 def _written(file: BinaryIO, drawn: Iterable[Drawn]) -> tuple[list[Excerpt], dict[int, str]]:

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,10 @@ LARGEST = 1 << 20
 """Characters of a cell, at most."""
 
 
+NAMED = re.compile(r"\s*[+-]?0\d")
+"""Digits that begin with a zero that counts nothing, such as 007: they name something."""
+
+
 def read_metadata(path: Path) -> Metadata:
     r"""Read a CSV file with a column `id` (or `path`, `file`) and others of any names.
 
@@ -24,8 +29,8 @@ def read_metadata(path: Path) -> Metadata:
         path: of the file, in UTF-8, its first line the columns' names.
 
     Returns:
-        By id and column: numbers where a column holds nothing else, texts otherwise and in
-        `label`; empty cells are none.
+        By id and column: numbers where a column holds nothing else, texts otherwise (such as 007)
+        and in `label`; empty cells are none.
 
     Raises:
         MissingFileError: where there is no such file.
@@ -115,7 +120,7 @@ def typed(cells: Sequence[str]) -> list[Value | None]:
 
 
 def _number(cell: str) -> float | None:
-    if "_" in cell:  # Python takes 1_000 for a number, people do not
+    if "_" in cell or NAMED.match(cell):  # numbers for Python, and not for people
         return None
     try:
         number = float(cell)
