@@ -155,6 +155,13 @@ def test_tracks_are_calibrated_on_or_measured_on_and_one_excerpt_of_each_counts(
         answer_early(model, lights(100, 0), held.taken(tracks == 0), SCALE, settings=few)
 
 
+@pytest.mark.parametrize(("asked", "measured"), [((1, 64, 5000), ["1", "64"]), ((5000,), ["1200"])])
+def test_time_is_measured_of_batches_that_there_are_images_for(model, asked, measured):
+    given = settings(measured_batches=asked)
+    result = answer_early(model, lights(600, 0), lights(2400, 1), SCALE, settings=given).result
+    assert list(result["time_ratio"]) == measured
+
+
 def test_classes_that_differ_are_an_error(model):
     other = ImageSet(*(getattr(lights(100, 0), name) for name in ("images", "labels")), ("a", "b"))
     with pytest.raises(InvalidValueError, match="held_out: expected the classes of trained_on"):

@@ -186,6 +186,8 @@ def test_with_exits_answers_say_where_they_came_from(imprint, place, tmp_path, m
     )
     assert code == 2
     assert "has its own" in err
+    code, _, err = imprint("predict", tmp_path / "onnx", place / "pictures", "--device", "cuda")
+    assert (code, "device: expected auto or cpu for an export, got cuda" in err) == (2, True)
     code, _, err = imprint("predict", place / "run0", place / "pictures", "--watch")
     assert code == 2
     assert "watch: expected --exits" in err

@@ -89,7 +89,8 @@ def answer_early(
         with stages("answer"):
             full, early, taken = _answers(model, exits, images, settings.batch_size)
         with stages("time"):
-            speeds = [measure_speed(model, exits, images, n) for n in settings.measured_batches]
+            sizes = [n for n in settings.measured_batches if n <= len(images)] or [len(images)]
+            speeds = [measure_speed(model, exits, images, size) for size in sizes]
             times = _times(model, exits, images[: settings.batch_size])
     answered = Answered(measuring, exits, full, early, taken, speeds, times)
     return EarlyExitResult(answered, result_of(answered, settings, seconds=stages.seconds))

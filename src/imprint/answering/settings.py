@@ -19,7 +19,8 @@ class ExitSettings:
         layers: where rows may leave; none looks for layers.
         head: who answers there: `auto`, `prototype`, `probe` or `mlp`.
         batch_size: images that run together, for which time is saved.
-        measured_batches: the batch sizes at which time is measured.
+        measured_batches: the batch sizes at which time is measured, of those that there are
+            images for.
         calibration_share: of the held-out images, which calibrate; the others measure, in (0, 1).
         seed: that draws these shares.
 

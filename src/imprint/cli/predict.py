@@ -84,7 +84,7 @@ def predict(
     _check_out(out)
     with AnswerDisplay() as display:
         if is_export(run):
-            answerer = _exported(run, exits, watch=watch)
+            answerer = _exported(run, exits, device, watch=watch)
         else:
             answerer = _trained(run, exits, device, display, watch=watch)
         with _lines(out, shape) as write:
@@ -112,7 +112,9 @@ def is_export(folder: Path) -> bool:
     return (folder / "exits.json").is_file()
 
 
-def _exported(folder: Path, exits: Path | None, *, watch: bool) -> _Answerer:
+def _exported(folder: Path, exits: Path | None, device: str, *, watch: bool) -> _Answerer:
+    if device not in ("auto", "cpu"):
+        raise InvalidValueError(f"device: expected auto or cpu for an export, got {device}")
     if watch:
         raise InvalidValueError("watch: expected a run of train with --exits, got an export")
     if exits is not None:
