@@ -74,6 +74,10 @@ def test_a_network_learns_to_tell_sounds_apart(imprint, sounds, tmp_path, monkey
     assert read_json(tmp_path / "seen/config.json")["seconds"] == 1
     code, out, err = imprint("attack", "run", sounds, "--epsilon", "0.1", "--out", "attacked")
     assert code == 0, err
+    sound = sounds / "chord/00.wav"
+    code, out, err = imprint("see", "run", "--image", sound, "--layer", "block1", "--out", "look")
+    assert code == 0, err
+    assert "chord" in (tmp_path / "look/report.html").read_text()
 
 
 def test_skipping_and_resuming_work_as_on_images(imprint, sounds, tmp_path):

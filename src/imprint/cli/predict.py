@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import IO, Annotated, Any, NamedTuple
 
 import typer
-from torch import Tensor
 
 from imprint.answering import (
     ExportedNetwork,
@@ -28,13 +27,11 @@ from imprint.answering import predict as run_prediction
 from imprint.cli.answer_display import AnswerDisplay
 from imprint.cli.audio_options import as_long
 from imprint.cli.networks import check_shape, exits_of
-from imprint.cli.run_data import audio_as
+from imprint.cli.run_data import audio_as, reader_of
 from imprint.data import (
     IMAGE_SUFFIXES,
     KNOWN,
     is_image_folder,
-    read_picture,
-    read_sound_picture,
     survey,
 )
 from imprint.errors import ImprintError, InvalidValueError, StorageError
@@ -43,9 +40,6 @@ from imprint.training import find_device, load_trained
 __all__ = ["predict"]
 
 STDIN = "-"
-
-SOUND_CHANNELS = 2
-"""Log-mel and chroma."""
 
 FORMATS = ("csv", "jsonl")
 
@@ -153,10 +147,9 @@ def _batches(
 ) -> Iterator[Named]:
     """The images that are meant, some at a time."""
     path = Path(source)
-    read = partial(read_picture, shape=answerer.shape)
+    read = reader_of(str(run), answerer.shape)
     if source == STDIN:
-        own = _hearing(answerer.shape, run) or read
-        return file_batches(_paths(sys.stdin), own, batch_size, display.broken)
+        return file_batches(_paths(sys.stdin), read, batch_size, display.broken)
     if source not in KNOWN and is_image_folder(path):
         paths = image_files(path)
     elif path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
@@ -165,15 +158,6 @@ def _batches(
         return _of_parts(source, answerer, run, batch_size, display)
     display.expect(len(paths))
     return file_batches(paths, read, batch_size, display.broken)
-
-
-def _hearing(shape: tuple[int, int, int], run: Path) -> Callable[[Path], Tensor] | None:
-    """What reads the middle of a file of audio as a run read its excerpts; None for images."""
-    if shape[0] != SOUND_CHANNELS:
-        return None
-    audio = audio_as(str(run))
-    longer = as_long(audio, shape, (*shape[:2], 0))
-    return partial(read_sound_picture, audio=longer or audio)
 
 
 def _paths(lines: IO[str]) -> Iterator[Path]:

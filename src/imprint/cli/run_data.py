@@ -1,22 +1,27 @@
 """The data of a run, split as the run split them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from torch import Tensor
+
 from imprint.cli import options
 from imprint.cli.audio_options import as_long, audio_of
 from imprint.cli.networks import check_classes, check_shape, split_seed_of
-from imprint.data import KNOWN, AudioOptions, load
+from imprint.data import KNOWN, AudioOptions, load, read_picture, read_sound_picture
 from imprint.runs import read_json
 from imprint.training import Trained
 from imprint.types import DataSplits, ImageSet
 
-__all__ = ["audio_as", "check_fits", "config_of", "load_as", "split_of"]
+__all__ = ["audio_as", "check_fits", "config_of", "load_as", "reader_of", "split_of"]
 
 Split = tuple[tuple[str, Any], ...]
+
+SOUND_CHANNELS = 2
+"""Log-mel and chroma."""
 
 
 def load_as(name: str, trained: Trained, data: str, image_size: int | None = None) -> DataSplits:
@@ -91,6 +96,23 @@ def audio_as(name: str | None, given: Mapping[str, Any] = MappingProxyType({})) 
     """
     path = None if name is None else Path(name) / "config.json"
     return audio_of(given, read_json(path) if path is not None and path.is_file() else None)
+
+
+def reader_of(name: str, shape: tuple[int, int, int]) -> Callable[[Path], Tensor]:
+    """Say how a single file becomes an image such as a network takes.
+
+    Args:
+        name: the network's, by which a run is found.
+        shape: channels, height and width of its images.
+
+    Returns:
+        What reads an image file, or, for a network of sound, the middle of a file of audio, as long
+        as the run's excerpts are.
+    """
+    if shape[0] != SOUND_CHANNELS:
+        return partial(read_picture, shape=shape)
+    audio = audio_as(name)
+    return partial(read_sound_picture, audio=as_long(audio, shape, (*shape[:2], 0)) or audio)
 
 
 def config_of(name: str) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from imprint.cli import options
 from imprint.cli.folders import new_folder
 from imprint.cli.networks import check_shape, is_run
-from imprint.cli.run_data import audio_as
+from imprint.cli.run_data import audio_as, reader_of
 from imprint.data import read_picture, survey
 from imprint.errors import InvalidValueError
 from imprint.models import BUILT_IN, build_model
@@ -164,7 +164,7 @@ def _built_for_picture(given: dict[str, Any]) -> tuple[nn.Module, Tensor]:
 
 
 def _picture(given: dict[str, Any], shape: Shape) -> Tensor | None:
-    return None if given["image"] is None else read_picture(given["image"], shape=shape)
+    return None if given["image"] is None else reader_of(given["model"], shape)(given["image"])
 
 
 def _alone(picture: Tensor | None) -> Tensor:
