@@ -53,6 +53,12 @@ def test_the_result_has_its_keys_and_the_lines_fit_a_terminal(songs, run, imprin
     assert {key: stored[key] for key in ("first", "tracks")} == {
         key: result[key] for key in ("first", "tracks")
     }
+    assert [len(result[key]) for key in ("found_within", "untrained_found_within")] == [20, 20]
+    assert result["found_within"][0] == result["first"]
+    report = (run / "report.html").read_text()
+    assert "Telling tracks apart" in report
+    assert "Results looked through" in report
+    assert str(songs) in report
     _, out, _ = imprint("train", songs, *FAST, "--out", tmp_path / "third")
     assert max(len(line) for line in out.splitlines() if str(tmp_path) not in line) <= 80
 

@@ -1,6 +1,7 @@
 import torch
 
-from imprint.training import same_track_first, split_tracks
+from imprint.training import split_tracks
+from imprint.training.tracks import match_tracks
 from imprint.types import ImageSet
 
 
@@ -15,9 +16,23 @@ def test_the_judge_counts_as_by_hand():
     part = ImageSet(part.images[:5], part.labels[:5], ("",), groups=part.groups[:5])
     angles = torch.tensor([0.0, 0.1, 1.0, 1.5, 0.15])  # the last is alone in its track
     vectors = torch.stack([angles.cos(), angles.sin()], 1)
-    assert same_track_first(vectors, part) == (3 / 4, 1.0)
-    lone = ImageSet(part.images[:1], part.labels[:1], ("",), groups=part.groups[:1])
-    assert same_track_first(vectors[:1], lone) == (None, None)
+    matches = match_tracks(vectors, part)
+    assert matches.rank.tolist() == [1, 2, 1, 1, 0]
+    assert matches.nearest.tolist() == [1, 4, 3, 2, 1]
+    apart = torch.tensor([0.1, 0.05, 0.5, 0.5, 0.05])
+    torch.testing.assert_close(matches.similarity, apart.cos())
+    own = torch.tensor([0.1, 0.1, 0.5, 0.5, torch.nan])
+    torch.testing.assert_close(matches.own, own.cos(), equal_nan=True)
+    assert matches.found_within(3) == [3 / 4, 1.0, 1.0]
+
+
+def test_a_lone_sound_finds_nothing():
+    lone = sounds(tracks=1, each=1)
+    for part in (lone, lone.taken(torch.zeros(1, dtype=torch.bool))):
+        matches = match_tracks(torch.ones(len(part), 3), part)
+        assert matches.rank.tolist() == [0] * len(part)
+        assert matches.nearest.tolist() == [-1] * len(part)
+        assert matches.found_within(5) == []
 
 
 def test_no_track_is_on_both_sides():

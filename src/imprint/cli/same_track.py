@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,8 +17,14 @@ from imprint.cli.folders import new_folder
 from imprint.data import survey
 from imprint.errors import InvalidValueError
 from imprint.models import default_layer
-from imprint.runs import check_vacant
-from imprint.training import STATISTICS, SameTrackSettings, split_tracks, train_same_track
+from imprint.report import same_track_report
+from imprint.runs import check_vacant, write_text
+from imprint.training import (
+    STATISTICS,
+    SameTrackSettings,
+    held_out_tracks,
+    train_same_track,
+)
 from imprint.types import DataPart, ImageSet, Unreadable
 
 __all__ = ["TAKEN", "learn_tracks", "show_tracks"]
@@ -53,7 +60,7 @@ def learn_tracks(given: dict[str, Any], named: set[str]) -> tuple[dict[str, Any]
     check_vacant(folder)
     audio = audio_of(given)
     parts = survey(given["data"], audio=audio)
-    train, test = _train_and_test(parts, given)
+    train, test, names = _train_and_test(parts, given)
     note = {"data": given["data"], "test_share": given["test_share"], **audio_note(audio)}
     note["command_line"] = shlex.join(["imprint", *sys.argv[1:]])
     with _Display() as display:
@@ -63,11 +70,13 @@ def learn_tracks(given: dict[str, Any], named: set[str]) -> tuple[dict[str, Any]
             train,
             test,
             settings,
+            names=names,
             out=folder,
             on_stage=display.begin,
             on_step=display.move,
             note=note,
         )
+    write_text(folder / "report.html", same_track_report(result, note["command_line"]))
     return result, folder
 
 
@@ -81,11 +90,16 @@ def _settings(given: dict[str, Any], named: set[str]) -> SameTrackSettings:
     return SameTrackSettings(**told)
 
 
-def _train_and_test(parts: dict[str, DataPart], given: dict[str, Any]) -> tuple[ImageSet, ImageSet]:
+def _train_and_test(
+    parts: dict[str, DataPart], given: dict[str, Any]
+) -> tuple[ImageSet, ImageSet, Sequence[str]]:
+    """What teaches, what judges, and the names of the latter."""
     if {"train", "test"} <= parts.keys():
-        return parts["train"].images, parts["test"].images
-    whole = next(iter(parts.values())).images
-    return split_tracks(whole, given["test_share"], seed=given["seed"])
+        return parts["train"].images, parts["test"].images, parts["test"].paths
+    whole = next(iter(parts.values()))
+    held = held_out_tracks(whole.images, given["test_share"], seed=given["seed"])
+    names = [whole.paths[row] for row in held.nonzero()[:, 0].tolist()]
+    return whole.images.taken(~held), whole.images.taken(held), names
 
 
 class _Display:
@@ -140,7 +154,9 @@ def show_tracks(result: dict[str, Any], folder: Path) -> None:
     console.print(table)
     held = f"{result['test_excerpts']} excerpts of {result['test_tracks']} tracks"
     console.print(f"{held} were held out; {result['tracks']} tracks were learnt from.")
-    typer.echo(f"{folder}\nimprint index DATA --model {folder} makes an index with it.")
+    typer.echo(
+        f"{folder / 'report.html'}\nimprint index DATA --model {folder} makes an index with it."
+    )
 
 
 def _share(value: float | None) -> str:

@@ -40,6 +40,7 @@ from imprint.report.reproduction import (
     reproduce_report,
     verdict_counts,
 )
+from imprint.report.same_track import same_track_report
 from imprint.report.searching import (
     PairLook,
     QueryLook,
@@ -101,6 +102,7 @@ __all__ = [
     "picture",
     "point_chart",
     "reproduce_report",
+    "same_track_report",
     "search_findings",
     "search_report",
     "see_findings",

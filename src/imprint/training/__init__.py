@@ -11,7 +11,7 @@ from imprint.training.planning import plan_skip
 from imprint.training.progress import Progress
 from imprint.training.same_track import SameTrackSettings, train_same_track
 from imprint.training.settings import TrainSettings
-from imprint.training.tracks import same_track_first, split_tracks
+from imprint.training.tracks import held_out_tracks, split_tracks
 from imprint.training.trained import Trained, load_trained, runs_foreign_code
 
 __all__ = [
@@ -27,12 +27,12 @@ __all__ = [
     "check_network",
     "cross_fit",
     "find_device",
+    "held_out_tracks",
     "load_trained",
     "map_splits",
     "plan_skip",
     "read_kept_maps",
     "runs_foreign_code",
-    "same_track_first",
     "split_tracks",
     "spread_rows",
     "train",

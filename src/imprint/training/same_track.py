@@ -20,13 +20,19 @@ from imprint.training.embedding import STATISTICS, Embedding, build_embedding
 from imprint.training.engine import find_device
 from imprint.training.results import versions
 from imprint.training.settings import Device
-from imprint.training.tracks import same_track_first, tracks_of
+from imprint.training.tracks import match_tracks, tracks_of
 from imprint.types import ImageSet
 from imprint.whitening import whiten_within
 
 __all__ = ["SameTrackSettings", "train_same_track"]
 
 TASK = "same-track"
+
+WITHIN = 20
+"""Results of a query that are looked through for its track."""
+
+MISSED = 100
+"""Queries that found another track first and are listed, at most."""
 
 AT_ONCE = 64
 """Sounds that run together where nothing is learnt from them."""
@@ -89,6 +95,7 @@ def train_same_track(
     test: ImageSet,
     settings: SameTrackSettings,
     *,
+    names: Sequence[str] | None = None,
     out: Path | str | None = None,
     on_stage: Callable[[str], None] = lambda _: None,
     on_step: Callable[[int, int, float], None] = lambda _step, _steps, _loss: None,
@@ -104,6 +111,7 @@ def train_same_track(
             and of `test`.
         test: of other tracks, likewise, on which the vectors are judged.
         settings: how.
+        names: of the test sounds; None numbers them.
         out: a new or empty folder for `config.json`, `result.json` and `model.safetensors`; None
             writes nothing.
         on_stage: called with the name of each stage as it begins.
@@ -132,7 +140,7 @@ def train_same_track(
     begun, stages = time.perf_counter(), Stages(on_stage)
     if out is not None:
         check_vacant(Path(out))
-    train, test = _heard(train, "train"), _heard(test, "test")
+    (train, _), (test, names) = _heard(train, "train"), _heard(test, "test", names)
     _check_fit(train, test)
     tracks, device = tracks_of(train, "train"), find_device(settings.device)
     network = _built(train, settings).to(device)
@@ -146,7 +154,7 @@ def train_same_track(
     with stages("solve the last map"):
         _solve(network, train, settings, device)
     with stages("judge"):
-        judged = _judged(_run(network, test.images, device), test)
+        judged = _judged(_run(network, test.images, device), test, names)
     network.cpu()
     result = {
         "command": "train",
@@ -183,25 +191,44 @@ def _solve(
     )
 
 
-def _heard(part: ImageSet, name: str) -> ImageSet:
-    """All but silence, which is similar to nothing."""
+def _heard(
+    part: ImageSet, name: str, names: Sequence[str] | None = None
+) -> tuple[ImageSet, list[str]]:
+    """All but silence, which is similar to nothing, and the names of what is left."""
     tracks_of(part, name)
+    names = [str(row) for row in range(len(part))] if names is None else list(names)
+    if len(names) != len(part):
+        raise InvalidValueError(f"names: expected {len(part)}, one a sound, got {len(names)}")
     heard = part.images.flatten(1).amax(1) > 0
-    return part if bool(heard.all()) else part.taken(heard)
+    if bool(heard.all()):
+        return part, names
+    return part.taken(heard), [names[row] for row in heard.nonzero()[:, 0].tolist()]
 
 
-def _judged(vectors: Tensor, test: ImageSet) -> dict[str, Any]:
+def _judged(vectors: Tensor, test: ImageSet, names: Sequence[str]) -> dict[str, Any]:
     """How well vectors find the same track, beside those that nothing was learnt for."""
-    first, five = same_track_first(vectors, test)
-    plain_first, plain_five = same_track_first(sound_vectors(test.images), test)
-    return {
+    ours, plain = (match_tracks(own, test) for own in (vectors, sound_vectors(test.images)))
+    judged: dict[str, Any] = {
         "test_tracks": _count(tracks_of(test, "test")),
         "test_excerpts": len(test),
-        "first": first,
-        "first_five": five,
-        "untrained_first": plain_first,
-        "untrained_first_five": plain_five,
     }
+    for kind, matches in (("", ours), ("untrained_", plain)):
+        within = matches.found_within(WITHIN)
+        judged[f"{kind}first"] = within[0] if within else None
+        judged[f"{kind}first_five"] = within[4] if within else None
+        judged[f"{kind}found_within"] = within
+    missed = sorted((ours.rank > 1).nonzero()[:, 0].tolist(), key=lambda row: -int(ours.rank[row]))
+    judged["missed"] = [
+        {
+            "query": names[row],
+            "found": names[int(ours.nearest[row])],
+            "similarity": round(float(ours.similarity[row]), 4),
+            "own_similarity": round(float(ours.own[row]), 4),
+            "own_rank": int(ours.rank[row]),
+        }
+        for row in missed[:MISSED]
+    ]
+    return judged
 
 
 def _count(tracks: Tensor) -> int:

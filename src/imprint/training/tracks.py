@@ -1,5 +1,7 @@
 """Sounds by their tracks: split, and judged by how well tracks are found."""
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,7 +10,37 @@ from imprint.data.seeds import generator_of
 from imprint.errors import InvalidValueError
 from imprint.types import ImageSet
 
-__all__ = ["same_track_first", "split_tracks", "tracks_of"]
+__all__ = ["TrackMatches", "held_out_tracks", "match_tracks", "split_tracks", "tracks_of"]
+
+
+class TrackMatches(NamedTuple):
+    """What each of N sounds finds among the others.
+
+    Attributes:
+        rank: `(N,)`, int64, of the first one of its own track, from 1; 0 where that has no other.
+        nearest: `(N,)`, int64, the most similar one's place; -1 where there is no other.
+        similarity: `(N,)`, to that one; NaN where there is none.
+        own: `(N,)`, to the most similar one of its own track; NaN where there is none.
+    """
+
+    rank: Tensor
+    nearest: Tensor
+    similarity: Tensor
+    own: Tensor
+
+    def found_within(self, most: int) -> list[float]:
+        """Give the shares of sounds whose track is among the first one, two … found.
+
+        Args:
+            most: how many shares, at least 1.
+
+        Returns:
+            Ascending, of the sounds whose track has another one; nothing where there are none.
+        """
+        asked = self.rank[self.rank > 0]
+        if not len(asked):
+            return []
+        return [float((asked <= count).double().mean()) for count in range(1, most + 1)]
 
 
 def split_tracks(part: ImageSet, test_share: float, *, seed: int = 0) -> tuple[ImageSet, ImageSet]:
@@ -32,6 +64,30 @@ def split_tracks(part: ImageSet, test_share: float, *, seed: int = 0) -> tuple[I
         >>> len(train), len(test)
         (4, 2)
     """
+    test = held_out_tracks(part, test_share, seed=seed)
+    return part.taken(~test), part.taken(test)
+
+
+def held_out_tracks(part: ImageSet, test_share: float, *, seed: int = 0) -> Tensor:
+    """Say which sounds `split_tracks` judges on.
+
+    Args:
+        part: likewise.
+        test_share: likewise.
+        seed: likewise.
+
+    Returns:
+        `(N,)`, bool.
+
+    Raises:
+        InvalidValueError: for too few tracks, or a share out of range.
+
+    Examples:
+        >>> sounds = torch.zeros(6, 2, 64, 4, dtype=torch.uint8)
+        >>> labels, tracks = torch.zeros(6, dtype=torch.int64), torch.arange(6) // 2
+        >>> int(held_out_tracks(ImageSet(sounds, labels, ("",), groups=tracks), 0.3).sum())
+        2
+    """
     if not 0 < test_share < 1:
         raise InvalidValueError(f"test_share: expected a value in (0, 1), got {test_share}")
     tracks = tracks_of(part, "data").unique()  # type: ignore[no-untyped-call]
@@ -39,38 +95,47 @@ def split_tracks(part: ImageSet, test_share: float, *, seed: int = 0) -> tuple[I
         raise InvalidValueError(f"data: expected at least 3 tracks, got {len(tracks)}")
     drawn = tracks[torch.randperm(len(tracks), generator=generator_of(seed))]
     held = min(max(1, round(test_share * len(tracks))), len(tracks) - 1)
-    test = torch.isin(tracks_of(part, "data"), drawn[:held])
-    return part.taken(~test), part.taken(test)
+    return torch.isin(tracks_of(part, "data"), drawn[:held])
 
 
-def same_track_first(vectors: Tensor, part: ImageSet) -> tuple[float | None, float | None]:
-    """Tell how often the most similar sound, or one of the first five, is of the same track.
+def match_tracks(vectors: Tensor, part: ImageSet) -> TrackMatches:
+    """Find, for each sound, the most similar other one, and the first of its own track.
 
     Args:
-        vectors: `(N, D)`, of the sounds.
+        vectors: `(N, D)`, of the sounds; compared by cosine.
         part: the sounds; `groups` are their tracks.
 
     Returns:
-        Both shares, of the sounds whose track has another one; None where there are none.
+        What each finds.
 
     Examples:
         >>> sounds = torch.zeros(4, 2, 64, 4, dtype=torch.uint8)
         >>> labels, tracks = torch.zeros(4, dtype=torch.int64), torch.tensor([0, 0, 1, 1])
         >>> part = ImageSet(sounds, labels, ("",), groups=tracks)
-        >>> same_track_first(torch.tensor([[1.0, 0], [0.9, 0.1], [0, 1.0], [0.1, 1]]), part)
-        (1.0, 1.0)
+        >>> vectors = torch.tensor([[1.0, 0], [0.9, 0.1], [0, 1.0], [0.8, 0.1]])
+        >>> matches = match_tracks(vectors, part)
+        >>> matches.rank, matches.nearest, matches.found_within(2)
+        (tensor([1, 2, 1, 3]), tensor([1, 3, 3, 1]), [0.5, 0.75])
     """
-    tracks = tracks_of(part, "part")
-    rows = F.normalize(vectors.float(), dim=1)
-    first, five, asked = 0, 0, 0
-    for place in range(len(rows)):
-        similar = rows @ rows[place]
-        similar[place] = -torch.inf
-        near = similar.topk(min(5, len(rows) - 1)).indices if len(rows) > 1 else tracks[:0].long()
-        if int((tracks == tracks[place]).sum()) > 1:
-            same = tracks[near] == tracks[place]
-            asked, first, five = asked + 1, first + int(same[0]), five + int(same.any())
-    return (first / asked, five / asked) if asked else (None, None)
+    tracks, rows = tracks_of(part, "part"), F.normalize(vectors.float(), dim=1)
+    found = [_match(rows @ rows[place], tracks, place) for place in range(len(rows))]
+    rank, nearest, similarity, own = zip(*found, strict=True) if found else ((),) * 4
+    whole = torch.tensor(rank, dtype=torch.int64), torch.tensor(nearest, dtype=torch.int64)
+    return TrackMatches(*whole, torch.tensor(similarity), torch.tensor(own))
+
+
+def _match(similar: Tensor, tracks: Tensor, place: int) -> tuple[int, int, float, float]:
+    """Rank, place and similarities of what one sound finds among all."""
+    others, none = torch.arange(len(similar)) != place, torch.nan
+    same = others & (tracks == tracks[place])
+    if not bool(others.any()):
+        return 0, -1, none, none
+    nearest = int(similar.where(others, -torch.inf).argmax())
+    if not bool(same.any()):
+        return 0, nearest, float(similar[nearest]), none
+    own = similar[same].max()
+    rank = 1 + int((similar[others & ~same] > own).sum())
+    return rank, nearest, float(similar[nearest]), float(own)
 
 
 def tracks_of(part: ImageSet, name: str) -> Tensor:
