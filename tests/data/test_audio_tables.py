@@ -111,6 +111,10 @@ def test_a_column_that_comes_twice_is_refused(tmp_path):
         files_in_table(table(tmp_path, "file,label,label\na.wav,x,\n"))
 
 
-def test_two_spellings_of_a_path_are_one_track(tmp_path):
-    files = files_in_table(table(tmp_path, "file,label\na.wav,x\n./a.wav,x\n"))
-    assert [file.track for file in files] == ["a.wav", "a.wav"]
+def test_a_file_that_is_named_twice_counts_once(tmp_path):
+    write_tone(tmp_path / "a.wav")
+    files = files_in_table(table(tmp_path, "file,label\na.wav,x\n./a.wav,y\nb.wav,x\n"))
+    assert [file.track for file in files] == ["a.wav", "a.wav", "b.wav"]
+    assert files[0].refused is None
+    assert str(files[1].refused) == "a.wav: expected each file once, got it again"
+    assert isinstance(files[2].refused, MissingFileError)

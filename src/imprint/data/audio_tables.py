@@ -1,7 +1,8 @@
 """A CSV that names files of audio, their labels, and whatever else is known of them."""
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def files_in_table(
         lenient: whether a table without labels will do; its class is then named as the folder.
 
     Returns:
-        The files in the table's order, with all columns.
+        The files in the table's order, with all columns; of rows that name one file, all but the
+        first are refused.
 
     Raises:
         InvalidValueError: for a missing column, or one that comes twice; it lists those that there
@@ -91,7 +93,20 @@ def files_in_table(
     if not rows:
         raise InvalidValueError(f"{path}: expected at least one row with a label, got none")
     named = path.parent.resolve().name if labels is None else None
-    return [_file(path.parent, row, file, named or row[labels or file].strip()) for row in rows]
+    files = [_file(path.parent, row, file, named or row[labels or file].strip()) for row in rows]
+    return _each_once(files)
+
+
+def _each_once(files: Sequence[AudioFile]) -> list[AudioFile]:
+    """Refuse the rows of a file that an earlier row has named."""
+    seen: set[str] = set()
+    once = []
+    for file in files:
+        text = f"{file.shown}: expected each file once, got it again"
+        twice = file.shown in seen and file.refused is None
+        once.append(replace(file, refused=InvalidValueError(text)) if twice else file)
+        seen.add(file.shown)
+    return once
 
 
 def _label_column(
