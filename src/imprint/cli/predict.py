@@ -28,12 +28,7 @@ from imprint.cli.answer_display import AnswerDisplay
 from imprint.cli.audio_options import as_long
 from imprint.cli.networks import check_shape, exits_of
 from imprint.cli.run_data import audio_as, reader_of
-from imprint.data import (
-    IMAGE_SUFFIXES,
-    KNOWN,
-    is_image_folder,
-    survey,
-)
+from imprint.data import IMAGE_SUFFIXES, KNOWN, is_image_folder, survey
 from imprint.errors import ImprintError, InvalidValueError, StorageError
 from imprint.training import find_device, load_trained
 
