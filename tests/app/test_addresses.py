@@ -58,6 +58,11 @@ def test_a_password_comes_from_a_files_first_line_or_the_environment(tmp_path, m
     assert read_password(None) is None
 
 
+def test_a_mark_that_an_editor_puts_before_a_text_is_no_part_of_the_password(tmp_path):
+    (tmp_path / "word").write_text("open sesame\n", encoding="utf-8-sig")
+    assert read_password(tmp_path / "word") == "open sesame"
+
+
 @pytest.mark.parametrize("text", [b"", b"short\n", b"\xff\xfe open sesame"])
 def test_a_password_that_will_not_do_is_refused(tmp_path, text):
     (tmp_path / "word").write_bytes(text)
@@ -71,11 +76,30 @@ def test_a_password_file_must_be_there(tmp_path):
 
 
 def test_only_the_right_password_lets_in(monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    check = matches("öffne dich")
-    assert check("anyone", "öffne dich")
+    monkeypatch.setattr("imprint.app.password.PAUSE", 0)
+
+    async def told(password):
+        return await matches("öffne dich")("anyone", password)
+
+    assert asyncio.run(told("öffne dich"))
     for wrong in ("", "offne dich", "öffne dich ", "\ud800"):
-        assert not check("anyone", wrong)
+        assert not asyncio.run(told(wrong))
+
+
+def test_guesses_wait_for_one_another_and_nobody_else_does(monkeypatch):
+    monkeypatch.setattr("imprint.app.password.PAUSE", 0.05)
+
+    async def guess():
+        check, begun = matches("open sesame"), asyncio.get_running_loop().time()
+        guesses = [asyncio.create_task(check("anyone", "wrong word")) for _ in range(4)]
+        await asyncio.sleep(0)
+        free = asyncio.get_running_loop().time() - begun
+        await asyncio.gather(*guesses)
+        return free, asyncio.get_running_loop().time() - begun
+
+    free, whole = asyncio.run(guess())
+    assert free < 0.05
+    assert whole >= 0.2
 
 
 @pytest.fixture
