@@ -189,6 +189,18 @@ def test_fool_shows_the_attack_and_two_networks(visit):
     assert own.wrong == []
 
 
+def test_a_picture_is_shown_whatever_it_is_called(visit, tmp_path):
+    own = visit("See")
+    page = own.page
+    choose(page, "Network", "first")
+    said(page, "Drop an image")
+    Image.new("L", (28, 28), 255).save(tmp_path / "docs.png")
+    drop(page, tmp_path / "docs.png")
+    page.locator("img[src*='docs.png']").first.wait_for()
+    said(page, "Your image")
+    assert own.wrong == []
+
+
 def test_listen_finds_similar_tracks_and_learns_from_likes(visit):
     own = visit("Listen")
     page = own.page

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 import urllib.parse
@@ -141,6 +142,15 @@ def test_nothing_is_named_for_programs(server):
 def test_a_page_elsewhere_cannot_speak_through_a_name_of_its_own(server):
     assert ask(server, "/", headers={"Host": "evil.invalid"})[0] == 403
     assert ask(server, "/", headers={"Host": f"localhost:{server.port}"})[0] == 200
+
+
+def test_a_page_of_another_port_neither_reads_nor_posts(server):
+    """A browser says where a request comes from; Gradio would answer pages of all ports alike."""
+    foreign = {"Origin": "http://127.0.0.1:1", "Sec-Fetch-Site": "same-site"}
+    assert ask(server, "/config", headers=foreign)[0] == 403
+    kind = {"Content-Type": "multipart/form-data; boundary=a"}
+    posted = ask(server, "/gradio_api/upload", method="POST", body="", headers=foreign | kind)
+    assert posted[0] == 403
 
 
 def test_each_answer_tells_the_browser_to_stay_at_home(server):
