@@ -153,6 +153,20 @@ def test_a_page_of_another_port_neither_reads_nor_posts(server):
     assert posted[0] == 403
 
 
+def test_nothing_stays_where_the_process_is_told_to_end(place, tmp_path):
+    pytest.importorskip("gradio")
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    log = place / "ended.log"
+    server = started("--runs", place / "runs", environment=environment, log=log)
+    upload(server, "a.txt", b"dropped")
+    assert list(tmp_path.glob("imprint-app-*/*/a.txt"))
+    server.process.terminate()
+    server.process.communicate(timeout=30)
+    assert server.process.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.glob("imprint-app-*")) == []
+    assert "Traceback" not in log.read_text()
+
+
 def test_each_answer_tells_the_browser_to_stay_at_home(server):
     for path in ("/", "/config", "/theme.css", "/gradio_api/file=/etc/passwd"):
         headers = ask(server, path)[1]
