@@ -201,6 +201,24 @@ def test_a_picture_is_shown_whatever_it_is_called(visit, tmp_path):
     assert own.wrong == []
 
 
+def test_train_goes_on_beside_a_damaged_run(visit, server):
+    own = visit()
+    page = own.page
+    said(page, "Done after 2 epochs")
+    folder = shutil.copytree(server.runs / "first", server.runs / "damaged")
+    try:
+        write_json(folder / "result.json", {"skip": "none"})
+        page.wait_for_timeout(2500)
+        choose(page, "Training run", "damaged")
+        page.get_by_role("alert").filter(has_text="damaged: expected a run as").first.wait_for()
+        page.wait_for_timeout(2500)
+        assert page.get_by_test_id("toast-body").count() == 0
+        choose(page, "Training run", "first")
+        said(page, "Done after 2 epochs")
+    finally:
+        shutil.rmtree(folder)
+
+
 def test_listen_finds_similar_tracks_and_learns_from_likes(visit):
     own = visit("Listen")
     page = own.page

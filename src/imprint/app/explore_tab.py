@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from imprint.app.damage import told_as_damaged
 from imprint.app.explored import (
     Explored,
     Sample,
@@ -53,11 +54,10 @@ def explore_tab(sources: Sources) -> Any:
         def narrow(chosen: str | None, own: str | None) -> list[str]:
             return _galleries(sources, chosen, own or ALL)
 
-        private = {"api_visibility": "private"}
         outputs = [label, said, points, outliers, suspects]
-        run.change(look, [run], outputs, **private)
-        label.input(narrow, [run, label], [outliers, suspects], **private)
-        tab.select(look, [run], outputs, **private)
+        run.change(look, [run], outputs, api_visibility="private")
+        label.input(narrow, [run, label], [outliers, suspects], api_visibility="private")
+        tab.select(look, [run], outputs, api_visibility="private")
     return run
 
 
@@ -67,12 +67,13 @@ def _look(sources: Sources, chosen: str | None) -> list[Any]:
     if not chosen:
         return [gr.skip(), notice(NO_RUN), plotted("", None), "", ""]
     try:
-        explored = read_explored(sources.folders.run(chosen))
+        with told_as_damaged(chosen):
+            explored = read_explored(sources.folders.run(chosen))
+            points = map_of(explored)
+            said = notice(_counts(explored)) + ("" if points else notice(NO_MAP))
     except ImprintError as error:
         return [gr.skip(), notice(shortened(str(error)), wrong=True), plotted("", None), "", ""]
     field = gr.Dropdown(choices=[ALL, *explored.class_names], value=ALL)
-    points = map_of(explored)
-    said = notice(_counts(explored)) + ("" if points else notice(NO_MAP))
     return [field, said, plotted("Map", points), *_galleries(sources, chosen, ALL)]
 
 

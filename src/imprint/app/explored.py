@@ -102,7 +102,7 @@ def read_explored(folder: Path) -> Explored:
             raise ValueError(f"at most {LARGEST:,} bytes")
         lines = csv.DictReader(io.StringIO(table.read_text(encoding="utf-8", errors="replace")))
         samples = [_sample(row) for row in lines if row["is_unreadable"] != "true"]
-    except (ValueError, KeyError, csv.Error) as error:
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise DamagedFileError(f"{table}: expected a table of samples, {error}") from error
     return Explored(config, result, samples)
 
