@@ -13,7 +13,7 @@ from imprint.app.explored import (
     suspects_of,
 )
 from imprint.app.extra import gradio
-from imprint.app.fields import chart, plotted, run_field, shortened, telling
+from imprint.app.fields import AS_IT_IS, chart, plotted, run_field, shortened, telling
 from imprint.app.pictures import gallery, notice
 from imprint.app.sources import Sources
 from imprint.errors import ImprintError
@@ -55,9 +55,9 @@ def explore_tab(sources: Sources) -> Any:
             return _galleries(sources, chosen, own or ALL)
 
         outputs = [label, said, points, outliers, suspects]
-        run.change(look, [run], outputs, api_visibility="private")
-        label.input(narrow, [run, label], [outliers, suspects], api_visibility="private")
-        tab.select(look, [run], outputs, api_visibility="private")
+        run.change(look, [run], outputs, **AS_IT_IS)
+        label.input(narrow, [run, label], [outliers, suspects], **AS_IT_IS)
+        tab.select(look, [run], outputs, **AS_IT_IS)
     return run
 
 

@@ -7,7 +7,7 @@ from imprint.app.course import Course, course_of, standing
 from imprint.app.curves import COLUMNS, class_counts, course_table, courses
 from imprint.app.damage import told_as_damaged
 from imprint.app.extra import gradio
-from imprint.app.fields import chart, choices_of, plotted, run_field, shortened
+from imprint.app.fields import AS_IT_IS, chart, choices_of, plotted, run_field, shortened
 from imprint.app.pictures import gallery, notice
 from imprint.app.run_list import list_runs
 from imprint.app.skipped import most_skipped, shown_skips
@@ -70,7 +70,7 @@ def train_tab(sources: Sources) -> Any:
         def look(chosen: str | None, before: _Seen) -> list[Any]:
             return _look(sources, chosen, before)
 
-        silent = {"show_progress": "hidden", "api_visibility": "private"}
+        silent = {"show_progress": "hidden", **AS_IT_IS}
         gr.Timer(PAUSE).tick(look, [run, seen], outputs, **silent)
         run.input(look, [run, seen], outputs, **silent)
     return look, [run, seen], outputs
