@@ -131,6 +131,28 @@ def test_gradio_itself_would_not_take_it_either(server, place):
     assert "outside.txt" not in json.loads(done.stdout.splitlines()[-1])
 
 
+def test_no_two_steps_of_the_page_run_networks_at_once(place):
+    """What watches the layers of one visitor's image would see another's pass through."""
+    program = (
+        "from pathlib import Path; import json, sys, tempfile\n"
+        "from imprint.app.extra import gradio\n"
+        "cache = Path(tempfile.mkdtemp()); gradio(cache)\n"
+        "from imprint.app.named_folders import NamedFolders\n"
+        "from imprint.app.page import build_page\n"
+        "from imprint.app.sources import sources_of\n"
+        "page = build_page(sources_of(NamedFolders(Path(sys.argv[1])), None, cache))\n"
+        "steps = [(step.fn.__module__, step.concurrency_id) for step in page.fns.values()]\n"
+        "print(json.dumps([how for tab, how in steps if tab.endswith(('see_tab', 'fool_tab'))]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, place / "runs"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    groups = json.loads(done.stdout.splitlines()[-1])
+    assert len(groups) > 20
+    assert set(groups) == {"networks"}
+
+
 def test_nothing_is_named_for_programs(server):
     config = json.loads(ask(server, "/config")[2])
     told = json.loads(ask(server, "/gradio_api/info")[2])

@@ -16,6 +16,7 @@ from imprint.app.fooling import (
     check_pair,
     fool,
 )
+from imprint.app.networks import ONE_AT_A_TIME
 from imprint.app.pictures import answer_bars, large_picture, notice
 from imprint.app.sources import Sources
 from imprint.app.subject import Subject, SubjectImage, check_images, image_of, numbered
@@ -75,7 +76,7 @@ def fool_tab(sources: Sources) -> Any:
             return telling(_fooled, sources, _Asked(*given))
 
         inputs = [run, other, subject, attack, epsilon]
-        private = AS_IT_IS
+        private = {**AS_IT_IS, "concurrency_id": ONE_AT_A_TIME}
         taken = dropped.upload(lambda path: path, dropped, subject, **private | UPLOAD)
         taken.then(look, inputs, seen, **private)
         shown = show.click(numbered, number, subject, **private)

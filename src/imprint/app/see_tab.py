@@ -12,6 +12,7 @@ from imprint.app.looking import (
     where_answered,
 )
 from imprint.app.neighbours import neighbours_of
+from imprint.app.networks import ONE_AT_A_TIME
 from imprint.app.pictures import answer_bars, captioned, gallery, large_picture, notice
 from imprint.app.sources import Sources
 from imprint.app.subject import Subject, SubjectImage, check_images, image_of, numbered
@@ -73,7 +74,7 @@ def see_tab(sources: Sources) -> Any:
         def show_layer(chosen: str | None, own: Subject, title: str | None) -> str:
             return telling(_maps, sources, chosen, own, title)
 
-        private = AS_IT_IS
+        private = {**AS_IT_IS, "concurrency_id": ONE_AT_A_TIME}
 
         def follow(event: Any) -> None:
             """What comes one after the other once there is an image."""
