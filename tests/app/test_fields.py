@@ -1,6 +1,7 @@
 """What fields hold and say."""
 
 from imprint.app.fields import shortened
+from imprint.app.pictures import answer_bars
 from imprint.app.subject import numbered, subject_of
 
 
@@ -20,3 +21,7 @@ def test_an_empty_number_is_nothing_yet():
     assert numbered(None) is None
     assert numbered("/etc/passwd") is None
     assert subject_of(10**400) == 10**400
+
+
+def test_a_name_that_is_cut_can_be_read_whole():
+    assert 'title="a &lt;b&gt;">' in answer_bars("A", [("a <b>", 0.5)])
