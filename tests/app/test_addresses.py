@@ -58,6 +58,11 @@ def test_a_password_comes_from_a_files_first_line_or_the_environment(tmp_path, m
     assert read_password(None) is None
 
 
+def test_a_mark_that_an_editor_puts_before_a_text_is_no_part_of_the_password(tmp_path):
+    (tmp_path / "word").write_text("open sesame\n", encoding="utf-8-sig")
+    assert read_password(tmp_path / "word") == "open sesame"
+
+
 @pytest.mark.parametrize("text", [b"", b"short\n", b"\xff\xfe open sesame"])
 def test_a_password_that_will_not_do_is_refused(tmp_path, text):
     (tmp_path / "word").write_bytes(text)
@@ -71,11 +76,30 @@ def test_a_password_file_must_be_there(tmp_path):
 
 
 def test_only_the_right_password_lets_in(monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    check = matches("öffne dich")
-    assert check("anyone", "öffne dich")
+    monkeypatch.setattr("imprint.app.password.PAUSE", 0)
+
+    async def told(password):
+        return await matches("öffne dich")("anyone", password)
+
+    assert asyncio.run(told("öffne dich"))
     for wrong in ("", "offne dich", "öffne dich ", "\ud800"):
-        assert not check("anyone", wrong)
+        assert not asyncio.run(told(wrong))
+
+
+def test_guesses_wait_for_one_another_and_nobody_else_does(monkeypatch):
+    monkeypatch.setattr("imprint.app.password.PAUSE", 0.05)
+
+    async def guess():
+        check, begun = matches("open sesame"), asyncio.get_running_loop().time()
+        guesses = [asyncio.create_task(check("anyone", "wrong word")) for _ in range(4)]
+        await asyncio.sleep(0)
+        free = asyncio.get_running_loop().time() - begun
+        await asyncio.gather(*guesses)
+        return free, asyncio.get_running_loop().time() - begun
+
+    free, whole = asyncio.run(guess())
+    assert free < 0.05
+    assert whole >= 0.2
 
 
 @pytest.fixture
@@ -115,6 +139,8 @@ def test_own_files_are_handed_out_and_no_others(cache):
             ('{"url": "http://example.invalid/"}', False),
         ),
         ('{"url": "http://h/gradio_api/file=/etc/passwd"}', False),
+        ('{"url": "http://[/gradio_api/file="}', False),
+        *(('{"path": "/\\ud800"}', False), ('{"path": "@/\\u0000"}', False)),
         *(("{", False), ("[" * 100 + "]" * 100, False), ("[" * 100_000, False)),
     ],
 )
@@ -122,7 +148,7 @@ def test_a_request_names_own_files_and_no_others(cache, body, fits):
     assert may_name(body.replace("@", str(cache)).encode(), cache) is fits
 
 
-def ask(guard, path, host="127.0.0.1:7860", kind="http", method="GET", body=()):
+def ask(guard, path, host="127.0.0.1:7860", kind="http", method="GET", body=(), headers=None):
     """The status that a request gets; 200 where it is let through."""
     sent = []
     parts = [{"type": "http.request", "body": part, "more_body": True} for part in body]
@@ -135,6 +161,7 @@ def ask(guard, path, host="127.0.0.1:7860", kind="http", method="GET", body=()):
         sent.append(message)
 
     head = [(b"host", host.encode())]
+    head += [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
     scope = {"type": kind, "path": path, "headers": head, "method": method}
     asyncio.run(guard(scope, receive, send))
     return sent[0]
@@ -157,7 +184,10 @@ def guard(cache):
         *(("/gradio_api/file={cache}/../secret", 403), ("/gradio_api/file={cache}/link", 403)),
         *(("/gradio_api/file=%2Fetc%2Fpasswd", 403), ("//gradio_api/file={cache}/in/own.wav", 403)),
         *(("/gradio_api/file=http://127.0.0.1/", 403), ("/gradio_api/proxy=http://a/", 403)),
-        *(("/docs", 403), ("/gradio_api/runs", 403)),
+        *(("/docs", 403), ("/gradio_api/runs", 403), ("//gradio_api/proxy=http://a/", 403)),
+        *(("/gradio_api/deep_link", 403), ("/gradio_api/vibe-code", 403)),
+        ("/gradio_api/file={cache}/docs.png", 200),
+        ("/gradio_api/file={cache}/proxy=file=1.png", 200),
     ],
 )
 def test_a_request_is_let_through_or_refused(guard, cache, path, status):
@@ -176,7 +206,33 @@ def test_a_name_that_leads_here_from_elsewhere_is_refused(guard, host, status):
 
 
 def test_there_are_no_web_sockets(guard):
-    assert ask(guard, "/", kind="websocket")["status"] == 403
+    assert ask(guard, "/", kind="websocket") == {"type": "websocket.close", "code": 1008}
+
+
+SITE, MODE = "sec-fetch-site", "sec-fetch-mode"
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        *(("POST", {SITE: "same-origin"}, 200), ("GET", {SITE: "none", MODE: "navigate"}, 200)),
+        *(("GET", {SITE: "cross-site", MODE: "navigate"}, 200), ("POST", {}, 200)),
+        *(
+            ("POST", {SITE: "cross-site", MODE: "navigate"}, 403),
+            ("POST", {SITE: "same-site"}, 403),
+        ),
+        *(("GET", {SITE: "same-site", MODE: "cors"}, 403), ("GET", {SITE: "cross-site"}, 403)),
+        *(("POST", {"origin": "http://127.0.0.1:7860"}, 200), ("POST", {"origin": "null"}, 403)),
+        *(
+            ("POST", {"origin": "http://127.0.0.1:3000"}, 403),
+            ("GET", {"origin": "http://evil.invalid"}, 403),
+        ),
+        ("POST", {SITE: "same-origin", "origin": "https://before.invalid"}, 200),
+    ],
+)
+def test_a_page_of_another_origin_may_lead_here_and_nothing_else(guard, method, headers, status):
+    for path in ("/gradio_api/upload", "/gradio_api/queue/join"):
+        assert ask(guard, path, method=method, headers=headers)["status"] == status
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,14 @@ def test_a_run_that_fell_silent_says_how_far_it_came(going):
     assert "epoch 2 of 3" in said
 
 
+def test_classes_whose_names_begin_alike_have_a_row_each():
+    names = [f"{'a' * 40} {k}" for k in range(2)] + [f"{'b' * 20} {k} {'b' * 20}" for k in range(2)]
+    run = {"class_names": names, "epochs": [{"epoch": 1, "hits_per_class": [1, 2, 3, 4]}]}
+    rows = class_counts(run, "hits_per_class", "hits")["data"][0]["y"]
+    assert len(set(rows)) == 4
+    assert max(map(len, rows)) < 30
+
+
 def test_a_run_before_its_first_epochs_end_has_no_curves_yet(going):
     (going / "checkpoint-skip.safetensors").unlink()
     course = course_of(going)

@@ -28,6 +28,20 @@ def listening(sources):
     return sources.listening
 
 
+def test_an_excerpt_is_there_once_it_is_whole(listening, tmp_path, monkeypatch):
+    """Two visitors may ask for the same one at once."""
+    write = soundfile.write
+
+    def look(file, *given, **more):
+        write(file, *given, **more)
+        assert not [own for own in (tmp_path / "played").glob("*.wav") if len(own.stem) == 32]
+
+    sound = listening.sound(listening.row(LOW[0]))
+    monkeypatch.setattr("soundfile.write", look)
+    made = write_excerpt(sound, tmp_path / "played", seconds=1, sample_rate=RATE)
+    assert list((tmp_path / "played").iterdir()) == [made]
+
+
 def test_tracks_are_the_rows_of_the_index(listening):
     assert listening.tracks() == sorted(f"{n} {k}.wav" for n in ("low", "middle", "high") for k in (0, 1))  # fmt: skip  # noqa: E501
 

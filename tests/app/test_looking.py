@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from imprint.app import see_tab
 from imprint.app.fooling import answers_on, change_picture, check_pair, fool
 from imprint.app.looking import (
     answer_of,
@@ -21,6 +22,7 @@ from imprint.data import normalise
 from imprint.early_exit import EarlyExit, Exit
 from imprint.early_exit.heads import Head
 from imprint.errors import DamagedFileError, InvalidValueError
+from imprint.training import Trained
 
 
 @pytest.fixture
@@ -183,3 +185,16 @@ def test_neighbours_outside_of_the_named_folders_are_counted_and_not_shown(
     found = neighbours_of(sources, trained, image)
     assert found.shown == []
     assert found.hidden == 12
+
+
+def test_a_network_of_sound_is_told_once_and_before_an_image_is_asked_for(
+    sources, trained, monkeypatch
+):
+    heard = Trained(trained.model, None, trained.normalisation, (2, 64, 32), trained.class_names)
+    monkeypatch.setattr(sources.networks, "network", lambda _run: heard)
+    for subject in (None, 0):
+        with pytest.raises(InvalidValueError, match="expected one that takes images"):
+            see_tab._answer(sources, "first", subject, None)
+    assert see_tab._covered(sources, "first", 0) == ""
+    assert see_tab._near(sources, "first", 0) == ""
+    assert see_tab._maps(sources, "first", 0, None) == ""

@@ -105,6 +105,11 @@ def test_only_runs_that_were_named_may_run_their_own_code(shelf):
     assert not own.may_run(shelf / "runs" / "第三")
 
 
+def test_a_file_is_no_folder_of_runs(shelf):
+    with pytest.raises(InvalidValueError, match=r"runs: expected a folder, got .*secret\.wav"):
+        NamedFolders(shelf / "secret.wav")
+
+
 @pytest.mark.parametrize("option", ["data", "trusted"])
 def test_a_named_folder_must_be_there(shelf, option):
     with pytest.raises(MissingFileError, match="expected a folder"):

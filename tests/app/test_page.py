@@ -189,6 +189,48 @@ def test_fool_shows_the_attack_and_two_networks(visit):
     assert own.wrong == []
 
 
+def test_an_epsilon_that_is_deleted_to_type_another_is_told_in_words(visit):
+    own = visit("Fool")
+    page = own.page
+    choose(page, "Network to fool", "first")
+    choose(page, "Network beside it", "second")
+    page.get_by_role("button", name="Take this test image").click()
+    said(page, "no pixel changed by more than 0.100")
+    page.get_by_label(re.compile("number input for Epsilon")).fill("")
+    page.get_by_role("alert").filter(has_text="epsilon: expected 0 … 0.3, got none").wait_for()
+    assert own.wrong == []
+
+
+def test_a_picture_is_shown_whatever_it_is_called(visit, tmp_path):
+    own = visit("See")
+    page = own.page
+    choose(page, "Network", "first")
+    said(page, "Drop an image")
+    Image.new("L", (28, 28), 255).save(tmp_path / "docs.png")
+    drop(page, tmp_path / "docs.png")
+    page.locator("img[src*='docs.png']").first.wait_for()
+    said(page, "Your image")
+    assert own.wrong == []
+
+
+def test_train_goes_on_beside_a_damaged_run(visit, server):
+    own = visit()
+    page = own.page
+    said(page, "Done after 2 epochs")
+    folder = shutil.copytree(server.runs / "first", server.runs / "damaged")
+    try:
+        write_json(folder / "result.json", {"skip": "none"})
+        page.wait_for_timeout(2500)
+        choose(page, "Training run", "damaged")
+        page.get_by_role("alert").filter(has_text="damaged: expected a run as").first.wait_for()
+        page.wait_for_timeout(2500)
+        assert page.get_by_test_id("toast-body").count() == 0
+        choose(page, "Training run", "first")
+        said(page, "Done after 2 epochs")
+    finally:
+        shutil.rmtree(folder)
+
+
 def test_listen_finds_similar_tracks_and_learns_from_likes(visit):
     own = visit("Listen")
     page = own.page
@@ -208,6 +250,21 @@ def test_listen_finds_similar_tracks_and_learns_from_likes(visit):
     page.get_by_role("button", name="Like 2", exact=True).click()
     said(page, "Recommended: similar to low 0.wav, ")
     assert own.wrong == []
+
+
+def test_the_spread_moves_by_keys_as_well(visit):
+    page = visit("Listen").page
+    choose(page, "Track of the index", "low 0.wav")
+    page.locator(".found").nth(4).wait_for()
+    before = page.locator(".found").all_inner_texts()
+    page.get_by_label(re.compile("range slider for Spread")).focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "(before) => [...document.querySelectorAll('.found')].some("
+        "(own, k) => own.innerText !== before[k])",
+        arg=before,
+    )
 
 
 def test_listen_takes_a_dropped_sound_and_says_what_is_none(visit, tmp_path):

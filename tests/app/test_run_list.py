@@ -1,5 +1,6 @@
 """Which runs there are, and which of them are going on."""
 
+import os
 import shutil
 
 import pytest
@@ -41,6 +42,27 @@ def test_what_cannot_be_read_or_leads_out_is_left_out(runs):
     (runs.runs / "out").symlink_to(runs.runs.parent)
     (runs.runs / "a file").write_text("")
     assert {own.name for own in list_runs(runs)} == {"first", "second", "explored"}
+
+
+def test_a_run_with_damaged_weights_is_listed_for_its_curves(runs):
+    weights = runs.runs / "first" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    assert {own.name for own in list_runs(runs, "train")} == {"first", "second"}
+
+
+def test_a_name_that_is_no_text_is_left_out_as_no_page_can_show_it(runs):
+    folder = os.path.join(os.fsencode(runs.runs), b"caf\xe9")  # noqa: PTH118
+    os.mkdir(folder)  # noqa: PTH102
+    shutil.copy(runs.runs / "first" / "config.json", folder + b"/config.json")
+    assert {own.name for own in list_runs(runs, "train")} == {"first", "second"}
+
+
+def test_a_folder_that_cannot_be_listed_has_no_runs(runs, monkeypatch):
+    def fail(_path):
+        raise FileNotFoundError
+
+    monkeypatch.setattr("pathlib.Path.iterdir", fail)
+    assert list_runs(runs) == []
 
 
 def test_a_run_of_the_users_own_code_is_listed_as_such(runs):

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 import urllib.parse
@@ -130,6 +131,28 @@ def test_gradio_itself_would_not_take_it_either(server, place):
     assert "outside.txt" not in json.loads(done.stdout.splitlines()[-1])
 
 
+def test_no_two_steps_of_the_page_run_networks_at_once(place):
+    """What watches the layers of one visitor's image would see another's pass through."""
+    program = (
+        "from pathlib import Path; import json, sys, tempfile\n"
+        "from imprint.app.extra import gradio\n"
+        "cache = Path(tempfile.mkdtemp()); gradio(cache)\n"
+        "from imprint.app.named_folders import NamedFolders\n"
+        "from imprint.app.page import build_page\n"
+        "from imprint.app.sources import sources_of\n"
+        "page = build_page(sources_of(NamedFolders(Path(sys.argv[1])), None, cache))\n"
+        "steps = [(step.fn.__module__, step.concurrency_id) for step in page.fns.values()]\n"
+        "print(json.dumps([how for tab, how in steps if tab.endswith(('see_tab', 'fool_tab'))]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, place / "runs"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    groups = json.loads(done.stdout.splitlines()[-1])
+    assert len(groups) > 20
+    assert set(groups) == {"networks"}
+
+
 def test_nothing_is_named_for_programs(server):
     config = json.loads(ask(server, "/config")[2])
     told = json.loads(ask(server, "/gradio_api/info")[2])
@@ -141,6 +164,29 @@ def test_nothing_is_named_for_programs(server):
 def test_a_page_elsewhere_cannot_speak_through_a_name_of_its_own(server):
     assert ask(server, "/", headers={"Host": "evil.invalid"})[0] == 403
     assert ask(server, "/", headers={"Host": f"localhost:{server.port}"})[0] == 200
+
+
+def test_a_page_of_another_port_neither_reads_nor_posts(server):
+    """A browser says where a request comes from; Gradio would answer pages of all ports alike."""
+    foreign = {"Origin": "http://127.0.0.1:1", "Sec-Fetch-Site": "same-site"}
+    assert ask(server, "/config", headers=foreign)[0] == 403
+    kind = {"Content-Type": "multipart/form-data; boundary=a"}
+    posted = ask(server, "/gradio_api/upload", method="POST", body="", headers=foreign | kind)
+    assert posted[0] == 403
+
+
+def test_nothing_stays_where_the_process_is_told_to_end(place, tmp_path):
+    pytest.importorskip("gradio")
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    log = place / "ended.log"
+    server = started("--runs", place / "runs", environment=environment, log=log)
+    upload(server, "a.txt", b"dropped")
+    assert list(tmp_path.glob("imprint-app-*/*/a.txt"))
+    server.process.terminate()
+    server.process.communicate(timeout=30)
+    assert server.process.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.glob("imprint-app-*")) == []
+    assert "Traceback" not in log.read_text()
 
 
 def test_each_answer_tells_the_browser_to_stay_at_home(server):

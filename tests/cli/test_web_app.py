@@ -52,6 +52,7 @@ def test_a_port_that_is_taken_is_told(failed):
     [
         (("--data", "nothing"), "data: expected a folder nothing, found none"),
         (("--model", "nothing"), "model: expected a folder nothing, found none"),
+        (("--runs", __file__), "runs: expected a folder, got"),
         (("--largest-upload", 0), "largest_upload: expected 1 … 10,000, got 0"),
         (("--port", 70_000), "port: expected 0 … 65535, got 70000"),
         (("--host", "no.such.host.invalid"), "host: expected"),

@@ -7,6 +7,7 @@ from typing import Any
 from imprint.app.course import Course
 from imprint.report.axes import named_axes
 from imprint.report.charts import COLOURS, accuracy_by_epoch, accuracy_by_seconds
+from imprint.report.data_charts import short_names
 
 __all__ = ["class_counts", "course_table", "courses"]
 
@@ -61,7 +62,7 @@ def class_counts(run: Run, key: str, unit: str) -> Figure:
         >>> class_counts(run, "hits_per_class", "hits")["data"][0]["z"]
         [[1], [0]]
     """
-    rows, names = run["epochs"], [escape(str(name))[:24] for name in run["class_names"]]
+    rows, names = run["epochs"], short_names(run["class_names"])
     bar = {"title": {"text": f"{unit} (images)", "side": "right"}, "thickness": 12}
     trace = {
         "type": "heatmap",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from imprint.app.damage import told_as_damaged
 from imprint.app.explored import (
     Explored,
     Sample,
@@ -12,7 +13,7 @@ from imprint.app.explored import (
     suspects_of,
 )
 from imprint.app.extra import gradio
-from imprint.app.fields import chart, plotted, run_field, shortened, telling
+from imprint.app.fields import AS_IT_IS, chart, plotted, run_field, shortened, telling
 from imprint.app.pictures import gallery, notice
 from imprint.app.sources import Sources
 from imprint.errors import ImprintError
@@ -53,11 +54,10 @@ def explore_tab(sources: Sources) -> Any:
         def narrow(chosen: str | None, own: str | None) -> list[str]:
             return _galleries(sources, chosen, own or ALL)
 
-        private = {"api_visibility": "private"}
         outputs = [label, said, points, outliers, suspects]
-        run.change(look, [run], outputs, **private)
-        label.input(narrow, [run, label], [outliers, suspects], **private)
-        tab.select(look, [run], outputs, **private)
+        run.change(look, [run], outputs, **AS_IT_IS)
+        label.input(narrow, [run, label], [outliers, suspects], **AS_IT_IS)
+        tab.select(look, [run], outputs, **AS_IT_IS)
     return run
 
 
@@ -67,12 +67,13 @@ def _look(sources: Sources, chosen: str | None) -> list[Any]:
     if not chosen:
         return [gr.skip(), notice(NO_RUN), plotted("", None), "", ""]
     try:
-        explored = read_explored(sources.folders.run(chosen))
+        with told_as_damaged(chosen):
+            explored = read_explored(sources.folders.run(chosen))
+            points = map_of(explored)
+            said = notice(_counts(explored)) + ("" if points else notice(NO_MAP))
     except ImprintError as error:
         return [gr.skip(), notice(shortened(str(error)), wrong=True), plotted("", None), "", ""]
     field = gr.Dropdown(choices=[ALL, *explored.class_names], value=ALL)
-    points = map_of(explored)
-    said = notice(_counts(explored)) + ("" if points else notice(NO_MAP))
     return [field, said, plotted("Map", points), *_galleries(sources, chosen, ALL)]
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from imprint.errors import DamagedFileError, MissingFileError
 from imprint.report import Shown, picture
 from imprint.report.axes import named_axes
+from imprint.report.data_charts import short_names
 from imprint.report.palette import class_colours
 from imprint.runs import read_json
 from imprint.types import DataPart
@@ -102,7 +103,7 @@ def read_explored(folder: Path) -> Explored:
             raise ValueError(f"at most {LARGEST:,} bytes")
         lines = csv.DictReader(io.StringIO(table.read_text(encoding="utf-8", errors="replace")))
         samples = [_sample(row) for row in lines if row["is_unreadable"] != "true"]
-    except (ValueError, KeyError, csv.Error) as error:
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise DamagedFileError(f"{table}: expected a table of samples, {error}") from error
     return Explored(config, result, samples)
 
@@ -127,8 +128,8 @@ def map_of(explored: Explored) -> Figure | None:
     names = explored.class_names
     colours = class_colours(len(names))
     traces = [
-        _trace([own for own in points if own.label == name], name, colour)
-        for name, colour in zip(names, colours, strict=True)
+        _trace([own for own in points if own.label == name], short, colour)
+        for name, short, colour in zip(names, short_names(names), colours, strict=True)
     ]
     layout = named_axes("first axis of the map", "second axis of the map", height=560)
     layout["margin"] |= {"t": 60}
@@ -206,7 +207,7 @@ def _trace(points: Sequence[Sample], name: str, colour: str) -> dict[str, Any]:
     return {
         "type": "scattergl",
         "mode": "markers",
-        "name": escape(name)[:24],
+        "name": name,
         "x": [own.at[0] for own in points if own.at],
         "y": [own.at[1] for own in points if own.at],
         "text": [escape(f"{own.label}, {own.place}") for own in points],

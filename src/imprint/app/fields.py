@@ -1,8 +1,8 @@
 """Fields that several tabs share: each has a label, and says what to do where it is empty."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from imprint.app.extra import gradio
@@ -11,9 +11,28 @@ from imprint.app.run_list import ListedRun, list_runs
 from imprint.app.sources import Sources
 from imprint.errors import ImprintError
 
-__all__ = ["chart", "choices_of", "file_field", "picture_field", "plotted", "run_field", "telling"]
+__all__ = [
+    "AS_IT_IS",
+    "UPLOAD",
+    "chart",
+    "choices_of",
+    "file_field",
+    "picture_field",
+    "plotted",
+    "run_field",
+    "shortened",
+    "telling",
+]
 
 Figure = dict[str, Any]
+
+AS_IT_IS = {"api_visibility": "private", "preprocess": False}
+"""Of a step that takes what lists and numbers hold as it is: Gradio's own check of a list that was
+brought up to date just now, or of a number that is being typed, fails with no word of ours. What
+uses it says what is wrong with it."""
+
+UPLOAD = {"preprocess": True}
+"""What is other for a step that takes a file that was dropped."""
 
 INK, LINES = "#7b8494", "rgba(128, 136, 148, 0.25)"
 """Colours of text and lines of charts, which can be read on light pages and dark."""
@@ -176,7 +195,7 @@ def telling(look: Callable[..., str], *given: Any) -> str:
     """
     try:
         return look(*given)
-    except ImprintError as error:
+    except (ImprintError, OSError) as error:  # such as a run that is gone just now
         return notice(shortened(str(error)), wrong=True)
 
 
@@ -196,6 +215,5 @@ def shortened(text: str, most: int = 400) -> str:
     """
     own = os.environ.get("GRADIO_TEMP_DIR")
     if own:
-        words = text.split(" ")
-        text = " ".join(Path(word).name if word.startswith(own) else word for word in words)
+        text = re.sub(rf"{re.escape(own)}/(?:[^/\s]+/)*", "", text)
     return text if len(text) <= most else f"{text[:most]}…"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from imprint.app.extra import gradio
-from imprint.app.fields import picture_field, run_field, telling
+from imprint.app.fields import AS_IT_IS, UPLOAD, picture_field, run_field, telling
 from imprint.app.fooling import (
     ATTACKS,
     Fooled,
@@ -16,14 +16,18 @@ from imprint.app.fooling import (
     check_pair,
     fool,
 )
+from imprint.app.networks import ONE_AT_A_TIME
 from imprint.app.pictures import answer_bars, large_picture, notice
 from imprint.app.sources import Sources
-from imprint.app.subject import Subject, SubjectImage, image_of, numbered
+from imprint.app.subject import Subject, SubjectImage, check_images, image_of, numbered
+from imprint.errors import InvalidValueError
 
 __all__ = ["fool_tab"]
 
 MOST, STEP, USUAL = 0.3, 0.005, 0.1
 """Of the slider, in pixel units."""
+
+EPSILON = "Epsilon, the largest change of a pixel (0 … 1)"
 
 NO_RUN = "There is no trained network here yet. Train two: imprint train mnist, with --seed 0 and 1"
 
@@ -37,7 +41,7 @@ class _Asked(NamedTuple):
     other: str | None
     subject: Subject
     attack: str
-    epsilon: float
+    epsilon: float | None
 
 
 def fool_tab(sources: Sources) -> Any:
@@ -65,21 +69,15 @@ def fool_tab(sources: Sources) -> Any:
                 show = gr.Button("Take this test image")
         with gr.Row():
             attack = gr.Radio(list(ATTACKS), value=ATTACKS[0], label="Attack")
-            epsilon = gr.Slider(
-                0,
-                MOST,
-                value=USUAL,
-                step=STEP,
-                label="Epsilon, the largest change of a pixel (0 … 1)",
-            )
+            epsilon = gr.Slider(0, MOST, value=USUAL, step=STEP, label=EPSILON)
         subject, seen = gr.State(None), gr.HTML()
 
         def look(*given: Any) -> str:
             return telling(_fooled, sources, _Asked(*given))
 
         inputs = [run, other, subject, attack, epsilon]
-        private = {"api_visibility": "private"}
-        taken = dropped.upload(lambda path: path, dropped, subject, **private)
+        private = {**AS_IT_IS, "concurrency_id": ONE_AT_A_TIME}
+        taken = dropped.upload(lambda path: path, dropped, subject, **private | UPLOAD)
         taken.then(look, inputs, seen, **private)
         shown = show.click(numbered, number, subject, **private)
         shown.then(look, inputs, seen, **private)
@@ -98,6 +96,9 @@ def _fooled(sources: Sources, asked: _Asked) -> str:
     runs = (asked.run, asked.other)
     one, two = (sources.networks.network(run) for run in runs)
     check_pair(one, two)
+    check_images(one)
+    if asked.epsilon is None:
+        raise InvalidValueError(f"epsilon: expected 0 … {MOST}, got none")
     if asked.subject is None:
         return notice(NO_IMAGE)
     own = image_of(sources, asked.run, asked.subject)

@@ -15,8 +15,15 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-CLOSED = ("proxy=", "/gradio_api/runs", "/gradio_api/mcp", "/monitoring", "/docs", "/openapi.json")
-"""Parts of paths that Gradio or FastAPI would answer, and that the app has no use for."""
+API = "/gradio_api/"
+
+CLOSED = (
+    *("/docs", "/redoc", "/openapi.json", "/monitoring", "/proxy=", f"{API}proxy=", f"{API}mcp"),
+    *(f"{API}runs", f"{API}run-history", f"{API}openapi.json", f"{API}profiling", f"{API}dev/"),
+    *(f"{API}vibe-", f"{API}undo-vibe-", f"{API}deep_link", f"{API}component_server"),
+    *(f"{API}custom_component", f"{API}process_recording", f"{API}stream/", f"{API}call/"),
+)
+"""How paths begin that Gradio or FastAPI would answer, and that the app has no use for."""
 
 FORMS = ("/login", "/login/", "/logout")
 """Where a body is no JSON."""
@@ -60,7 +67,7 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif not self._is_open(scope):
-            await _refuse(send)
+            await _refuse(scope, send)
         elif _is_upload(scope) or scope["method"] in {"GET", "HEAD"}:
             await self._app(scope, receive, _with_headers(send))
         else:
@@ -71,7 +78,7 @@ class Guard:
         body = await _whole(receive)
         form = scope["path"] in FORMS
         if body is None or not (form or may_name(body, self._cache)):
-            await _refuse(send)
+            await _refuse(scope, send)
             return
         told = iter([{"type": "http.request", "body": body, "more_body": False}])
 
@@ -82,10 +89,12 @@ class Guard:
 
     def _is_open(self, scope: Scope) -> bool:
         path = scope["path"]
-        if scope["type"] != "http" or any(part in path for part in CLOSED):
+        if scope["type"] != "http" or f"/{path.lstrip('/')}".startswith(CLOSED):
             return False
         if self._hosts and _host_of(scope) not in self._hosts:
             return False  # a page elsewhere that has its own name lead here
+        if _is_of_another_page(scope):
+            return False
         if "file=" not in path:
             return True
         _, _, file = path.partition(FILE)
@@ -95,9 +104,28 @@ class Guard:
 
 
 def _host_of(scope: Scope) -> str:
-    named: str = next((value.decode("latin-1") for key, value in scope["headers"]
-                       if key == b"host"), "")  # fmt: skip
+    named = _header(scope, b"host")
     return named.rpartition(":")[0] if not named.endswith("]") and ":" in named else named
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    found = (value.decode("latin-1") for key, value in scope["headers"] if key == name)
+    return str(next(found, ""))
+
+
+def _is_of_another_page(scope: Scope) -> bool:
+    """Whether a page of another origin asks, otherwise than by a link that leads here.
+
+    Gradio would do what such a page posts, and hand its answers out to pages of other ports of this
+    machine, and of any host once a server stands before the app. A browser says where a request
+    comes from; by plain HTTP from another machine, it says its origin alone.
+    """
+    site = _header(scope, b"sec-fetch-site")
+    if site:
+        led = scope["method"] == "GET" and _header(scope, b"sec-fetch-mode") == "navigate"
+        return site not in {"same-origin", "none"} and not led
+    origin = _header(scope, b"origin")
+    return bool(origin) and origin.partition("://")[2] != _header(scope, b"host")
 
 
 def _is_upload(scope: Scope) -> bool:
@@ -119,7 +147,10 @@ async def _whole(receive: Receive) -> bytes | None:
             return body
 
 
-async def _refuse(send: Send) -> None:
+async def _refuse(scope: Scope, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+        return
     head = [(b"content-type", b"text/plain"), *HEADERS]
     await send({"type": "http.response.start", "status": 403, "headers": head})
     await send({"type": "http.response.body", "body": b"not served"})

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from imprint.app.extra import gradio
-from imprint.app.fields import chart, file_field, plotted, shortened, telling
+from imprint.app.fields import AS_IT_IS, chart, file_field, plotted, shortened, telling
 from imprint.app.listening import (
     Listening,
     Sound,
@@ -25,6 +25,8 @@ __all__ = ["listen_tab"]
 
 RESULTS = 6
 """Tracks that are recommended."""
+
+SPREAD = "Spread: 0 the most similar, 1 unlike one another"
 
 NO_INDEX = "There is no index of sound. Make one and name it: imprint index music --out songs.index, then imprint app --index songs.index --data music"  # noqa: E501
 
@@ -57,9 +59,7 @@ def listen_tab(sources: Sources) -> Any:
                 listening.tracks(), value=None, label="Track of the index", interactive=True
             )
             dropped = file_field("Your own sound", AUDIO_SUFFIXES)
-        spread = gr.Slider(
-            0, 1, value=0, step=0.1, label="Spread: 0 the most similar, 1 unlike one another"
-        )
+        spread = gr.Slider(0, 1, value=0, step=0.1, label=SPREAD)
         player, spectrogram = gr.HTML(notice(NO_TRACK)), chart("Spectrogram", visible=False)
         wishes, told = gr.State(Wishes()), gr.HTML()
         rows = [_row(gr, rank) for rank in range(1, RESULTS + 1)]
@@ -73,18 +73,18 @@ def listen_tab(sources: Sources) -> Any:
         def take(path: str | None) -> list[Any]:
             return _heard(sources, listening, None if path is None else Path(path))
 
-        def recommend(own: Wishes, apart: float) -> list[Any]:
-            return _recommended(sources, listening, own, apart)
+        def recommend(own: Wishes, apart: float | None) -> list[Any]:
+            return _recommended(sources, listening, own, apart or 0.0)
 
         private = {"api_visibility": "private"}
         asked = [wishes, spread]
-        track.input(choose, track, heard, **private).then(recommend, asked, found, **private)
-        dropped.upload(take, dropped, heard, **private).then(recommend, asked, found, **private)
-        spread.release(recommend, asked, found, **private)
+        track.input(choose, track, heard, **private).then(recommend, asked, found, **AS_IT_IS)
+        dropped.upload(take, dropped, heard, **private).then(recommend, asked, found, **AS_IT_IS)
+        spread.change(recommend, asked, found, trigger_mode="always_last", **AS_IT_IS)
         for place, (_, like, unlike) in enumerate(rows):
             for button, wish in ((like, Wishes.liking), (unlike, Wishes.disliking)):
                 step = button.click(_wished(place, wish), [wishes, ids], wishes, **private)
-                step.then(recommend, asked, found, **private)
+                step.then(recommend, asked, found, **AS_IT_IS)
     return track
 
 

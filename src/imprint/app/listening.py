@@ -1,6 +1,7 @@
 """Tracks of an index: heard, seen as a spectrogram, and what is similar to them."""
 
 import hashlib
+import tempfile
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -231,5 +232,7 @@ def write_excerpt(sound: Sound, folder: Path, *, seconds: float, sample_rate: in
         start = excerpt_starts(length, seconds, 1)[0] if sound.start is None else sound.start
         wave = read_excerpts(sound.path, [start], seconds=seconds, sample_rate=sample_rate)
         folder.mkdir(parents=True, exist_ok=True)
-        soundfile.write(made, wave[0], sample_rate)
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".wav", delete=False) as whole:
+            soundfile.write(whole, wave[0], sample_rate, format="WAV")
+        Path(whole.name).replace(made)  # another visitor may hear it just now
     return made

@@ -38,7 +38,7 @@ def may_serve(path: str, cache: Path) -> bool:
         return False
     try:
         return own.resolve().is_relative_to(cache.resolve())
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):  # one that no file can have
         return False
 
 
@@ -60,9 +60,9 @@ def may_name(body: bytes, cache: Path) -> bool:
     """
     try:
         named = list(_named(json.loads(body or b"null"), DEEPEST))
+        return all(_fits(key, value, cache) for key, value in named)
     except (ValueError, RecursionError):
         return False
-    return all(_fits(key, value, cache) for key, value in named)
 
 
 def _named(value: Any, depth: int) -> Iterator[tuple[str, Any]]:

@@ -20,6 +20,7 @@ class NamedFolders:
 
     Raises:
         MissingFileError: where a folder of data, or of a trusted run, is not there.
+        InvalidValueError: where the folder of runs is a file.
 
     Examples:
         >>> NamedFolders(Path("nowhere")).run("../etc")
@@ -34,6 +35,8 @@ class NamedFolders:
             for folder in folders:
                 if not folder.is_dir():
                     raise MissingFileError(f"{option}: expected a folder {folder}, found none")
+        if runs.exists() and not runs.is_dir():
+            raise InvalidValueError(f"runs: expected a folder, got {runs}, which is none")
         self.runs = runs
         self._trusted = {folder.resolve() for folder in trusted}
         named = data_folder()
@@ -55,9 +58,10 @@ class NamedFolders:
         """
         if not name or Path(name).name != name or name == ".." or "\0" in name:
             raise InvalidValueError(f"run: expected a folder in {self.runs}, got {name!r}")
-        folder = self.runs / name
-        for path in (folder, *(folder.iterdir() if folder.is_dir() else ())):
-            if not path.resolve().is_relative_to(self.runs.resolve()):
+        folder, root = self.runs / name, self.runs.resolve()
+        inner = folder.iterdir() if folder.is_dir() else ()
+        for path in (folder, *(path for path in inner if path.is_symlink())):
+            if not path.resolve().is_relative_to(root):
                 got = f"{path}, which leads out of it"
                 raise InvalidValueError(f"run: expected a run within {self.runs}, got {got}")
         if not (folder / "config.json").is_file():

@@ -13,7 +13,11 @@ from imprint.hashes import hash_tensors
 from imprint.runs import read_json
 from imprint.training import Trained, load_trained, runs_foreign_code
 
-__all__ = ["Networks"]
+__all__ = ["ONE_AT_A_TIME", "Networks"]
+
+ONE_AT_A_TIME = "networks"
+"""Group of the page's steps that run networks: one step at a time, as all visitors share each
+network, and what watches its layers, or lets rows leave early, would meet another's images."""
 
 KEPT = 4
 """Networks that are kept in memory."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from imprint.app.explore_tab import explore_tab
 from imprint.app.extra import gradio
-from imprint.app.fields import choices_of
+from imprint.app.fields import AS_IT_IS, choices_of
 from imprint.app.fool_tab import fool_tab
 from imprint.app.listen_tab import listen_tab
 from imprint.app.run_list import list_runs
@@ -46,7 +46,7 @@ def build_page(sources: Sources) -> Any:
             seen = see_tab(sources)
             fooled = fool_tab(sources)
             listen_tab(sources)
-        page.load(look, inputs, outputs, show_progress="hidden", api_visibility="private")
+        page.load(look, inputs, outputs, show_progress="hidden", **AS_IT_IS)
         page.load(
             lambda: _listed(sources),
             None,

@@ -1,9 +1,9 @@
 """The password of the app: from a file or the environment, never from the command line."""
 
+import asyncio
 import hmac
 import os
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from imprint.errors import InvalidValueError, MissingFileError
@@ -43,31 +43,33 @@ def read_password(file: Path | None) -> str | None:
     if not file.is_file():
         raise MissingFileError(f"password_file: expected a file {file}, found none")
     try:
-        return _checked(file.read_text(encoding="utf-8").partition("\n")[0], str(file))
+        return _checked(file.read_text(encoding="utf-8-sig").partition("\n")[0], str(file))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidValueError(f"{file}: expected text with a password, {error}") from error
 
 
-def matches(password: str) -> Callable[[str, str], bool]:
+def matches(password: str) -> Callable[[str, str], Awaitable[bool]]:
     """Give what a login is checked with.
 
     Args:
         password: the right one.
 
     Returns:
-        A function of name and password; any name will do.
+        A coroutine function of name and password; any name will do. It takes one guess at a time,
+        however many there are, and whoever is in already does not wait for them.
 
     Examples:
-        >>> matches("open sesame")("me", "open sesame")
+        >>> asyncio.run(matches("open sesame")("me", "open sesame"))
         True
     """
-    right = password.encode()
+    right, turn = password.encode(), asyncio.Lock()
 
-    def check(_name: str, given: str) -> bool:
-        same = hmac.compare_digest(given.encode(errors="replace"), right)
-        if not same:
-            time.sleep(PAUSE)
-        return same
+    async def check(_name: str, given: str) -> bool:
+        async with turn:
+            same = hmac.compare_digest(given.encode(errors="replace"), right)
+            if not same:
+                await asyncio.sleep(PAUSE)
+            return same
 
     return check
 

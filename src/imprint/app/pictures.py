@@ -106,7 +106,7 @@ def answer_bars(title: str, answers: Sequence[tuple[str, float]], *, note: str =
         True
     """
     rows = "".join(
-        f'<li><span class="name">{escape(name)}</span>'
+        f'<li><span class="name" title="{escape(name)}">{escape(name)}</span>'
         f'<span class="bar" aria-hidden="true"><i style="width:{100 * share:.1f}%"></i></span>'
         f'<span class="share">{100 * share:.1f} %</span></li>'
         for name, share in answers

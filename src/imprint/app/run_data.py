@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from imprint.app.damage import told_as_damaged
 from imprint.app.named_folders import NamedFolders
 from imprint.data import KNOWN, is_audio, load, survey
 from imprint.errors import InvalidValueError
@@ -51,8 +52,9 @@ class RunData:
         source = self._source(config)
         if source in KNOWN:
             return self._load(source, image_size=config.get("image_size"))
-        seed = int(config.get("split_seed", config.get("seed", 0)))
-        share = float(config.get("test_share", TEST_SHARE))
+        with told_as_damaged("config.json"):
+            seed = int(config.get("split_seed", config.get("seed", 0)))
+            share = float(config.get("test_share", TEST_SHARE))
         size = config.get("image_size")
         return self._load(source, test_share=share, seed=seed, image_size=size)
 

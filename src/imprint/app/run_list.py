@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from imprint.app.named_folders import NamedFolders
-from imprint.errors import ImprintError
+from imprint.errors import DamagedFileError, ImprintError
 from imprint.runs import read_json
 from imprint.training import runs_foreign_code
 from imprint.training.sign_of_life import PROGRESS
@@ -67,11 +67,25 @@ def list_runs(folders: NamedFolders, *commands: str) -> list[ListedRun]:
         >>> list_runs(NamedFolders(Path("nowhere")), "train")
         []
     """
-    root = folders.runs
-    names = [path.name for path in root.iterdir()] if root.is_dir() else []
-    found = [run for name in names if (run := _listed(folders, name)) is not None]
+    found = [run for name in _names(folders.runs) if (run := _listed(folders, name)) is not None]
     chosen = [run for run in found if not commands or run.command in commands]
     return sorted(chosen, key=lambda run: (-run.changed, run.name))[:MOST]
+
+
+def _names(root: Path) -> list[str]:
+    """What lies in the folder, but for names that are no text, which no page can show."""
+    try:
+        names = [path.name for path in root.iterdir()]
+    except OSError:  # not there yet, or gone just now
+        return []
+    return [name for name in names if _is_text(name)]
+
+
+def _is_text(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _listed(folders: NamedFolders, name: str) -> ListedRun | None:
@@ -111,7 +125,10 @@ def state_of(folder: Path, *, now: float | None = None) -> State:
 def _code(folder: Path) -> str:
     """Whose code its network is, where it has one."""
     has = (folder / "model.safetensors").is_file()
-    return (runs_foreign_code(folder) or "") if has else ""
+    try:
+        return (runs_foreign_code(folder) or "") if has else ""
+    except DamagedFileError:  # its curves can be seen; where its network is wanted, it is told
+        return ""
 
 
 def _about(config: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from imprint.app.extra import gradio
-from imprint.app.fields import picture_field, run_field, telling
+from imprint.app.fields import AS_IT_IS, UPLOAD, picture_field, run_field, shortened, telling
 from imprint.app.looking import (
     answer_of,
     layers_of,
@@ -12,10 +12,12 @@ from imprint.app.looking import (
     where_answered,
 )
 from imprint.app.neighbours import neighbours_of
+from imprint.app.networks import ONE_AT_A_TIME
 from imprint.app.pictures import answer_bars, captioned, gallery, large_picture, notice
 from imprint.app.sources import Sources
-from imprint.app.subject import Subject, image_of, numbered
+from imprint.app.subject import Subject, SubjectImage, check_images, image_of, numbered
 from imprint.errors import ImprintError
+from imprint.training import Trained
 
 __all__ = ["see_tab"]
 
@@ -72,7 +74,7 @@ def see_tab(sources: Sources) -> Any:
         def show_layer(chosen: str | None, own: Subject, title: str | None) -> str:
             return telling(_maps, sources, chosen, own, title)
 
-        private = {"api_visibility": "private"}
+        private = {**AS_IT_IS, "concurrency_id": ONE_AT_A_TIME}
 
         def follow(event: Any) -> None:
             """What comes one after the other once there is an image."""
@@ -80,7 +82,7 @@ def see_tab(sources: Sources) -> Any:
             seen = seen.then(cover, [run, subject], covered, **private)
             seen.then(search, [run, subject], near, **private)
 
-        follow(dropped.upload(lambda path: path, dropped, subject, **private))
+        follow(dropped.upload(lambda path: path, dropped, subject, **private | UPLOAD))
         follow(show.click(numbered, number, subject, **private))
         follow(run.change(choose, run, exits, **private))
         exits.input(look, [run, subject, exits], [answer, layer, maps], **private)
@@ -103,7 +105,7 @@ def _answer(sources: Sources, run: str | None, subject: Subject, through: str | 
     if not run:
         return notice(NO_RUN)
     if subject is None:
-        sources.networks.network(run)  # says at once where that cannot be
+        check_images(sources.networks.network(run))  # says at once where that cannot be
         return notice(NO_IMAGE)
     trained, own = sources.networks.network(run), image_of(sources, run, subject)
     said = ""
@@ -115,34 +117,48 @@ def _answer(sources: Sources, run: str | None, subject: Subject, through: str | 
     return f'<div class="side">{large_picture(own.image, own.title)}{bars}</div>'
 
 
+def _seen(
+    sources: Sources, run: str | None, subject: Subject
+) -> tuple[Trained, SubjectImage] | None:
+    """Network and image; None where there is none, or the answer's place says what is wrong."""
+    if not run or subject is None:
+        return None
+    try:
+        return sources.networks.network(run), image_of(sources, run, subject)
+    except (ImprintError, OSError):
+        return None
+
+
 def _layers(sources: Sources, run: str | None, subject: Subject) -> list[Any]:
     """The list of layers, and the first one's maps."""
     gr = gradio()
-    if not run or subject is None:
+    seen = _seen(sources, run, subject)
+    if seen is None:
         return [gr.update(visible=False), ""]
     try:
-        trained = sources.networks.network(run)
-        found = layers_of(trained, image_of(sources, run, subject).image)
-    except ImprintError:  # the answer's place says what is wrong
-        return [gr.update(visible=False), ""]
+        found = layers_of(seen[0], seen[1].image)
+    except ImprintError as error:
+        return [gr.update(visible=False), notice(shortened(str(error)), wrong=True)]
     first = next(iter(found))
     field = gr.Dropdown(choices=list(found), value=first, visible=True)
     return [field, _maps(sources, run, subject, first)]
 
 
 def _maps(sources: Sources, run: str | None, subject: Subject, title: str | None) -> str:
-    if not run or subject is None:
+    seen = _seen(sources, run, subject)
+    if seen is None:
         return ""
-    found = layers_of(sources.networks.network(run), image_of(sources, run, subject).image)
+    found = layers_of(seen[0], seen[1].image)
     row = found.get(title or "", next(iter(found.values())))
     grid = maps_picture(row)
     return captioned(grid.source, grid.note, width=MAPS_WIDTH)
 
 
 def _covered(sources: Sources, run: str | None, subject: Subject) -> str:
-    if not run or subject is None:
+    seen = _seen(sources, run, subject)
+    if seen is None:
         return ""
-    trained, own = sources.networks.network(run), image_of(sources, run, subject)
+    trained, own = seen
     label = answer_of(trained, own.image).label
     grid, note = occlusion_picture(trained, own.image, label)
     head = "<h3>What it looks at</h3>"
@@ -151,10 +167,10 @@ def _covered(sources: Sources, run: str | None, subject: Subject) -> str:
 
 def _near(sources: Sources, run: str | None, subject: Subject) -> str:
     """The nearest neighbours in the index, where one of images was named."""
-    if not run or subject is None or sources.index is None or sources.index.is_sound:
+    seen = _seen(sources, run, subject)
+    if seen is None or sources.index is None or sources.index.is_sound:
         return ""
-    trained, own = sources.networks.network(run), image_of(sources, run, subject)
-    found = neighbours_of(sources, trained, own.image)
+    found = neighbours_of(sources, seen[0], seen[1].image)
     return "<h3>Nearest in the index</h3>" + gallery(found.shown) + _unshown(found.hidden)
 
 

@@ -1,9 +1,11 @@
 """From named folders to a page that can be opened."""
 
+import signal
 import socket
 import tempfile
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +55,7 @@ def serve(
         >>> serve.__name__
         'serve'
     """
-    with tempfile.TemporaryDirectory(prefix="imprint-app-") as own, bound:
+    with ended_by_signals(), tempfile.TemporaryDirectory(prefix="imprint-app-") as own, bound:
         cache = Path(own).resolve()
         gradio(cache)
         import uvicorn
@@ -70,6 +72,31 @@ def serve(
             guarded, log_level="warning", access_log=False, timeout_graceful_shutdown=1
         )
         uvicorn.Server(config).run(sockets=[bound])
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """End as Ctrl-C does where the process is told to end, or its terminal is closed.
+
+    By default it would be gone at once, and what visitors dropped would stay.
+
+    Examples:
+        >>> with ended_by_signals():
+        ...     pass
+    """
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    asked = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    usual = [number for number in asked if signal.getsignal(number) is signal.SIG_DFL]
+    for number in usual:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in usual:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def build_app(sources: Sources, *, password: str | None, largest: int) -> Any:

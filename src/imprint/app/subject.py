@@ -7,8 +7,9 @@ from torch import Tensor
 from imprint.app.sources import Sources
 from imprint.data import read_picture
 from imprint.errors import InvalidValueError
+from imprint.training import Trained
 
-__all__ = ["Subject", "SubjectImage", "image_of", "numbered", "subject_of"]
+__all__ = ["Subject", "SubjectImage", "check_images", "image_of", "numbered", "subject_of"]
 
 Subject = str | float | None
 """The path of an upload, the number of a test image, or nothing yet."""
@@ -44,7 +45,8 @@ def subject_of(number: Any) -> int:
         >>> subject_of(3.0)
         3
     """
-    if not isinstance(number, int | float) or number < 0 or not float(number).is_integer():
+    whole = isinstance(number, int) or (isinstance(number, float) and number.is_integer())
+    if not whole or number < 0:
         raise InvalidValueError(f"test image: expected a whole number from 0, got {number}")
     return int(number)
 
@@ -56,13 +58,31 @@ def numbered(number: Any) -> Subject:
         number: what a field holds.
 
     Returns:
-        The number as it is, to be checked where data are known; -1 for what is none.
+        The number as it is, to be checked where data are known; None for what is none.
 
     Examples:
-        >>> numbered(3), numbered("/etc/passwd")
-        (3, -1)
+        >>> numbered(3), numbered("/etc/passwd"), numbered(None)
+        (3, None, None)
     """
-    return number if isinstance(number, int | float) else -1
+    return number if isinstance(number, int | float) else None
+
+
+def check_images(trained: Trained) -> None:
+    """Check that a network takes images that can be dropped.
+
+    Args:
+        trained: the network.
+
+    Raises:
+        InvalidValueError: for one that takes sound.
+
+    Examples:
+        >>> check_images.__name__
+        'check_images'
+    """
+    if trained.shape[0] not in {1, 3}:
+        got = f"one of {trained.shape}, such as sound, which imprint see shows"
+        raise InvalidValueError(f"run: expected one that takes images, got {got}")
 
 
 def image_of(sources: Sources, run: str, subject: Subject) -> SubjectImage:
@@ -90,9 +110,7 @@ def image_of(sources: Sources, run: str, subject: Subject) -> SubjectImage:
         imprint.errors.MissingFileError: run: expected one in nowhere/first, found none
     """
     trained = sources.networks.network(run)
-    if trained.shape[0] not in {1, 3}:
-        got = f"one of {trained.shape}, such as sound, which imprint see shows"
-        raise InvalidValueError(f"run: expected one that takes images, got {got}")
+    check_images(trained)
     if isinstance(subject, str):
         picture = read_picture(sources.upload(subject), shape=trained.shape)
         return SubjectImage(picture, None, "Your image")

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 from imprint.app.course import Course, course_of, standing
 from imprint.app.curves import COLUMNS, class_counts, course_table, courses
+from imprint.app.damage import told_as_damaged
 from imprint.app.extra import gradio
-from imprint.app.fields import chart, choices_of, plotted, run_field, shortened
+from imprint.app.fields import AS_IT_IS, chart, choices_of, plotted, run_field, shortened
 from imprint.app.pictures import gallery, notice
 from imprint.app.run_list import list_runs
 from imprint.app.skipped import most_skipped, shown_skips
@@ -69,7 +70,7 @@ def train_tab(sources: Sources) -> Any:
         def look(chosen: str | None, before: _Seen) -> list[Any]:
             return _look(sources, chosen, before)
 
-        silent = {"show_progress": "hidden", "api_visibility": "private"}
+        silent = {"show_progress": "hidden", **AS_IT_IS}
         gr.Timer(PAUSE).tick(look, [run, seen], outputs, **silent)
         run.input(look, [run, seen], outputs, **silent)
     return look, [run, seen], outputs
@@ -80,18 +81,20 @@ def _look(sources: Sources, chosen: str | None, before: _Seen) -> list[Any]:
     gr = gradio()
     listed = tuple(choices_of(list_runs(sources.folders, "train")))
     names = [name for _, name in listed]
-    chosen = chosen if chosen in names else next(iter(names), None)
-    field = gr.skip() if listed == before.listed else gr.Dropdown(choices=listed, value=chosen)
+    gone = {} if chosen in names else {"value": next(iter(names), None)}
+    chosen = gone.get("value", chosen)  # one that is there stays: another may be chosen just now
+    field = gr.skip() if listed == before.listed else gr.Dropdown(choices=listed, **gone)
     nothing = [plotted("", None)] * (len(CHARTS) + len(COUNTS))
     if chosen is None:
         return [field, notice(NO_RUN), *nothing, "", "", _Seen(listed)]
     try:
-        course = course_of(sources.folders.run(chosen))
-        now = _Seen(listed, chosen, _epochs(course))
-        if (now.run, now.epochs) == (before.run, before.epochs):
-            same = [gr.skip()] * (len(nothing) + 2)
-            return [field, notice(standing(course)), *same, now]
-        return [field, notice(standing(course)), *_drawn(sources, chosen, course), now]
+        with told_as_damaged(chosen):
+            course = course_of(sources.folders.run(chosen))
+            now = _Seen(listed, chosen, _epochs(course))
+            if (now.run, now.epochs) == (before.run, before.epochs):
+                same = [gr.skip()] * (len(nothing) + 2)
+                return [field, notice(standing(course)), *same, now]
+            return [field, notice(standing(course)), *_drawn(sources, chosen, course), now]
     except ImprintError as error:
         wrong = notice(shortened(str(error)), wrong=True)
         return [field, wrong, *nothing, "", "", _Seen(listed)]
