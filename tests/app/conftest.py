@@ -116,12 +116,22 @@ class Server(SimpleNamespace):
     """A process that serves the app: its `address`, `port` and `process`."""
 
 
+def _heeds_ctrl_c():
+    """What a shell runs in the background is told to ignore Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def started(*arguments, log, environment=None):
     """Start the app, and wait until it says where it is; what it says on stderr goes to `log`."""
     command = [sys.executable, "-m", "imprint.cli", "app", "--port", "0", *map(str, arguments)]
     with log.open("w") as errors:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+            command,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment,
+            preexec_fn=_heeds_ctrl_c,  # noqa: PLW1509 - one system call, and no lock
         )
     line = process.stdout.readline()
     assert line.startswith("Imprint is at "), line + log.read_text()
