@@ -7,13 +7,11 @@ from contextlib import redirect_stdout
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import torch
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from torch import nn
 
@@ -21,6 +19,7 @@ from imprint.attacking import AttackResult, AttackSettings
 from imprint.attacking import attack as run_attack
 from imprint.cli import options
 from imprint.cli.folders import new_folder
+from imprint.cli.live_bar import LiveBar
 from imprint.cli.networks import exits_of
 from imprint.cli.run_data import audio_as, check_fits, config_of, split_of
 from imprint.data import load
@@ -174,43 +173,20 @@ def _test_part(given: Mapping[str, Any], runs: Mapping[str, Trained]) -> ImageSe
     return part.taken(chosen)
 
 
-class _Display:
-    """A live bar on a terminal, and a line a row everywhere; all of it on stderr."""
+class _Display(LiveBar):
+    """A live bar, and a line a row."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._bar = Progress(
-            TextColumn("attacking"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed:,.0f} of {task.total:,.0f} images"),
-            TimeRemainingColumn(compact=True),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._bar.add_task("attacking", total=1)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
+        super().__init__("attacking", "{task.completed:,.0f} of {task.total:,.0f} images", total=1)
 
     def on_batch(self, done: int, total: int) -> None:
         """Move the bar."""
-        self._bar.update(self._task, completed=done, total=total)
+        self.move(completed=done, total=total)
 
     def on_row(self, row: Mapping[str, Any]) -> None:
         """Print an accuracy."""
         made = f"made on {row['made_on']}, judged on {row['judged_on']}"
-        line = f"epsilon {row['epsilon']:<6g} {made}: {row['accuracy']:.2%}"
-        self._console.print(line, markup=False)
+        self.say(f"epsilon {row['epsilon']:<6g} {made}: {row['accuracy']:.2%}")
 
 
 def _show(found: AttackResult, folder: Path) -> None:

@@ -3,13 +3,12 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from imprint.cli.live_bar import LiveBar
 from imprint.on_maps import Extraction
 from imprint.report import accuracies_on_maps, verdict
 from imprint.training import Progress as Step
@@ -17,7 +16,7 @@ from imprint.training import Progress as Step
 __all__ = ["TrainDisplay", "show_result"]
 
 
-class TrainDisplay:
+class TrainDisplay(LiveBar):
     """A live bar on a terminal, and one line an epoch everywhere; all of it on stderr.
 
     Args:
@@ -26,32 +25,10 @@ class TrainDisplay:
     """
 
     def __init__(self, epochs: int, runs: int) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        super().__init__("starting", "{task.fields[state]}", state="")
         self._epochs, self._runs = epochs, runs
         self._accuracy: dict[str, str] = {}
         self._told: set[str] = set()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[state]}"),
-            TimeRemainingColumn(compact=True),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._bar.add_task("starting", total=None, state="")
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
 
     def on_step(self, step: Step) -> None:
         """Move the bar.
@@ -61,8 +38,7 @@ class TrainDisplay:
         """
         skipped = f" skipped {step.skipped:,}" if step.run == "skip" else ""
         accuracy = self._accuracy.get(step.run, "")
-        self._bar.update(
-            self._task,
+        self.move(
             description=f"{step.run} {step.epoch + 1}/{self._epochs}",
             total=self._epochs * self._runs,
             completed=self._position(step),
@@ -79,9 +55,8 @@ class TrainDisplay:
         if stage.part not in self._told:
             self._told.add(stage.part)
             size = f"{stage.nbytes / 1e6:,.1f} MB"
-            self._console.print(f"maps of the {stage.part} part: {images}, {size}")
-        self._bar.update(
-            self._task,
+            self.console.print(f"maps of the {stage.part} part: {images}, {size}")
+        self.move(
             description=f"maps of {stage.part}",
             total=stage.total,
             completed=stage.done,
@@ -97,7 +72,7 @@ class TrainDisplay:
         """
         self._accuracy[name] = f" acc {row['test_accuracy']:.2%}"
         skipped = f"{row['images_skipped']:>7,} skipped  " if name == "skip" else " " * 17
-        self._console.print(
+        self.console.print(
             f"{name:5} epoch {row['epoch']:>{len(str(self._epochs))}}/{self._epochs}  "
             f"loss {row['train_loss']:.4f}  accuracy {row['test_accuracy']:7.2%}  "
             f"{skipped}{row['train_seconds']:.1f} s"

@@ -7,15 +7,15 @@ import time
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from imprint.cli import audio_options, options
 from imprint.cli.folders import new_folder
+from imprint.cli.live_bar import LiveBar
 from imprint.cli.run_data import audio_as
 from imprint.data import AudioOptions
 from imprint.errors import InvalidValueError, MissingFileError
@@ -88,8 +88,8 @@ def _index(given: dict[str, Any]) -> dict[str, Any]:
             given["data"],
             metadata=described,
             on_total=display.expect,
-            on_added=display.move,
-            on_broken=display.broken,
+            on_added=display.added,
+            on_broken=display.skip,
         )
     if not len(gallery):
         expected = "at least one image that can be read"
@@ -201,44 +201,22 @@ def _show(result: dict[str, Any]) -> None:
     console.print(result["index"], soft_wrap=True, markup=False)
 
 
-class _Display:
-    """A live bar on a terminal, and a line for what cannot be read; all of it on stderr."""
+class _Display(LiveBar):
+    """A live bar, and a line for what cannot be read."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._bar = Progress(
-            TextColumn("indexing"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed:,.0f} of {task.total:,.0f} images"),
-            TimeRemainingColumn(compact=True),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._bar.add_task("indexing", total=0)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        super().__init__("indexing", "{task.completed:,.0f} of {task.total:,.0f} images", total=0)
 
     def expect(self, total: int) -> None:
         """Say how many there will be."""
-        self._bar.update(self._task, total=total)
+        self.move(total=total)
 
-    def move(self, added: Added) -> None:
+    def added(self, added: Added) -> None:
         """Move the bar."""
-        self._bar.update(self._task, completed=added.seen)
-
-    def broken(self, path: str, reason: str) -> None:
-        """Tell of an image that cannot be read."""
-        own = reason if path in reason else f"{path}: {reason}"
-        self._console.print(f"skipped: {own}", markup=False)
+        self.move(completed=added.seen)
 
     def unmatched(self, count: int) -> None:
         """Tell of metadata that no image has."""
         if count:
             rows = "row" if count == 1 else "rows"
-            self._console.print(f"metadata: {count:,} {rows} with an id that no image here has")
+            self.say(f"metadata: {count:,} {rows} with an id that no image here has")

@@ -4,16 +4,16 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from imprint.cli import audio_options
 from imprint.cli.audio_options import audio_note, audio_of
 from imprint.cli.folders import new_folder
+from imprint.cli.live_bar import LiveBar
 from imprint.data import survey
 from imprint.errors import InvalidValueError
 from imprint.models import default_layer
@@ -25,7 +25,7 @@ from imprint.training import (
     held_out_tracks,
     train_same_track,
 )
-from imprint.types import DataPart, ImageSet, Unreadable
+from imprint.types import DataPart, ImageSet
 
 __all__ = ["TAKEN", "learn_tracks", "show_tracks"]
 
@@ -65,7 +65,7 @@ def learn_tracks(given: dict[str, Any], named: set[str]) -> tuple[dict[str, Any]
     note["command_line"] = shlex.join(["imprint", *sys.argv[1:]])
     with _Display() as display:
         for broken in (own for part in parts.values() for own in part.unreadable):
-            display.skip(broken)
+            display.skip(broken.path, broken.reason)
         _, result = train_same_track(
             train,
             test,
@@ -73,7 +73,7 @@ def learn_tracks(given: dict[str, Any], named: set[str]) -> tuple[dict[str, Any]
             names=names,
             out=folder,
             on_stage=display.begin,
-            on_step=display.move,
+            on_step=display.step,
             note=note,
         )
     write_text(folder / "report.html", same_track_report(result, note["command_line"]))
@@ -102,39 +102,20 @@ def _train_and_test(
     return whole.images.taken(~held), whole.images.taken(held), names
 
 
-class _Display:
-    """A line a stage, and a bar while a network learns; on stderr."""
+class _Display(LiveBar):
+    """A line a stage, and a bar while a network learns."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._bar = Progress(
-            TextColumn("learning"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed}/{task.total} steps, loss {task.fields[loss]}"),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._bar.add_task("", total=None, loss="")
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        state = "{task.completed}/{task.total} steps, loss {task.fields[loss]}"
+        super().__init__("learning", state, loss="")
 
     def begin(self, stage: str) -> None:
         """Say which stage begins."""
-        self._console.print(f"{stage} …")
+        self.say(f"{stage} …")
 
-    def skip(self, broken: Unreadable) -> None:
-        """Name a file that cannot be read."""
-        self._console.print(f"skipped: {broken.path}: {broken.reason}", markup=False)
-
-    def move(self, step: int, steps: int, loss: float) -> None:
+    def step(self, step: int, steps: int, loss: float) -> None:
         """Move the bar."""
-        self._bar.update(self._task, completed=step, total=steps, loss=f"{loss:.3f}")
+        self.move(completed=step, total=steps, loss=f"{loss:.3f}")
 
 
 def show_tracks(result: dict[str, Any], folder: Path) -> None:
