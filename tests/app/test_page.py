@@ -265,6 +265,9 @@ def test_the_spread_moves_by_keys_as_well(visit):
         "(own, k) => own.innerText !== before[k])",
         arg=before,
     )
+    after = page.locator(".found").all_inner_texts()
+    assert len(after) == len(before)
+    assert after != before
 
 
 def test_listen_takes_a_dropped_sound_and_says_what_is_none(visit, tmp_path):
@@ -299,6 +302,7 @@ def test_a_file_of_another_kind_or_too_large_is_refused_in_words(visit, tmp_path
     soundfile.write(tmp_path / "large.wav", np.zeros(700_000), RATE)
     page.locator("input[type=file]").last.set_input_files(tmp_path / "large.wav")
     said(page, re.compile("maximum allowed size|exceed", re.IGNORECASE))
+    assert page.get_by_text("large.wav", exact=True).count() == 0
 
 
 UNNAMED = """[...document.querySelectorAll('input, button, select, textarea')].filter((own) =>
