@@ -15,6 +15,7 @@ from typing import Any
 from audio_tables import audio_tables
 from exit_tables import exit_tables
 from music_tables import music_tables
+from skip_tables import skip_tables
 
 __all__ = ["filled", "tables"]
 
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = [
     ROOT / "docs" / f"{name}.md"
-    for name in ("benchmarks", "scale", "plan-skip", "paper", "maps", "app")
+    for name in ("benchmarks", "skipping", "scale", "plan-skip", "paper", "maps", "app")
 ]
 PLACE = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -44,9 +45,6 @@ def tables() -> dict[str, str]:
         "plan-skip": _plan_skip(_read("plan_skip")),
         "suspects": _suspects(_read("suspects_any_20")),
         "suspects-pair": _suspects(_read("suspects_pair_20")),
-        "cover": _cover(_read("cover")),
-        "ways": _ways(_read("ways_fashion-mnist")),
-        "mnist-target": _to_accuracy(_read("skip_mnist"), 0.993),
         "keep-one": _keep_one(_read("keep_one")),
         "batch-norm": _batch_norm(_read("batch_norm")),
         "occlusion": _occlusion(_read("occlusion")),
@@ -68,9 +66,7 @@ def tables() -> dict[str, str]:
     named |= music_tables(
         _read("music"), {kind: _read(name) for kind, name in LEARNT.items()}, _stamp
     )
-    for path in sorted(RESULTS.glob("skip_*.json")):
-        named[re.sub(r"[^a-z0-9]+", "-", path.stem)] = _skip(json.loads(path.read_text()))
-    return named
+    return named | skip_tables(RESULTS, _markdown, _stamp)
 
 
 def filled(text: str) -> str:
@@ -192,76 +188,6 @@ def _keep_one(figures: dict[str, Any]) -> str:
     return "\n".join([*lines, "", what, "", _stamp(figures), ""])
 
 
-def _to_accuracy(figures: dict[str, Any], target: float) -> str:
-    """How soon each method reached an accuracy, in shares of plain's seconds of the same seed."""
-    runs: dict[tuple[str, float | None], dict[int, float | None]] = {}
-    for row in figures["rows"]:
-        runs.setdefault((row["method"], row["keep"]), {})[row["seed"]] = _reached(row, target)
-    plain = runs["plain", None]
-    lines = [
-        f"| method | keep | seeds that reached {target:.1%} | seconds | share of plain's |",
-        "|---|---|---|---|---|",
-    ]
-    for (method, keep), taken in runs.items():
-        seconds = [value for value in taken.values() if value is not None]
-        shares = [value / plain[seed] for seed, value in taken.items() if value and plain[seed]]
-        lines.append(
-            f"| {method} | {'' if keep is None else keep} | {len(seconds)} of {len(taken)} "
-            f"| {format(mean(seconds), '.0f') if seconds else ''} "
-            f"| {_share_span(shares) if shares else ''} |"
-        )
-    what = "After each epoch, of those seeds that reached it: mean, least to most."
-    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
-
-
-def _reached(row: dict[str, Any], target: float) -> float | None:
-    """Seconds of training until an epoch's test accuracy is the target; None where never."""
-    seconds = 0.0
-    for accuracy, took in zip(row["accuracies"], row["epoch_seconds"], strict=True):
-        seconds += took
-        if accuracy >= target:
-            return seconds
-    return None
-
-
-def _cover(figures: dict[str, Any]) -> str:
-    lines = [
-        "| data | way | images trained | time saved | against plain, in points |",
-        "|---|---|---|---|---|",
-    ]
-    for name, rows in figures["sets"].items():
-        for row in rows[1:]:  # the first is plain
-            middle, low, high = (100 * of(row["difference"]) for of in (mean, min, max))
-            lines.append(
-                f"| {name}, {figures['epochs'][name]} epochs | {row['way']} "
-                f"| {mean(row['share']):.0%} | {mean(row['time_saved']):.0%} "
-                f"| {middle:+.2f} ({low:+.2f} to {high:+.2f}) |"
-            )
-    what = f"conv4, {figures['seeds']} seeds: mean, least to most."
-    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
-
-
-def _ways(figures: dict[str, Any]) -> str:
-    rows = figures["rows"]
-    start = [row for row in rows if row["way"] == rows[0]["way"]]
-    lines = [
-        "| way | seconds | test accuracy | against the first, in points |",
-        "|---|---|---|---|",
-    ]
-    for name in dict.fromkeys(row["way"] for row in rows):
-        own = [row for row in rows if row["way"] == name]
-        more = [100 * (a["accuracy"] - b["accuracy"]) for a, b in zip(own, start, strict=True)]
-        beside = f"{mean(more):+.2f} ({min(more):+.2f} to {max(more):+.2f})"
-        lines.append(
-            f"| {name} | {mean(row['seconds'] for row in own):.0f} "
-            f"| {mean(row['accuracy'] for row in own):.2%} | {'' if own == start else beside} |"
-        )
-    seeds = len({row["seed"] for row in rows})
-    what = ", ".join([figures["data"], figures["model"], f"keep {figures['keep']}"])
-    spread = f"{what}, {seeds} seeds: mean, least to most."
-    return "\n".join([*lines, "", spread, "", _stamp(figures), ""])
-
-
 def _batch_norm(figures: dict[str, Any]) -> str:
     lines = [
         "| method | statistics as training left them | anew from all images |",
@@ -289,23 +215,6 @@ def _share_span(values: list[float], digits: int = 0) -> str:
 
 def _span(values: list[float]) -> str:
     return f"{median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
-
-
-def _skip(figures: dict[str, Any]) -> str:
-    lines = [
-        (
-            "| method | keep | test accuracy | against plain, in points | against random "
-            "| worst class | seconds | images trained | time saved |"
-        ),
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    lines += [_line(row, figures["rows"]) for row in figures["summary"]]
-    seeds = len({row["seed"] for row in figures["rows"]})
-    what = (
-        f"{figures['model']}, {figures['epochs']} epochs, batches of {figures['batch_size']}, "
-        f"{seeds} seeds."
-    )
-    return "\n".join([*lines, "", what, "", _stamp(figures), ""])
 
 
 def _occlusion(figures: dict[str, Any]) -> str:
@@ -452,27 +361,6 @@ def _explore_planted(figures: dict[str, Any]) -> str:
         found, right = (_share_span([row[key] for row in rows]) for key in ("recall", "precision"))
         lines.append(f"| {kind} | {found} | {right} |")
     return "\n".join([*lines, "", _stamp(figures), ""])
-
-
-def _line(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
-    plain = row["method"] == "plain"
-    own = [r for r in rows if (r["method"], r["keep"]) == (row["method"], row["keep"])]
-    trained = mean(r["images_backwarded"] for r in own)
-    return (
-        f"| {row['method']} | {'' if row['keep'] is None else row['keep']} "
-        f"| {row['accuracy_mean']:.2%} "
-        f"| {'' if plain else _points(row, 'accuracy_difference')} | {_points(row, 'to_random')} "
-        f"| {row['worst_class_mean']:.1%} | {row['seconds_mean']:.0f} | {trained:,.0f} "
-        f"| {'' if plain else format(row['time_saved'], '.0%')} |"
-    )
-
-
-def _points(row: dict[str, Any], name: str) -> str:
-    """A difference in points with its interval; nothing where there is none."""
-    middle, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
-    if middle is None:
-        return ""
-    return f"{100 * middle:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
 
 
 def _robust(figures: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imprint.errors import InvalidValueError
-from imprint.sound_augmentation import crop_frames, mask_spans, shift_level
+from imprint.sound_augmentation import crop_frames, mask_spans, roll_time, shift_level
 
 
 def drawn(seed=0):
@@ -36,6 +36,24 @@ def test_a_level_moves_log_mel_alone_and_stays_in_range():
         assert moved.max() - moved.min() < 1e-5
 
 
+def test_bytes_are_shifted_as_floats_are():
+    images = torch.randint(256, (50, 2, 24, 8), generator=drawn(1), dtype=torch.uint8)
+    shifted = shift_level(images, 8.0, generator=drawn())
+    exact = shift_level(images / 255, 8.0, generator=drawn()) * 255
+    assert shifted.dtype == torch.uint8
+    assert (shifted - exact).abs().max() <= 0.501
+    assert not torch.equal(shifted, images)
+
+
+def test_what_was_rolled_out_follows_at_the_end():
+    images = numbered(200)
+    rolled = roll_time(images, generator=drawn())
+    first = rolled[:, 0, 0, 0].long().tolist()
+    assert set(first) == set(range(30))
+    for image, before, start in zip(rolled, images, first, strict=True):
+        assert torch.equal(image, before.roll(-start, dims=2))
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 24), st.integers(0, 30), st.integers(0, 1000))
 def test_a_mask_is_one_span_of_bands_and_one_of_frames(bands, frames, seed):
@@ -64,5 +82,7 @@ def test_the_same_draws_give_the_same_and_the_global_state_is_left():
 def test_what_is_out_of_range_is_told():
     with pytest.raises(InvalidValueError, match="frames: expected 1 … 30, got 31"):
         crop_frames(numbered(), 31, generator=drawn())
+    with pytest.raises(InvalidValueError, match=r"images: .* got \(4, 3, 24, 30\)"):
+        shift_level(torch.ones(4, 3, 24, 30), 6.0, generator=drawn())
     with pytest.raises(InvalidValueError, match="bands: expected 0 … 24, got 25"):
         mask_spans(numbered(), bands=25, frames=0, generator=drawn())

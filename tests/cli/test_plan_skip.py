@@ -13,7 +13,7 @@ KEYS = {
     "load_overlaps", "start_seconds", "forward_seconds", "step_seconds", "plan_seconds",
     "plan_share", "choose_seconds", "epoch_seconds", "keeps", "data", "train_images", "model",
     "keep", "dense_start", "dense_end", "epochs", "batch_size", "optimizer", "precision", "device",
-    "seed", "augment", "threads", "versions",
+    "seed", "augment", "augmentations", "threads", "versions",
 }  # fmt: skip
 
 
@@ -59,6 +59,13 @@ def test_the_command_has_what_was_predicted_for(imprint, npz):
     for option in ("--optimizer adamw", "--dense-start 0.0", "--no-augment", "--test-share 0.3"):
         assert option in line
     assert "--image-size" not in line
+
+
+def test_the_command_names_the_augmentations_that_were_asked_for(imprint, npz):
+    more = ["--augmentations", "flip,mask"]
+    _, out, _ = imprint("plan-skip", "conv4", npz, *FAST, "--keeps", "0.4", *more)
+    (line,) = [line for line in out.splitlines() if line.startswith("try: imprint train ")]
+    assert "--augmentations flip,mask" in line
 
 
 def test_prints_json_alone(imprint, npz):

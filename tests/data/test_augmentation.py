@@ -76,10 +76,10 @@ def test_a_flip_mirrors_about_half():
 
 
 def test_the_images_given_are_left_alone():
-    images = numbered(20, 3)
+    images = numbered(20, 2, 12, 12)
     augment(images, AUGMENTATIONS, generator=generator_of(0))
     random_flip(images, generator=generator_of(0), share=1.0)
-    assert torch.equal(images, numbered(20, 3))
+    assert torch.equal(images, numbered(20, 2, 12, 12))
 
 
 def test_augmentations_come_in_the_order_given():
@@ -88,6 +88,22 @@ def test_augmentations_come_in_the_order_given():
     cropped = random_crop(images, generator=generator, padding=None)
     expected = random_flip(cropped, generator=generator)
     assert torch.equal(augment(images, ("crop", "flip"), generator=generator_of(5)), expected)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_each_keeps_shape_and_type_and_follows_its_generator_alone(name):
+    images, state = numbered(20, 2, 24, 30), torch.get_rng_state()
+    once, again = (augment(images, [name], generator=generator_of(7)) for _ in range(2))
+    assert (once.shape, once.dtype) == (images.shape, images.dtype)
+    assert torch.equal(once, again)
+    assert not torch.equal(once, images)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_mask_blanks_up_to_a_sixth_of_rows_and_columns():
+    masked = augment(torch.ones(300, 1, 24, 30), ["mask"], generator=generator_of(0))[:, 0]
+    rows, columns = (masked.amax(2) == 0).sum(1), (masked.amax(1) == 0).sum(1)
+    assert (set(rows.tolist()), set(columns.tolist())) == (set(range(5)), set(range(6)))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +118,7 @@ def test_augmentations_come_in_the_order_given():
         (lambda g: random_flip(numbered(), generator=g, share=1.1), r"\[0, 1\], got 1.1"),
         (
             lambda g: augment(numbered(), ["rotate"], generator=g),
-            "some of crop, flip, got 'rotate'",
+            "some of crop, flip, roll, level, mask, got 'rotate'",
         ),
     ],
 )

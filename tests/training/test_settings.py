@@ -36,6 +36,21 @@ def test_what_does_not_go_together_is_told():
         TrainSettings(renew_norm=True, target=0.9)
 
 
+def test_augmentations_asked_for_take_the_place_of_those_that_fit():
+    chosen = TrainSettings(augmentations=("mask", "flip"))
+    assert chosen.augmentations == ["mask", "flip"]
+    assert chosen.augmentations_of(["crop"]) == ("mask", "flip")
+    assert TrainSettings().augmentations_of(["crop"]) == ("crop",)
+    assert TrainSettings(augment=False).augmentations_of(["crop"]) == ()
+    assert TrainSettings(augmentations=[]).augmentations_of(["crop"]) == ()
+    with pytest.raises(InvalidValueError, match=r"augmentations: expected some of crop, .* 'spin'"):
+        TrainSettings(augmentations=["spin"])
+    with pytest.raises(
+        InvalidValueError, match="augmentations: expected None beside augment False"
+    ):
+        TrainSettings(augmentations=["flip"], augment=False)
+
+
 def test_rules_that_decide_by_themselves():
     deciding = [TrainSettings(skip=skip).decides for skip in ("paper", "early-stopping", "imprint")]
     assert deciding == [True, True, False]

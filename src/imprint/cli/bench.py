@@ -52,6 +52,7 @@ def skip(
     test_share: options.TestShare = options.TEST_SHARE,
     image_size: options.ImageSize = None,
     augment: options.Augment = True,
+    augmentations: options.Augmentations = None,
     dense_start: options.DenseStart = DEFAULTS.dense_start,
     dense_end: options.DenseEnd = DEFAULTS.dense_end,
     epochs: options.Epochs = DEFAULTS.epochs,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from imprint.data import AUGMENTATIONS
 from imprint.errors import InvalidValueError
 from imprint.training import TrainSettings
 
@@ -43,6 +44,14 @@ ImageSize = Annotated[
     what(help="Side in pixels that images are brought to.", show_default="their own"),
 ]
 Augment = Annotated[bool, what(help="Random crops and flips, as fit the set.")]
+Augmentations = Annotated[
+    str | None,
+    what(
+        metavar="NAMES",
+        help=f"Instead of those that fit: {', '.join(AUGMENTATIONS)}; commas between.",
+        show_default="those that fit the set",
+    ),
+]
 
 DenseStart = Annotated[float, how(help="Share of epochs at the start without skipping.")]
 DenseEnd = Annotated[float, how(help="Share of epochs at the end without skipping.")]
@@ -89,6 +98,8 @@ def settings_of(given: dict[str, Any]) -> TrainSettings:
     """
     names = [field.name for field in fields(TrainSettings) if field.name in given]
     values = {name: given[name] for name in names}
+    if isinstance(values.get("augmentations"), str):
+        values["augmentations"] = values["augmentations"].replace(",", " ").split()
     if not isinstance(values.get("freeze_after"), dict):  # one where a stored run is resumed
         values["freeze_after"] = times_of(values.get("freeze_after") or ()) or None
     return TrainSettings(**values)

@@ -26,7 +26,7 @@ __all__ = ["plan_skip"]
 
 TAKEN_OVER = (
     *("batch_size", "dense_start", "dense_end", "optimizer", "precision", "device", "seed"),
-    *("test_share", "image_size"),
+    *("test_share", "image_size", "augmentations"),
 )
 """Options that the training which was predicted has too, where they are not the usual ones."""
 
@@ -49,6 +49,7 @@ def plan_skip(
     test_share: options.TestShare = options.TEST_SHARE,
     image_size: options.ImageSize = None,
     augment: options.Augment = True,
+    augmentations: options.Augmentations = None,
     epochs: options.Epochs = DEFAULTS.epochs,
     batch_size: options.BatchSize = DEFAULTS.batch_size,
     dense_start: options.DenseStart = DEFAULTS.dense_start,

@@ -45,6 +45,7 @@ def train(
     mels: audio_options.Mels = None,
     label: audio_options.Label = None,
     augment: options.Augment = True,
+    augmentations: options.Augmentations = None,
     on_maps: map_options.OnMaps = None,
     stage: map_options.Stage = map_options.USUAL.stage,
     form: map_options.Form = map_options.USUAL.form,

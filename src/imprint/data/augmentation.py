@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imprint.errors import InvalidValueError
+from imprint.sound_augmentation import mask_spans, roll_time, shift_level
 
 __all__ = [
     "AUGMENTATIONS",
@@ -16,7 +17,12 @@ __all__ = [
     "check_augmentations",
     "random_crop",
     "random_flip",
+    "random_level",
+    "random_mask",
 ]
+
+LEVEL = 6.0
+"""Decibels of the largest shift of a sound's level."""
 
 
 class Augmentation(Protocol):
@@ -113,7 +119,58 @@ def random_flip(images: Tensor, *, generator: torch.Generator, share: float = 0.
     return images.index_copy(0, rows, images.index_select(0, rows).flip(3))
 
 
-AUGMENTATIONS: dict[str, Augmentation] = {"crop": random_crop, "flip": random_flip}
+def random_level(images: Tensor, *, generator: torch.Generator) -> Tensor:
+    """Make sounds louder or quieter by up to 6 dB above the floor of their images.
+
+    Args:
+        images: `(N, 2, H, T)`, log-mel and chroma, floats in [0, 1] or bytes.
+        generator: draws the shifts.
+
+    Returns:
+        the same shape, type and device.
+
+    Raises:
+        InvalidValueError: for another number of channels.
+
+    Examples:
+        >>> sounds = torch.full((1, 2, 12, 4), 100, dtype=torch.uint8)
+        >>> random_level(sounds, generator=torch.Generator().manual_seed(1))[0, :, 0, 0]
+        tensor([110, 100], dtype=torch.uint8)
+    """
+    return shift_level(images, LEVEL, generator=generator)
+
+
+def random_mask(images: Tensor, *, generator: torch.Generator) -> Tensor:
+    """Blank up to a sixth of the rows, and of the columns, of each image, side by side.
+
+    Args:
+        images: `(N, C, H, W)`, any type; of sound, rows are frequencies and columns time.
+        generator: draws which.
+
+    Returns:
+        the same shape, type and device.
+
+    Raises:
+        InvalidValueError: for another number of dimensions.
+
+    Source: Park et al. (2019), "SpecAugment".
+
+    Examples:
+        >>> random_mask(torch.ones(2, 2, 64, 90), generator=torch.Generator()).shape
+        torch.Size([2, 2, 64, 90])
+    """
+    _check_batch(images)
+    bands, frames = (side // 6 for side in images.shape[2:])
+    return mask_spans(images, bands=bands, frames=frames, generator=generator)
+
+
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "crop": random_crop,
+    "flip": random_flip,
+    "roll": roll_time,
+    "level": random_level,
+    "mask": random_mask,
+}
 """All augmentations by name; a new one is registered here."""
 
 

@@ -271,8 +271,8 @@ def _settings(run: Run) -> dict[str, Any]:
         "data", "model", "layer", "parameters", "skip", "tier", "keep", "cover", "class_floor",
         "hold_suspects", "renew_norm", "dense_start", "dense_end", "threshold_reading",
         "batch_size", "batch_shrink", "freeze_after", "optimizer", "lr", "momentum",
-        "weight_decay", "schedule", "precision", "clip", "label_smoothing", "augment", "target",
-        "seed", "device", "threads",
+        "weight_decay", "schedule", "precision", "clip", "label_smoothing", "augment",
+        "augmentations", "target", "seed", "device", "threads",
     )  # fmt: skip
-    given = {name.replace("_", " "): run[name] for name in names if run[name] is not None}
+    given = {name.replace("_", " "): run[name] for name in names if run.get(name) is not None}
     return given | {f"{name} version": number for name, number in run["versions"].items()}

@@ -55,7 +55,7 @@ def build_trainer(
         data.train,
         settings.batch_size,
         data.train.normalisation,
-        augmentations=data.augmentations if settings.augment else (),
+        augmentations=settings.augmentations_of(data.augmentations),
         device=device,
         seed=settings.seed,
         drop_last=drop_last,

@@ -40,11 +40,10 @@ def check_freezable(data: DataSplits, settings: TrainSettings) -> None:
     """
     if settings.freeze_to is None:
         return
-    if settings.augment and data.augmentations:
+    names = settings.augmentations_of(data.augmentations)
+    if names:
         expected = "False beside freeze_to, whose maps are taken once"
-        raise InvalidValueError(
-            f"augment: expected {expected}; got {', '.join(data.augmentations)}"
-        )
+        raise InvalidValueError(f"augment: expected {expected}; got {', '.join(names)}")
     if data.train.floats:
         raise InvalidValueError("freeze_to: expected none on feature maps, got one")
 

@@ -138,7 +138,7 @@ class _Job:
             data.train,
             settings.batch_size,
             normalisation(data.train.images),
-            augmentations=data.augmentations if settings.augment else (),
+            augmentations=settings.augmentations_of(data.augmentations),
             device=fabric.device,
             seed=settings.seed,
             channels_last=True,
@@ -249,7 +249,7 @@ def _asked(data: DataSplits, settings: TrainSettings) -> dict[str, Any]:
 
 _SETTINGS = {
     *("model", "keep", "dense_start", "dense_end", "epochs", "batch_size", "optimizer"),
-    *("precision", "device", "seed", "augment"),
+    *("precision", "device", "seed", "augment", "augmentations"),
 }
 
 

@@ -1,9 +1,10 @@
 """What a training run is told: one frozen record, checked before any work begins."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from imprint.data.augmentation import check_augmentations
 from imprint.errors import InvalidValueError
 from imprint.memory import ThresholdReading
 from imprint.signatures import Deviation
@@ -79,7 +80,9 @@ class TrainSettings:
         target: a test accuracy in (0, 1] at which to stop, or None.
         familiarity: whether a run that plans also reads, for its report, how familiar each sample
             is at the layer; that costs a few percent.
-        augment: whether to use the augmentations that fit the data set.
+        augment: whether to augment images at random.
+        augmentations: by which, names of `imprint.data.AUGMENTATIONS` in their order; None takes
+            those that fit the data set.
         keep_maps: how many test images' maps and signatures are kept at a few layers after each
             epoch, for `imprint see`, in 0 … 256; that changes nothing in the training.
         freeze_to: a layer up to which the network is frozen, it included: its maps of all images
@@ -127,6 +130,7 @@ class TrainSettings:
     target: float | None = None
     familiarity: bool = True
     augment: bool = True
+    augmentations: Sequence[str] | None = None
     keep_maps: int = 0
     freeze_to: str | None = None
     freeze_after: Mapping[str, float] | None = None
@@ -148,6 +152,7 @@ class TrainSettings:
             if not (isinstance(value, int | float) and low <= value <= high):
                 raise InvalidValueError(f"{name}: expected a value {text}, got {value!r}")
         self._check_tiers()
+        self._check_augmentations()
 
     def _check_tiers(self) -> None:
         """Find what does not go together."""
@@ -175,6 +180,15 @@ class TrainSettings:
             expected = "False beside target, where a run may stop before its last epoch"
             raise InvalidValueError(f"renew_norm: expected {expected}; got {self.target}")
 
+    def _check_augmentations(self) -> None:
+        if self.augmentations is None:
+            return
+        names = list(check_augmentations(self.augmentations))
+        if not self.augment:
+            expected = "None beside augment False"
+            raise InvalidValueError(f"augmentations: expected {expected}, got {', '.join(names)}")
+        object.__setattr__(self, "augmentations", names)  # a list, as a stored run has it
+
     def plain(self) -> "TrainSettings":
         """Give the same training without skipping.
 
@@ -188,6 +202,22 @@ class TrainSettings:
         names = ("batch_shrink", "freeze_after", *_PLANS_OWN)
         unused = {name: getattr(TrainSettings, name) for name in names}
         return replace(self, skip="none", tier=None, **unused)
+
+    def augmentations_of(self, fitting: Sequence[str]) -> tuple[str, ...]:
+        """Name the augmentations that images go through.
+
+        Args:
+            fitting: those that fit the data set.
+
+        Returns:
+            Their names, in order; none where nothing is augmented.
+
+        Examples:
+            >>> TrainSettings(augmentations=["flip"]).augmentations_of(["crop", "flip"])
+            ('flip',)
+        """
+        chosen = fitting if self.augmentations is None else self.augmentations
+        return tuple(chosen) if self.augment else ()
 
     def shares(self, keep: float | None = None) -> list[float]:
         """Give the keep ratio of each epoch, dense ones included.
