@@ -263,7 +263,7 @@ def test_the_next_call_finds_them_and_an_interrupted_one_goes_on(tmp_path, monke
     assert torch.equal(stored.tensors[1], PAIRS.tensors[1])
     asked.clear()
     frozen_prefix(model, "block2", watched, tmp_path, batch_size=2)
-    assert len(asked) == 14  # those that are looked at, each twice
+    assert len(asked) == 16  # those that are looked at, each twice, and a batch to compare with
 
 
 def test_other_weights_or_data_are_refused(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from imprint.errors import DamagedFileError, InvalidValueError, StorageError
-from imprint.on_maps import MapStore, StoredMaps, extract
+from imprint.on_maps import MapStore, StoredMaps, check_space, extract
 from imprint.on_maps import extraction as extraction_module
 from imprint.on_maps import store as store_module
 
@@ -47,11 +47,24 @@ def test_each_batch_has_the_same_size(tmp_path):
     assert seen == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 9, 9]]
 
 
-def test_a_complete_store_is_not_taken_again(tmp_path):
+def test_a_complete_store_is_looked_into_and_not_taken_again(tmp_path):
     taken(MapStore(tmp_path, ABOUT))
     seen = []
     assert torch.equal(taken(MapStore(tmp_path, ABOUT), seen=seen), MAPS.half())
-    assert seen == []
+    assert seen == [[0, 1]]
+
+
+@pytest.mark.parametrize("rows", [4, 10])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_maps_that_the_same_weights_give_no_more_are_told(tmp_path, rows, channels_last):
+    about = replace(ABOUT, channels_last=channels_last)
+    MapStore(tmp_path, about).append(MAPS[:rows])
+    with pytest.raises(InvalidValueError, match=r"maps that the network gives now.*name another"):
+        extract(MapStore(tmp_path, about), lambda rows: MAPS[rows] + 0.1, batch_size=3)
+    with pytest.raises(InvalidValueError, match="up to nan apart"):
+        extract(MapStore(tmp_path, about), lambda rows: MAPS[rows] * torch.nan, batch_size=3)
+    kept = extract(MapStore(tmp_path, about), lambda rows: 1.001 * MAPS[rows], batch_size=3)
+    assert torch.equal(kept[:rows], MAPS[:rows].half())
 
 
 def test_an_interrupted_one_goes_on_from_its_last_chunk(tmp_path, small_chunks):
@@ -68,7 +81,7 @@ def test_an_interrupted_one_goes_on_from_its_last_chunk(tmp_path, small_chunks):
         store.maps()
     seen = []
     assert torch.equal(taken(store, seen=seen), MAPS.half())
-    assert seen[0] == [4, 5]
+    assert seen[:2] == [[0, 1], [4, 5]]
 
 
 def test_what_a_killed_process_half_wrote_is_written_again(tmp_path, small_chunks):
@@ -93,7 +106,7 @@ def test_a_full_disk_half_way_keeps_what_is_there(tmp_path, monkeypatch, small_c
         taken(MapStore(tmp_path, ABOUT))
     seen = []
     assert torch.equal(taken(MapStore(tmp_path, ABOUT), seen=seen), MAPS.half())
-    assert seen[0] == [4, 5]
+    assert seen[:2] == [[0, 1], [4, 5]]
 
 
 def test_a_disk_that_will_not_hold_it_is_told_before_any_work(tmp_path, monkeypatch):
@@ -106,6 +119,19 @@ def test_a_disk_that_will_not_hold_it_is_told_before_any_work(tmp_path, monkeypa
         taken(MapStore(tmp_path / "deep" / "store", ABOUT), seen=seen)
     assert seen == []
     assert not (tmp_path / "deep").exists()
+
+
+def test_what_two_stores_lack_together_must_fit(tmp_path, monkeypatch):
+    half = MapStore(tmp_path / "half", ABOUT)
+    half.append(MAPS[:5])
+    stores = [half, MapStore(tmp_path / "none", ABOUT)]
+    needed = ABOUT.nbytes + 5 * ABOUT.row_bytes
+    usage = type("Usage", (), {"free": needed})
+    monkeypatch.setattr(store_module.shutil, "disk_usage", lambda _path: usage)
+    check_space(stores)
+    usage.free = needed - 1
+    with pytest.raises(StorageError, match=r"half: expected 0.0 MB for the maps of 15 images"):
+        check_space(stores)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +151,13 @@ def test_a_store_of_other_maps_is_refused_and_stays(tmp_path, change, message):
     with pytest.raises(InvalidValueError, match=message):
         MapStore(tmp_path, replace(ABOUT, **change))
     assert torch.equal(MapStore(tmp_path, ABOUT).maps(), MAPS.half())
+
+
+def test_a_store_whose_values_are_gone_is_made_anew(tmp_path):
+    taken(MapStore(tmp_path, ABOUT))
+    (tmp_path / "maps.bin").unlink()
+    assert MapStore(tmp_path, ABOUT).rows == 0
+    assert torch.equal(taken(MapStore(tmp_path, ABOUT)), MAPS.half())
 
 
 def test_files_that_do_not_fit_are_told(tmp_path):

@@ -137,7 +137,7 @@ def test_another_store_is_refused_and_the_folder_given_back(splits, tmp_path):
 def test_a_disk_too_small_is_told_and_the_folder_given_back(splits, tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(store_module.shutil, "disk_usage", lambda _path: usage)
-    with pytest.raises(StorageError, match=r"MB for the maps of 512 images"):
+    with pytest.raises(StorageError, match=r"MB for the maps of 640 images"):
         train(splits, QUICK, out=tmp_path / "r")
     assert list((tmp_path / "r").iterdir()) == []
 

@@ -223,6 +223,6 @@ def test_a_store_of_another_run_is_refused(splits, run, tmp_path):
 def test_a_disk_too_small_is_told_before_anything_is_written(splits, run, tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(store_module.shutil, "disk_usage", lambda _path: usage)
-    with pytest.raises(StorageError, match=r"expected 0.4 MB for the maps of 512 images"):
+    with pytest.raises(StorageError, match=r"expected 0.5 MB for the maps of 640 images"):
         train_on_maps(splits, run, ONCE, store=tmp_path / "s", out=tmp_path / "o")
     assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,7 @@ from imprint.on_maps.frozen import frozen_prefix
 from imprint.on_maps.prefix import Rest
 from imprint.on_maps.settings import Init, MapSettings
 from imprint.on_maps.stage import Stage, activation_after, stage_maps
-from imprint.on_maps.store import MapStore, StoredMaps
+from imprint.on_maps.store import MapStore, StoredMaps, check_space
 
 __all__ = [
     "Extraction",
@@ -18,6 +18,7 @@ __all__ = [
     "Stage",
     "StoredMaps",
     "activation_after",
+    "check_space",
     "extract",
     "frozen_prefix",
     "map_images",

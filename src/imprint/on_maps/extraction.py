@@ -6,12 +6,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from imprint.on_maps.store import MapStore
+from imprint.errors import InvalidValueError
+from imprint.on_maps.store import MapStore, check_space
 
 __all__ = ["Extraction", "extract"]
 
 CHUNK_BYTES = 1 << 24
 """Bytes of maps that are written together, and lost together when a process is stopped."""
+
+
+TOLERANCE = 0.02
+"""Of the largest value: by how much maps may differ that other threads or types have summed."""
 
 
 class Extraction(NamedTuple):
@@ -56,7 +61,8 @@ def extract(
     Raises:
         StorageError: where the disk will not hold them, before any work, or is full half-way; the
             next call goes on from there.
-        InvalidValueError: for maps that are not finite in the store's type.
+        InvalidValueError: for maps that are not finite in the store's type, or a store whose first
+            maps are not what `read` gives now.
 
     Examples:
         >>> import tempfile
@@ -69,8 +75,10 @@ def extract(
         tensor([0.5000, 1.5000, 2.5000], dtype=torch.float16)
     """
     about = store.about
+    if store.rows:
+        _check_same(store, _read_full(read, torch.arange(min(batch_size, store.rows)), batch_size))
     if not store.complete:
-        store.check_space()
+        check_space([store])
         on_extract(Extraction(part, store.rows, about.count, about.nbytes))
     batches = max(1, CHUNK_BYTES // (about.row_bytes * batch_size))
     room = about.empty(
@@ -85,6 +93,17 @@ def extract(
         store.append(room[: len(rows)])
         on_extract(Extraction(part, store.rows, about.count, about.nbytes))
     return store.maps()
+
+
+def _check_same(store: MapStore, now: Tensor) -> None:
+    """Weights and images can be the same where the network's code is not: look at some maps."""
+    kept, now = store.first(len(now)).float(), now.detach().cpu().float()
+    most = float(kept.abs().max())
+    apart = float((now - kept).abs().max())
+    if not apart <= TOLERANCE * most:
+        expected = "the maps that the network gives now"
+        got = f"others, up to {apart:g} apart; name another store, or remove it"
+        raise InvalidValueError(f"store {store.folder}: expected {expected}, got {got}")
 
 
 def _read_full(read: Callable[[Tensor], Tensor], rows: Tensor, batch_size: int) -> Tensor:

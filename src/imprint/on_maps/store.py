@@ -4,6 +4,7 @@ import errno
 import math
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Tensor
 from imprint.errors import DamagedFileError, InvalidValueError, StorageError
 from imprint.runs import read_json, write_json
 
-__all__ = ["MapStore", "StoredMaps"]
+__all__ = ["MapStore", "StoredMaps", "check_space"]
 
 FORMAT = 1
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -71,6 +72,32 @@ class StoredMaps:
         return torch.empty(rows, *self.shape, dtype=DTYPES[self.dtype], memory_format=layout)
 
 
+def check_space(stores: Sequence["MapStore"]) -> None:
+    """Check, before any work, that a disk would hold what some stores on it lack.
+
+    Args:
+        stores: one or more, side by side.
+
+    Raises:
+        StorageError: where it would not; it says how much is needed and free.
+
+    Examples:
+        >>> about = StoredMaps("conv1", "before-activation", 10**9, (10**9, 1, 1), "float16")
+        >>> check_space([MapStore(Path("maps"), about)])
+        Traceback (most recent call last):
+        imprint.errors.StorageError: maps: expected 2,000,000,000,000.0 MB for the maps of ...
+    """
+    folder = stores[0].folder
+    parents = (folder, *folder.absolute().parents)
+    free = shutil.disk_usage(next(path for path in parents if path.is_dir())).free
+    missing = [(own.about.count - own.rows, own.about.row_bytes) for own in stores]
+    needed = sum(rows * size for rows, size in missing)
+    if needed > free:
+        count = sum(rows for rows, _ in missing)
+        expected = f"{needed / 1e6:,.1f} MB for the maps of {count:,} images"
+        raise StorageError(f"{folder}: expected {expected}, got {free / 1e6:,.1f} MB free")
+
+
 class MapStore:
     """Maps of all images of a layer, in a folder, written some at a time and read as one tensor.
 
@@ -108,19 +135,6 @@ class MapStore:
     def complete(self) -> bool:
         """Whether all images' maps are there."""
         return self.rows == self.about.count
-
-    def check_space(self) -> None:
-        """Check, before any work, that the disk would hold what is missing.
-
-        Raises:
-            StorageError: where it would not; it says how much is needed and free.
-        """
-        parents = (self.folder, *self.folder.absolute().parents)
-        free = shutil.disk_usage(next(path for path in parents if path.is_dir())).free
-        needed = self.about.nbytes - self.rows * self.about.row_bytes
-        if needed > free:
-            expected = f"{needed / 1e6:,.1f} MB for the maps of {self.about.count:,} images"
-            raise StorageError(f"{self.folder}: expected {expected}, got {free / 1e6:,.1f} MB free")
 
     def append(self, maps: Tensor) -> None:
         """Write the next images' maps; they count once they are on the disk.
@@ -161,12 +175,18 @@ class MapStore:
         if not self.complete or size < about.nbytes:
             expected = f"maps of {about.count:,} images, {about.nbytes:,} bytes"
             raise DamagedFileError(f"{path}: expected {expected}; got {self.rows:,}, {size:,}")
-        numbers = about.nbytes // DTYPES[about.dtype].itemsize
-        flat = torch.from_file(str(path), shared=False, size=numbers, dtype=DTYPES[about.dtype])
+        return self.first(about.count)
+
+    def first(self, rows: int) -> Tensor:
+        """Map the first rows into memory, `(rows, C, H, W)`; all that are there, where fewer."""
+        about, dtype = self.about, DTYPES[self.about.dtype]
         channels, height, width = about.shape
+        count = min(rows, self.rows)
+        numbers, path = count * math.prod(about.shape), str(self.folder / "maps.bin")
+        flat = torch.from_file(path, shared=False, size=numbers, dtype=dtype)
         if about.channels_last:
-            return flat.view(about.count, height, width, channels).permute(0, 3, 1, 2)
-        return flat.view(about.count, channels, height, width)
+            return flat.view(count, height, width, channels).permute(0, 3, 1, 2)
+        return flat.view(count, channels, height, width)
 
     def _rows_of(self, maps: Tensor) -> Tensor:
         """The maps in the store's type and on the CPU, checked."""
@@ -194,11 +214,13 @@ class MapStore:
         for key, value in expected.items():
             if head.get(key) != value:
                 problem = f"expected maps of {key} {_shown(value)}, got {_shown(head.get(key))}"
-                hint = "a store of another run, data or layer; name another folder, or remove it"
+                hint = "a store of another run, data or layer; name another store, or remove it"
                 raise InvalidValueError(f"store {self.folder}: {problem} ({hint})")
         rows = head.get("rows")
         file = self.folder / "maps.bin"
-        size = file.stat().st_size if file.is_file() else 0
+        if not file.is_file():
+            return 0  # nothing is left to go on from
+        size = file.stat().st_size
         if not isinstance(rows, int) or not 0 <= rows <= self.about.count:
             raise DamagedFileError(f"{path}: expected rows 0 … {self.about.count}, got {rows!r}")
         if size < rows * self.about.row_bytes:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 from imprint.data import Batches, batches_of, normalise
 from imprint.errors import InvalidValueError
 from imprint.hashes import hash_network, hash_tensors
-from imprint.on_maps import Extraction, MapStore, extract
+from imprint.on_maps import Extraction, MapStore, check_space, extract
 from imprint.on_maps.frozen import as_maps, stored_prefix
 from imprint.training.building import TEST_BATCH
 from imprint.training.settings import TrainSettings
@@ -90,21 +91,27 @@ def store_prefix(
     begin = time.perf_counter()
     weights = hash_network(trainer.model)
     train, test = (
-        _stored(trainer, images, folder / part, weights, on_extract)
+        _part_of(trainer, images, folder / part, weights)
         for part, images in (("train", data.train), ("test", data.test))
     )
-    trainer.take_maps(_batches(trainer, train, train=True), _batches(trainer, test, train=False))
+    check_space([train.store, test.store])
+    trainer.take_maps(
+        _batches(trainer, _taken(train, on_extract), train=True),
+        _batches(trainer, _taken(test, on_extract), train=False),
+    )
     return time.perf_counter() - begin
 
 
-def _stored(
-    trainer: Trainer,
-    images: ImageSet,
-    folder: Path,
-    weights: str,
-    on_extract: Callable[[Extraction], None],
-) -> ImageSet:
-    """The maps of a part."""
+class _Part(NamedTuple):
+    """A part of the data, and how its maps are taken: into which store, how many at a time."""
+
+    images: ImageSet
+    store: MapStore
+    read: Callable[[Tensor], Tensor]
+    size: int
+
+
+def _part_of(trainer: Trainer, images: ImageSet, folder: Path, weights: str) -> _Part:
     assert trainer.rest is not None  # noqa: S101 - the caller's
     rest, device, scale = trainer.rest, trainer.device, images.normalisation
 
@@ -117,7 +124,12 @@ def _stored(
     form = read(torch.zeros(size, dtype=torch.int64))
     seen = hash_tensors({"images": images.images}, tuple(scale or ()))
     store = MapStore(folder, stored_prefix(rest, form, len(images), weights, seen))
-    maps = extract(store, read, batch_size=size, part=folder.name, on_extract=on_extract)
+    return _Part(images, store, read, size)
+
+
+def _taken(part: _Part, on_extract: Callable[[Extraction], None]) -> ImageSet:
+    images, store, read, size = part
+    maps = extract(store, read, batch_size=size, part=store.folder.name, on_extract=on_extract)
     return ImageSet(maps, images.labels, images.class_names)
 
 

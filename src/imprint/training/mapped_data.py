@@ -16,6 +16,7 @@ from imprint.on_maps import (
     MapSettings,
     MapStore,
     StoredMaps,
+    check_space,
     extract,
     map_planes,
     stage_maps,
@@ -73,10 +74,13 @@ def map_splits(
         torch.Size([80, 1, 6, 6])
     """
     maps = resolved(maps, base)
+    parts = {"train": data.train, "test": data.test}
+    stores = {part: _store_of(own, base, maps, store / part) for part, own in parts.items()}
+    check_space(list(stores.values()))
     train, test = (
         _map_images(
             extract(
-                _store_of(images, base, maps, store / part),
+                stores[part],
                 _reader(images, base, maps),
                 batch_size=min(batch_size, len(images)),
                 part=part,
@@ -85,7 +89,7 @@ def map_splits(
             images,
             maps,
         )
-        for part, images in (("train", data.train), ("test", data.test))
+        for part, images in parts.items()
     )
     if maps.normalised:
         scale = float_normalisation(train.images)
