@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -326,5 +327,9 @@ def test_networks_may_differ_in_precision(model, small):
     with EarlyExit((first,))(half, routes.append):
         found = half(IMAGES.bfloat16())
     assert found.isfinite().all()
+    with EarlyExit((replace(first, threshold=-1.0),))(half, routes.append):
+        none_left = half(IMAGES.bfloat16())
+    assert routes.pop().taken.tolist() == [0] * len(IMAGES)
+    assert none_left.dtype == found.dtype == torch.bfloat16
     sure = margins(small(IMAGES.bfloat16().float())) >= first.threshold
     assert routes[0].taken.tolist() == (~sure).long().tolist()

@@ -63,17 +63,18 @@ class Route:
         self._rows = on if self._rows is None else self._rows[on]
         return on
 
-    def joined(self, logits: Tensor | None) -> Tensor:
+    def joined(self, logits: Tensor | None, dtype: torch.dtype) -> Tensor:
         """Put all answers in the order of the rows.
 
         Args:
             logits: `(R, K)`, of the rows that went to the end; None where none did.
+            dtype: of the answers in that case.
 
         Returns:
-            `(N, K)`.
+            `(N, K)`, of the type of `logits`, where there are any.
         """
         if self._all is not None:
-            return self._all
+            return self._all.to(dtype)
         if self._rows is None:
             assert logits is not None  # noqa: S101 - without an exit all rows come to the end
             if not len(self.taken):
@@ -86,7 +87,8 @@ class Route:
             got = " and ".join(map(str, sorted(classes)))
             raise InvalidValueError(f"exits: expected logits of the same classes, got {got}")
         rows = torch.cat([rows for rows, _ in parts])
-        values = torch.cat([values.to(parts[-1][1].dtype) for _, values in parts])
+        dtype = dtype if logits is None else logits.dtype
+        values = torch.cat([values.to(dtype) for _, values in parts])
         return torch.empty_like(values).index_copy(0, rows, values)
 
 
@@ -241,11 +243,19 @@ def _routed(
                 f"layer {exits[0].layer!r}: expected it to run with its exit; a compiled model "
                 "must run so first, before it runs without: torch.compiler.reset()"
             )
-        answers = route.joined(logits)
+        answers = route.joined(logits, _usual_dtype(args, kwargs))
         on_route(route)
         return answers
 
     return routed
+
+
+def _usual_dtype(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.dtype:
+    """The type that a network's logits have as a rule: autocast's, or its input's."""
+    images = first_tensor([*args, *kwargs.values()], "the model's input")
+    if torch.is_autocast_enabled(images.device.type):
+        return torch.get_autocast_dtype(images.device.type)
+    return images.dtype if images.is_floating_point() else torch.float32
 
 
 def _checked(output: Any) -> Tensor:
