@@ -9,9 +9,12 @@ then serves the copies and the clock of `bench_music.py`.
     IMPRINT_DATA=../shared/data python benchmarks/bench_same_track.py
     IMPRINT_DATA=../shared/data python benchmarks/bench_same_track.py --mels 128
     IMPRINT_DATA=../shared/data python benchmarks/bench_same_track.py --more FOLDER
+    IMPRINT_DATA=../shared/data python benchmarks/bench_same_track.py --more FOLDER --unheard
 
 FOLDER holds more music, such as `game_music.sh` fetches: a folder for each collection, named as the
-data name it; files in the left-out collection's folder have no part in its run.
+data name it; files in the left-out collection's folder have no part in its run. With `--unheard`
+all collections are left out together, and what is learnt comes from FOLDER alone: nothing was
+learnt from any excerpt that another is looked for among.
 """
 
 import argparse
@@ -44,15 +47,28 @@ def standardised(images: Tensor, rest: Tensor) -> Tensor:
     return (features - usual.mean(0)) / deviation.where(deviation > 1e-6, 1.0)
 
 
-def ranked(vectors: Tensor, part: DataPart, asked: list[int]) -> dict[str, list[float]]:
-    """Of each excerpt asked for: is its track first, is it among five, its composer's share."""
+def cosines(vectors: Tensor) -> Tensor:
+    """The similarity of each two excerpts; none is similar to itself."""
     rows = torch.nn.functional.normalize(vectors, dim=1)
+    return (rows @ rows.T).fill_diagonal_(-torch.inf)
+
+
+def without_hubs(similar: Tensor, neighbours: int = 3) -> Tensor:
+    """Similarities above what the nearest few of either excerpt have.
+
+    Source: Conneau et al. (2018), "Word translation without parallel data", for what no one row is
+        to be everyone's neighbour by; Schnitzer et al. (2012) for such hubs in music.
+    """
+    usual = similar.topk(neighbours, dim=1).values.mean(1)
+    return similar - (usual[:, None] + usual) / 2
+
+
+def ranked(similarities: Tensor, part: DataPart, asked: list[int]) -> dict[str, list[float]]:
+    """Of each excerpt asked for: is its track first, is it among five, its composer's share."""
     tracks, composers = part.metadata["track"], part.metadata["composer"]
     found: dict[str, list[float]] = {"first": [], "first_five": [], "composer": []}
     for own in asked:
-        similar = rows @ rows[own]
-        similar[own] = -torch.inf
-        near = similar.argsort(descending=True).tolist()[:-1]
+        near = similarities[own].argsort(descending=True).tolist()[:-1]
         same = [tracks[other] == tracks[own] for other in near]
         if any(same):
             found["first"].append(float(same[0]))
@@ -63,11 +79,11 @@ def ranked(vectors: Tensor, part: DataPart, asked: list[int]) -> dict[str, list[
     return found
 
 
-def learnt_from(part: DataPart, more: list[DataPart], held: str) -> ImageSet:
-    """All excerpts but those of a collection; tracks are numbered through."""
+def learnt_from(part: DataPart, more: list[DataPart], held: list[str]) -> ImageSet:
+    """All excerpts but those of some collections; tracks are numbered through."""
     images, tracks, begin = [], [], 0
     for own, names in [(part, part.metadata["collection"]), *((m, _labels(m)) for m in more)]:
-        keep = torch.tensor([name != held for name in names])
+        keep = torch.tensor([name not in held for name in names])
         assert own.images.groups is not None
         images.append(own.images.images[keep])
         tracks.append(own.images.groups[keep] + begin)
@@ -82,29 +98,34 @@ def _labels(part: DataPart) -> list[str]:
 
 
 def left_out(
-    part: DataPart, more: list[DataPart], settings: SameTrackSettings, runs: Path
+    part: DataPart,
+    more: list[DataPart],
+    settings: SameTrackSettings,
+    runs: Path,
+    turns: dict[str, list[str]],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Every collection once: the figures of each way over all, and of each collection."""
+    """In turns, some collections out: the figures of each way over all, and of each turn."""
     collections = part.metadata["collection"]
     ways: dict[str, dict[str, list[float]]] = {}
     each: dict[str, Any] = {}
-    for held in sorted(set(collections)):
-        asked = [row for row, name in enumerate(collections) if name == held]
+    for turn, held in turns.items():
+        asked = [row for row, name in enumerate(collections) if name in held]
         train = learnt_from(part, more, held)
         test = part.images.taken(torch.tensor(asked))
-        network, result = train_same_track(train, test, settings, out=runs / held)
+        network, result = train_same_track(train, test, settings, out=runs / turn)
         with torch.inference_mode():
             vectors = network(part.images.images.float() / 255)
         shown = {
-            "learnt": vectors,
-            "statistics": standardised(part.images.images, train.images),
-            "mfcc_chroma": sound_vectors(part.images.images),
+            "learnt": cosines(vectors),
+            "learnt_without_hubs": without_hubs(cosines(vectors)),
+            "statistics": cosines(standardised(part.images.images, train.images)),
+            "mfcc_chroma": cosines(sound_vectors(part.images.images)),
         }
         own = {name: ranked(rows, part, asked) for name, rows in shown.items()}
-        each[held] = {name: mean(found["first"]) for name, found in own.items()}
-        each[held] |= {"excerpts": len(asked), "learnt_from": result["excerpts"]}
-        each[held] |= {"learnt_from_tracks": result["tracks"], "seconds": result["seconds"]}
-        print(held, each[held], flush=True)
+        each[turn] = {name: mean(found["first"]) for name, found in own.items()}
+        each[turn] |= {"excerpts": len(asked), "learnt_from": result["excerpts"]}
+        each[turn] |= {"learnt_from_tracks": result["tracks"], "seconds": result["seconds"]}
+        print(turn, each[turn], flush=True)
         for name, found in own.items():
             for key, values in found.items():
                 ways.setdefault(name, {}).setdefault(key, []).extend(values)
@@ -118,6 +139,7 @@ def main() -> None:
     """Measure all, and write `results/same_track.json`, or `same_track_more.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--more", type=Path, nargs="*", default=[], help="Folders of more music.")
+    parser.add_argument("--unheard", action="store_true", help="Learn from --more alone.")
     parser.add_argument("--mels", type=int, default=64)
     parser.add_argument("--model", default="statistics")
     parser.add_argument("--layer")
@@ -127,13 +149,15 @@ def main() -> None:
     music = Path(os.environ["IMPRINT_DATA"]) / "music"
     part = survey(music, audio=audio)["all"]
     more = [next(iter(survey(own, audio=audio).values())) for own in given.more]
+    collections = Counter(part.metadata["collection"])
+    largest = "all" if given.unheard else collections.most_common(1)[0][0]
+    turns = {"all": list(collections)} if given.unheard else {c: [c] for c in sorted(collections)}
     settings = SameTrackSettings(model=given.model, layer=given.layer, epochs=given.epochs)
     files = sorted(music.glob("*.ogg"))
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder)
-        figures, each = left_out(part, more, settings, runs)
+        figures, each = left_out(part, more, settings, runs, turns)
         print(figures, flush=True)
-        largest = Counter(part.metadata["collection"]).most_common(1)[0][0]
         trained = load_trained(runs / largest, answers=False)
         gallery = Gallery(
             runs / "music.lance",
@@ -149,7 +173,7 @@ def main() -> None:
         figures["copied"] = copied(gallery, files[::EACH], runs)
     figures |= {"model": given.model, "collections": each, "to_reach": TO_REACH}
     figures["more_excerpts"] = sum(len(own.images) for own in more)
-    name = "same_track_more" if more else "same_track"
+    name = "same_track" + "_more" * bool(more) + "_unheard" * given.unheard
     print(record(name if given.mels == 64 else f"{name}_{given.mels}_bands", figures))
 
 
