@@ -167,7 +167,7 @@ def test_images_on_the_cpu_are_not_copied():
         (0, {}, r"batch_size: expected 1 … 23.*got 0"),
         (0, {"drop_last": False}, r"batch_size: expected 1 … 23.*got 0"),
         (24, {}, r"batch_size: expected 1 … 23, the number of images; got 24"),
-        (4, {"augmentations": ["spin"]}, "some of crop, flip, got 'spin'"),
+        (4, {"augmentations": ["spin"]}, "some of crop, flip, roll, level, mask, got 'spin'"),
     ],
 )
 def test_bad_settings_are_refused_at_construction(make, size, settings, said):
