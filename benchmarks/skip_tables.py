@@ -35,9 +35,7 @@ def skip_tables(results: Path, markdown: Markdown, stamp: Stamp) -> dict[str, st
 
     def told(table: Table, figures: dict[str, Any]) -> str:
         head, lines, what = table
-        return "\n\n".join([markdown(head, lines), what, stamp(figures), ""]).replace(
-            "\n\n\n", "\n\n"
-        )
+        return "\n\n".join([markdown(head, lines), what, stamp(figures).rstrip(), ""])
 
     makers = {"skip": _methods, "ways": _ways, "cover": _cover}
     named = {

@@ -89,7 +89,7 @@ def shift_level(images: Tensor, decibels: float, *, generator: torch.Generator) 
         (True, True)
     """
     if images.ndim != 4 or images.shape[1] != 2:
-        expected = "log-mel and chroma of sounds (N, 2, H, T)"
+        expected = "log-mel and chroma of sounds (N, 2, H, T), to shift their level"
         raise InvalidValueError(f"images: expected {expected}, got {tuple(images.shape)}")
     draws = torch.rand(len(images), 1, 1, generator=generator, device=generator.device)
     peak, level = (1, images[:, 0]) if images.is_floating_point() else (255, images[:, 0].float())

@@ -96,6 +96,37 @@ def test_skipping_and_resuming_work_as_on_images(imprint, sounds, tmp_path):
     assert "mels: expected 32 as the run in run has, got 40" in err
 
 
+def test_an_export_reads_audio_as_its_run_did(imprint, sounds):
+    unusual = ("--mels", "32", "--seconds", "1", "--sample-rate", "8000")
+    code, _, err = imprint("train", sounds, *FAST, *unusual, "--out", "run")
+    assert code == 0, err
+    code, _, err = imprint("export", "run", "--out", "onnx")
+    assert code == 0, err
+    (_, own, _), (code, found, err) = (imprint("predict", name, sounds) for name in ("run", "onnx"))
+    assert code == 0, err
+    rows, exported = (
+        [line.rsplit(",", 3)[:2] for line in text.splitlines()] for text in (own, found)
+    )
+    assert len(rows) == 121
+    assert rows == exported
+
+
+def test_augmentations_of_sound_are_trained_with_and_kept_to(imprint, sounds, tmp_path):
+    asked = ("--seconds", "1", "--augmentations", "roll,level,mask")
+    code, out, err = imprint("train", sounds, *FAST, *asked, "--json", "--out", "run")
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["augmentations"] == ["roll", "level", "mask"]
+    _, out, _ = imprint("train", sounds, *FAST, "--seconds", "1", "--json", "--out", "without")
+    assert json.loads(out)["epochs"][0]["train_loss"] != result["epochs"][0]["train_loss"]
+    code, out, err = imprint("train", sounds, "--resume", "--json", "--out", "run")
+    assert code == 0, err
+    assert json.loads(out) == result
+    code, _, err = imprint("train", sounds, "--resume", "--augmentations", "mask", "--out", "run")
+    assert code == 2
+    assert "augmentations: expected ['roll', 'level', 'mask'] as the run in run has" in err
+
+
 def test_a_run_takes_excerpts_of_its_length(imprint, sounds, tmp_path):
     code, _, err = imprint("train", sounds, *FAST, "--out", "run")
     assert code == 0, err

@@ -8,10 +8,12 @@ from rich.console import Console
 
 from imprint.answering import export_exits
 from imprint.cli import options
+from imprint.cli.audio_options import audio_note
 from imprint.cli.folders import new_folder
 from imprint.cli.networks import exits_of
+from imprint.cli.run_data import SOUND_CHANNELS, audio_as
 from imprint.early_exit import EarlyExit
-from imprint.runs import check_vacant
+from imprint.runs import check_vacant, write_json
 from imprint.training import load_trained
 
 __all__ = ["export"]
@@ -43,6 +45,8 @@ def export(
         class_names=trained.class_names,
         normalisation=trained.normalisation,
     )
+    if trained.shape[0] == SOUND_CHANNELS:  # predict reads audio by it, as by a run's own
+        write_json(folder / "config.json", {"command": "export", **audio_note(audio_as(str(run)))})
     console = Console(highlight=False, soft_wrap=True)
     for path in sorted(folder.iterdir()):
         size = path.stat().st_size

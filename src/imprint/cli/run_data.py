@@ -16,7 +16,15 @@ from imprint.runs import read_json
 from imprint.training import Trained
 from imprint.types import DataSplits, ImageSet
 
-__all__ = ["audio_as", "check_fits", "config_of", "load_as", "reader_of", "split_of"]
+__all__ = [
+    "SOUND_CHANNELS",
+    "audio_as",
+    "check_fits",
+    "config_of",
+    "load_as",
+    "reader_of",
+    "split_of",
+]
 
 Split = tuple[tuple[str, Any], ...]
 
