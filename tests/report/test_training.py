@@ -47,6 +47,16 @@ def test_a_run_that_skips_nothing_has_no_empty_part():
     assert "Skipped most" not in page
 
 
+def test_settings_of_several_values_are_told_in_words():
+    splits, more = (
+        splits_of(3),
+        {"augmentations": ["crop", "flip"], "freeze_after": {"block1": 0.5}},
+    )
+    page = train_report(train(splits, TrainSettings(**{**SETTINGS, **more})), splits.train)
+    assert "crop, flip" in page
+    assert "block1 0.5" in page
+
+
 @pytest.mark.parametrize("num_classes", [2, 30, 200])
 def test_any_number_of_classes(num_classes):
     splits = splits_of(num_classes, n=400)

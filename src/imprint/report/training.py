@@ -274,5 +274,14 @@ def _settings(run: Run) -> dict[str, Any]:
         "weight_decay", "schedule", "precision", "clip", "label_smoothing", "augment",
         "augmentations", "target", "seed", "device", "threads",
     )  # fmt: skip
-    given = {name.replace("_", " "): run[name] for name in names if run.get(name) is not None}
+    given = {
+        name.replace("_", " "): _told(run[name]) for name in names if run.get(name) is not None
+    }
     return given | {f"{name} version": number for name, number in run["versions"].items()}
+
+
+def _told(value: Any) -> Any:
+    """A setting as words: several names with commas between, shares behind theirs."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {share:g}" for name, share in value.items())
+    return ", ".join(value) if isinstance(value, list) else value
