@@ -1,3 +1,6 @@
+import math
+from itertools import groupby, pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from imprint.early_exit.routes import (
     Outcomes,
     _rising,
     expected_seconds,
+    finer,
     first_exits,
     tally_of,
     thresholds_at,
@@ -99,3 +103,43 @@ def test_what_is_not_known_is_never_sure():
     outcomes = Outcomes(margins, torch.tensor([[True, True, True]]), torch.ones(3).bool())
     threshold = thresholds_at(outcomes, torch.ones(1), torch.ones(1))
     assert 0.99 < float(threshold) < 1.0  # below the lowest that is known
+
+
+def test_finer_steps_admit_a_tenth_more_each():
+    generator = torch.Generator().manual_seed(0)
+    margins = torch.rand(2, 500, generator=generator)
+    margins[0, :3] = torch.tensor([torch.nan, torch.inf, -torch.inf])  # are not known
+    asked = torch.tensor([[0.9, torch.inf], [0.5, 0.7]])
+    steps = finer(asked, margins)
+    admitted = (torch.where(margins.isfinite(), margins, -1.0) >= steps[:, :, None]).sum(2)
+    expected = []
+    for layer in range(2):
+        known = margins[layer][margins[layer].isfinite()]
+        ends = [0, *((known >= own).sum().item() for own in asked[:, layer])]
+        counts = [0]
+        for low, high in pairwise(ends):
+            counts += [round(low + (high - low) * k / 10) for k in range(1, 11)]
+        expected.append(counts)
+    naive = [rows for rows, _ in groupby(zip(*expected, strict=True))]
+    assert [tuple(rows) for rows in admitted.tolist()] == naive
+    assert (steps[1:] <= steps[:-1]).all()
+    assert steps[0].isinf().all()
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_finer_steps_come_by_the_rows_that_were_given(strict, more):
+    margins = torch.arange(0.0, 121.0)[None]
+    rows = torch.tensor([[120.5 - strict], [120.5 - strict - more]])
+    steps = finer(rows, margins)
+    counts = (margins >= steps).sum(1).tolist()
+    assert counts[0] == 0
+    assert counts[-1] == strict + more
+    assert strict in counts
+    assert max(b - a for a, b in pairwise([0, *counts])) <= math.ceil(max(strict, more) / 10)
+
+
+def test_finer_steps_leave_a_layer_closed_of_which_nothing_is_known():
+    margins = torch.tensor([[torch.nan, torch.nan], [1.0, 2.0]])
+    steps = finer(torch.tensor([[torch.inf, 0.5]]), margins)
+    assert steps[:, 0].isinf().all()
+    assert (margins[1] >= steps[-1, 1]).all()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from imprint.early_exit import Costs, Outcomes, thresholds_at
+from imprint.early_exit import Costs, Outcomes, finer, thresholds_at
 from imprint.early_exit.calibration import PRICES, Step, choose_layers, step_through
 from imprint.early_exit.published import (
     ClassMeans,
@@ -88,10 +88,11 @@ def choose_fastest(tuned: Outcomes, costs: Costs, limit: float, *, priced: bool 
 
 def _fastest(ladder: Tensor, tuned: Outcomes, costs: Costs, limit: float) -> Chosen:
     layers, _ = choose_layers(tuned, ladder, costs, limit)
-    steps = step_through(tuned.of(layers=layers), ladder[:, layers], costs.of(layers))
+    own = finer(ladder[:, layers], tuned.margins[layers])
+    steps = step_through(tuned.of(layers=layers), own, costs.of(layers))
     within = [step for step in steps if _extra(step) <= limit]
     step = min(within, key=lambda step: step.seconds, default=None)
-    return Chosen(layers, ladder[:, layers], step)
+    return Chosen(layers, own, step)
 
 
 def _common(tuned: Outcomes) -> Tensor:

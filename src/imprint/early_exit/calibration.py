@@ -16,6 +16,7 @@ from imprint.early_exit.routes import (
     Costs,
     Outcomes,
     expected_seconds,
+    finer,
     first_exits,
     tally_of,
     thresholds_at,
@@ -35,8 +36,8 @@ __all__ = [
 PRICES = torch.logspace(-4, 1, 201, dtype=torch.float64)
 """Chance of a harm that all of a network's time is worth, from strict to loose."""
 
-WORTH = 0.01
-"""Share of the time that a further layer must save to be taken."""
+WORTH = 0.05
+"""Share of the time still taken that a further layer must save: less may be chance."""
 
 
 class Step(NamedTuple):
@@ -157,7 +158,8 @@ def choose_exits(
     kind = min(best, key=lambda own: best[own][1])
     layers = best[kind][0]
     tested, own_costs = outcomes[kind].of(layers=layers, samples=testing), costs[kind].of(layers)
-    steps = step_through(tested, ladders[kind][:, layers], own_costs)
+    ladder = finer(ladders[kind][:, layers], tuned[kind].margins[layers])
+    steps = step_through(tested, ladder, own_costs)
     holding = steps_that_hold((step.tally for step in steps), promise)
     curve = tuple(_trade_off(step, own_costs, k < holding) for k, step in enumerate(steps))
     if not holding or steps[holding - 1].seconds >= own_costs.whole:
@@ -199,7 +201,7 @@ def step_through(outcomes: Outcomes, thresholds: Tensor, costs: Costs) -> list[S
 def choose_layers(
     outcomes: Outcomes, ladder: Tensor, costs: Costs, max_extra_error: float
 ) -> tuple[list[int], float]:
-    """Take layer after layer, each time the one that saves most, while that is 1 % or more.
+    """Take layer after layer, each time the one that saves most, while that is 5 % or more.
 
     Args:
         outcomes: of samples that the promise is then not tested on.
@@ -230,7 +232,7 @@ def choose_layers(
         rest = [layer for layer in range(len(outcomes.margins)) if layer not in chosen]
         trials = {layer: seconds_with(sorted([*chosen, layer])) for layer in rest}
         layer = min(trials, key=lambda own: trials[own])
-        if chosen and trials[layer] > seconds - WORTH * costs.whole:
+        if chosen and trials[layer] > (1 - WORTH) * seconds:
             break
         chosen, seconds = sorted([*chosen, layer]), trials[layer]
     return chosen, seconds

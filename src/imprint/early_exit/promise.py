@@ -119,15 +119,13 @@ def _most(samples: int, rate: float) -> int:
 
 def _as_extreme(tally: Tally, differing: NDArray[np.int64], limit: float) -> NDArray[np.int64]:
     """For each number of differing samples the most harms that speak as much for the limit."""
-    harms = differing[:, None]
-    gains = differing[None, :]
     observed = _score(np.array([tally.harms]), np.array([tally.gains]), tally.samples, limit)
-    extreme = _score(harms, gains, tally.samples, limit) <= observed + 1e-9
-    most = np.full(len(differing), -1)
-    rows, columns = np.nonzero(extreme)
-    within = rows + columns < len(differing)
-    np.maximum.at(most, (rows + columns)[within], rows[within])
-    return most
+    below, above = np.full(len(differing), -1), differing + 1
+    while (above - below).max() > 1:  # the score rises with the harms among so many
+        harms = (below + above) // 2
+        extreme = _score(harms, differing - harms, tally.samples, limit) <= observed + 1e-9
+        below, above = np.where(extreme, harms, below), np.where(extreme, above, harms)
+    return below
 
 
 def _score(

@@ -12,11 +12,16 @@ __all__ = [
     "Costs",
     "Outcomes",
     "expected_seconds",
+    "finer",
     "first_exits",
     "join_outcomes",
     "tally_of",
     "thresholds_at",
 ]
+
+
+PARTS = 10
+"""Steps from one row of thresholds to the next."""
 
 
 class Outcomes(NamedTuple):
@@ -243,10 +248,45 @@ def _lowest(margins: Tensor, harms: Tensor, limits: Tensor) -> Tensor:
     known = margins.isfinite()
     order = margins[known].argsort(descending=True)
     within = torch.searchsorted(_rising(harms[known][order]), limits.double(), right=True)
-    falling = margins[known][order]
+    return _admitting(margins[known][order])[within]
+
+
+def _admitting(falling: Tensor) -> Tensor:
+    """Thresholds that admit 0, 1, … M of the margins `(M,)`, the largest first, `(M + 1,)`."""
     # half-way to the next margin, so that no rounding decides about the last one
     between = torch.cat([(falling[:-1] + falling[1:]) / 2, 0.999 * falling[-1:]])
-    return torch.cat([margins.new_tensor([torch.inf]), between])[within]
+    return torch.cat([falling.new_tensor([torch.inf]), between])
+
+
+def finer(thresholds: Tensor, margins: Tensor) -> Tensor:
+    """Put small steps between closed exits and the first row of thresholds, and each two rows.
+
+    Thresholds are tested from strict to loose up to the first that fails. A large step may fail
+    where half of it would have held.
+
+    Args:
+        thresholds: `(P, L)`, from strict to loose.
+        margins: `(L, N)`, of the samples that chose them; a tenth of those that a row admits more
+            than the one before is a step.
+
+    Returns:
+        `(1 + 10·P, L)`, at most, from strict to loose and without repetitions.
+
+    Examples:
+        >>> margins = torch.arange(0.0, 100.0)[None]
+        >>> finer(torch.tensor([[79.5]]), margins)[:3].T  # admits 20, which makes 2 a step
+        tensor([[   inf, 97.5000, 95.5000]])
+    """
+    columns = []
+    for column, own in zip(thresholds.T, margins, strict=True):
+        falling = own[own.isfinite()].sort(descending=True).values
+        admitted = (falling >= column[:, None]).sum(1, dtype=torch.float64)
+        before = torch.cat([admitted.new_zeros(1), admitted[:-1]])
+        parts = torch.arange(1, PARTS + 1) / PARTS
+        counts = (before[:, None] + (admitted - before)[:, None] * parts).flatten().round().long()
+        columns.append(_admitting(falling)[torch.cat([counts.new_zeros(1), counts])])
+    steps: Tensor = torch.unique_consecutive(torch.stack(columns, dim=1), dim=0)
+    return steps
 
 
 def _rising(values: Tensor) -> Tensor:
