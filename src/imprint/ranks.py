@@ -57,6 +57,12 @@ class Ranks:
         """This process's place among them, from 0."""
         return 0 if self.size == 1 else dist.get_rank(self.group)
 
+    @property
+    def device(self) -> torch.device:
+        """Where tensors must lie that the ranks tell each other: NCCL serves GPUs alone."""
+        nccl = self.size > 1 and dist.get_backend(self.group) == "nccl"
+        return torch.device("cuda", torch.cuda.current_device()) if nccl else torch.device("cpu")
+
     def sum(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Sum tensors over the ranks, each by itself, in one collective.
 
@@ -116,6 +122,8 @@ ALONE = Ranks(alone=True)
 def unwrap(model: nn.Module, layer: str) -> tuple[nn.Module, str]:
     """Take a model out of DistributedDataParallel, and a layer's name with it.
 
+    A compiled model stays as it is; its layers are then also found by their names without it.
+
     Run within the wrapper, a forward pass may wait for other ranks; run on the model itself, it
     waits for none.
 
@@ -131,6 +139,7 @@ def unwrap(model: nn.Module, layer: str) -> tuple[nn.Module, str]:
         '0'
     """
     if not isinstance(model, DistributedDataParallel):
-        return model, layer
+        compiled = f"_orig_mod.{layer}"
+        return model, compiled if compiled in dict(model.named_modules()) else layer
     names = dict(model.module.named_modules())
     return model.module, layer if layer in names else layer.removeprefix("module.")

@@ -322,6 +322,8 @@ def test_misuse_is_refused_at_construction():
         SkipCallback(gate_of(model, rule="paper"))
     with pytest.raises(InvalidValueError, match="plan: expected one"):
         SkipCallback(gate_of(model)).planned(data())
+    with pytest.raises(InvalidValueError, match=f"dataset: expected 10 samples, got {len(data())}"):
+        SkipCallback(plan=imprint.SkipPlan(10, epochs=2)).planned(data())
 
 
 def test_a_batch_without_labels_is_refused(tmp_path):

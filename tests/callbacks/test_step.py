@@ -5,7 +5,7 @@ from torch import nn
 
 from imprint.callbacks.step import SkipStep
 from imprint.errors import InvalidValueError
-from imprint.skipping import SkipGate, SkipPlan
+from imprint.skipping import HistoryPlan, SkipGate, SkipPlan
 from imprint.skipping.plan import loss_to_level
 
 
@@ -120,6 +120,8 @@ def test_the_state_of_both_goes_round(model):
 def test_misuse_is_refused(model):
     with pytest.raises(InvalidValueError, match="got neither"):
         SkipStep()
+    with pytest.raises(InvalidValueError, match=r"expected a SkipPlan .* got HistoryPlan"):
+        SkipStep(plan=HistoryPlan(10, keep=0.5, epochs=2, rule="infobatch"))
     skip = SkipStep(gate_of(model), plan=begun(10, keep=0.5, epochs=2))
     with pytest.raises(InvalidValueError, match="expected a block"):
         _ = skip.labels

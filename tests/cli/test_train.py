@@ -423,11 +423,11 @@ def test_ctrl_c_names_resume_where_there_is_one(monkeypatch, capsys, command, re
 
 
 def test_a_layer_freezes_on_the_way_and_a_resumed_run_knows(imprint, npz, tmp_path):
-    options = ["--freeze-after", "block1=0.5", "--freeze-after", "block2=1", "--out", "frozen"]
+    options = ["--freeze-after", "block1=0.25", "--freeze-after", "block2=0.5", "--out", "frozen"]
     assert imprint("train", npz, *FAST, *options)[0] == 0
     assert read_json(tmp_path / "frozen" / "config.json")["freeze_after"] == {
-        "block1": 0.5,
-        "block2": 1.0,
+        "block1": 0.25,
+        "block2": 0.5,
     }
     (tmp_path / "frozen" / "result.json").unlink()
     assert imprint("train", "--resume", "--out", "frozen")[0] == 0
@@ -435,11 +435,15 @@ def test_a_layer_freezes_on_the_way_and_a_resumed_run_knows(imprint, npz, tmp_pa
     for told, message in (
         ("0.5", "freeze_after: expected LAYER=SHARE, such as block1=0.25; got '0.5'"),
         ("block1=2", "layer 'block1': expected a share in [0, 1], got 2.0"),
+        ("block1=0.6", "at most 0.5, where the last of 2 epochs begins; got 0.6"),
         ("blck1=0.5", "layer: expected one of the model's, such as block1"),
     ):
         code, _, err = imprint("train", npz, *FAST, "--freeze-after", told, "--out", "other")
         assert (code, message in err) == (2, True), err
         assert not (tmp_path / "other").exists()
+    twice = ["--freeze-after", "block1=0", "--freeze-after", "block1=0.5"]
+    code, _, err = imprint("train", npz, *FAST, *twice)
+    assert (code, "one share a layer; got block1 twice" in err) == (2, True), err
 
 
 def test_what_may_be_lost_says_how_much_is_covered(imprint, npz, tmp_path):

@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from imprint.errors import InvalidValueError
 from imprint.memory import ClassMemory
 from imprint.ranks import Ranks
-from imprint.skipping import SkipGate
+from imprint.skipping import SkipGate, SkipPlan
 from imprint.skipping.probe import LinearProbe
 
 CLASSES = 4
@@ -166,6 +166,18 @@ def refusals(rank):
     return [*messages, refusal(restored)]
 
 
+def covered(rank):
+    """How many samples a plan with `cover` loads; those of rank 0 are known far better."""
+    plan = SkipPlan(600, cover=0.9, epochs=6, dense_start=0, ranks=Ranks())
+    counts = []
+    for _ in range(5):
+        rows = torch.tensor(list(plan))
+        counts.append(len(rows))
+        known = torch.rand(len(rows), generator=torch.Generator().manual_seed(rank))
+        plan.record(rows, known ** (1 if rank else 9))
+    return counts
+
+
 def alone_in_a_group(rank, size):
     """A gate whose group is this process only, while the others use none."""
     groups = [dist.new_group([r]) for r in range(size)]
@@ -195,6 +207,7 @@ def main():
     seen["parts"] = parts(rank, size)
     seen["sums and rows"] = sums_and_rows(rank)
     seen["refusals"] = refusals(rank)
+    seen["covered"] = covered(rank)
     seen["alone"] = alone_in_a_group(rank, size)
     torch.save(seen, folder / f"rank{rank}.pt")
     dist.destroy_process_group()

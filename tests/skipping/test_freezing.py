@@ -9,6 +9,7 @@ from torch import nn
 
 from imprint import ProgressiveFreezing, SkipGate
 from imprint.errors import InvalidValueError, LayerError
+from imprint.skipping.freezing import check_times
 
 IMAGES = torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(8) % 2
@@ -171,3 +172,61 @@ def test_it_goes_with_a_gate_and_with_a_compiled_network():
 def test_what_cannot_be_frozen_is_told(model, times, error, message):
     with pytest.raises(error, match=message):
         ProgressiveFreezing(model, IMAGES, times)
+
+
+class Heads(nn.Module):
+    """Two answers, one of which is there in training alone, and a weight of the loss."""
+
+    def __init__(self, form):
+        super().__init__()
+        self.form = form
+        self.stem, self.body = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.head, self.aid, self.temperature = nn.Linear(4, 2), nn.Linear(4, 2), nn.Linear(1, 1)
+
+    def forward(self, rows):
+        features = self.body(self.stem(rows).relu())
+        answers = {"features": features, "logits": self.head(features)}
+        if self.training:
+            answers["aid"] = self.aid(features)
+        return answers if self.form is dict else tuple(answers.values())
+
+
+@pytest.mark.parametrize("form", [dict, tuple])
+def test_all_that_lies_behind_the_layer_goes_on_learning(form):
+    model = Heads(form).train()
+    with ProgressiveFreezing(model, torch.rand(2, 4), {"stem": 0.5}).at(0.5):
+        assert trained(model) == [
+            f"{name}.{part}"
+            for name in ("body", "head", "aid", "temperature")
+            for part in ("weight", "bias")
+        ]
+
+
+def test_a_layer_that_one_behind_it_freezes_sooner_is_told():
+    message = "layer '0': expected at most 0.1, when '1' behind it freezes it too; got 0.9"
+    with pytest.raises(InvalidValueError, match=message):
+        ProgressiveFreezing(network(), IMAGES, {"0": 0.9, "1": 0.1})
+
+
+@pytest.mark.parametrize("done", [50, -1, float("nan"), "0.5", None])
+def test_a_time_out_of_range_is_told(done):
+    freezing = ProgressiveFreezing(network(), IMAGES, {"0": 0.5})
+    with pytest.raises(InvalidValueError, match="done: expected a share"), freezing.at(done):
+        pytest.fail("froze")
+
+
+def test_a_share_past_the_beginning_of_the_last_epoch_is_told():
+    check_times({"0": 0.75}, epochs=4)
+    with pytest.raises(InvalidValueError, match=r"at most 0\.75, where the last of 4 epochs"):
+        check_times({"0": 0.8}, epochs=4)
+
+
+def test_a_compiled_network_has_the_names_of_its_layers():
+    torch.compiler.reset()  # code that was compiled before knows of no gate
+    model = network()
+    compiled = torch.compile(model, backend="aot_eager")
+    with ProgressiveFreezing(compiled, IMAGES, {"0": 0.5}).at(0.5):
+        assert trained(model)[0] == "1.0.weight"
+    gate = SkipGate(compiled, layer="0", num_classes=2, keep=0.5)
+    with gate(LABELS):
+        assert len(compiled(IMAGES)) == 4

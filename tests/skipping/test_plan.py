@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from imprint.data import indexed, load
 from imprint.errors import InvalidValueError, StorageError
-from imprint.skipping import PLANS, SkipPlan
+from imprint.skipping import PLANS, HistoryPlan, SkipPlan
 from imprint.skipping.levels import loss_of_level, loss_to_level
 
 
@@ -115,7 +115,7 @@ def test_a_pass_that_was_cut_off_is_begun_again():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"count": 0}, "count, epochs: expected at least 1 each, got 0, 3"),
+        ({"count": 0}, "count, epochs: expected integers of at least 1, got 0, 3"),
         ({"epochs": 0}, "count, epochs"),
         ({"keep": 0.0}, "keep"),
         ({"keep": 1.1}, "keep"),
@@ -435,3 +435,60 @@ def test_one_epoch_under_way_is_as_long_as_it_says_without_a_keep_ratio():
         plan.record(torch.tensor(rows), torch.rand(len(rows)).square())
         assert len(set(rows)) == len(rows)
     assert len(loaded(plan)) < 500
+
+
+@pytest.mark.parametrize("kind", ["keep", "cover", "infobatch"])
+def test_a_state_of_an_epochs_end_begins_the_next_where_the_loader_dropped_the_rest(kind):
+    def plan_of():
+        if kind == "infobatch":
+            return HistoryPlan(100, keep=0.5, epochs=4, batch_size=16, rule="infobatch")
+        share = {"cover": 0.9} if kind == "cover" else {"keep": 0.5}
+        return SkipPlan(100, epochs=4, batch_size=16, **share)
+
+    def epoch(plan):
+        rows = torch.tensor(list(plan))
+        batches = [own for own in rows.split(16) if len(own) == 16]
+        for own in batches:
+            plan.record(own, own / 100)
+        return torch.cat(batches).tolist()
+
+    plan, resumed, seen = plan_of(), plan_of(), []
+    for _ in range(4):
+        resumed.load_state_dict(plan.state_dict())
+        assert len(resumed) == len(plan)
+        seen.append(epoch(plan))
+        assert epoch(resumed) == seen[-1]
+    assert len(seen[0]) == 96
+
+
+def test_a_state_of_another_rank_is_refused():
+    plans = [SkipPlan(20, epochs=4, ranks=Two(rank)) for rank in (0, 1)]
+    with pytest.raises(InvalidValueError, match="that of rank 1 of 2, got rank 0 of 2"):
+        plans[1].load_state_dict(plans[0].state_dict())
+    plans[0].load_state_dict(plans[0].state_dict())
+
+
+def test_an_epoch_before_the_first_is_refused(tmp_path):
+    plan = SkipPlan(20, epochs=4)
+    with pytest.raises(InvalidValueError, match="an epoch from 0, got -5"):
+        plan.load_state_dict(plan.state_dict() | {"epoch": torch.tensor(-5)})
+    SkipPlan(20, epochs=4, path=tmp_path / "plan")
+    size = (tmp_path / "plan").stat().st_size
+    (tmp_path / "plan").write_bytes(b"\xff" * size)
+    with pytest.raises(InvalidValueError, match="a plan's file, got epoch -1"):
+        SkipPlan(20, epochs=4, path=tmp_path / "plan")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seed": -1}, "seed: expected an integer of at least 0, got -1"),
+        ({"seed": 1.5}, "seed: expected an integer"),
+        ({"epochs": 2.5}, "count, epochs: expected integers"),
+        ({"batch_size": 1.5}, "batch_size: expected 1 … 5, .* got 1.5"),
+        ({"labels": [0] * 10, "class_floor": 0.5}, "labels: expected a tensor, got list"),
+    ],
+)
+def test_what_would_fail_in_the_first_pass_is_refused_at_once(arguments, message):
+    with pytest.raises(InvalidValueError, match=message):
+        SkipPlan(**{"count": 10, "epochs": 3} | arguments)

@@ -146,3 +146,10 @@ def test_ranks_that_differ_are_refused_on_each(ranks):
 def test_a_group_of_one_waits_for_nobody(ranks):
     message = "group: expected one that this process is in, got another"
     assert [seen["alone"] for seen in ranks] == [(8.0, message), (0.0, message)]
+
+
+def test_a_plan_that_covers_the_loss_loads_as_many_on_each_rank(ranks):
+    one, other = (seen["covered"] for seen in ranks)
+    assert one == other
+    assert one[0] == 300
+    assert min(one) < 290

@@ -9,7 +9,7 @@ from typing import Any
 
 from imprint.benchmarking.flops import StepFlops, step_flops
 from imprint.benchmarking.summaries import summarise
-from imprint.errors import DivergedError, InvalidValueError
+from imprint.errors import DamagedFileError, DivergedError, InvalidValueError
 from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
 from imprint.training.building import build_trainer
 from imprint.training.progress import Progress
@@ -179,9 +179,11 @@ def bench_skip(
         path = out / f"seed-{seed}.json"
         if not path.is_file():
             write_json(path, {"rows": _run_seed(data, settings, seed, out, on_step)})
-        for checkpoint in out.glob(f"checkpoint-{seed}-*.safetensors"):
+        for checkpoint in out.glob(f"*checkpoint-{seed}-*"):  # one cut off while written, too
             checkpoint.unlink()
-        done = read_json(path)["rows"]
+        done = read_json(path).get("rows")
+        if not isinstance(done, list):
+            raise DamagedFileError(f"{path}: expected rows; delete it, and resume")
         rows += done
         for row in done:
             on_run(row)

@@ -66,6 +66,9 @@ class PlannedDataset(Dataset[dict[str, Any]]):
         dataset: gives dicts by index.
         plan: of as many samples.
 
+    Raises:
+        InvalidValueError: where it is of more or fewer.
+
     Examples:
         >>> data = [{"x": 0.0}, {"x": 1.0}]
         >>> planned = PlannedDataset(data, SkipPlan(2, keep=0.5, epochs=2, dense_start=0))
@@ -75,6 +78,8 @@ class PlannedDataset(Dataset[dict[str, Any]]):
     """
 
     def __init__(self, dataset: MapStyle[Mapping[str, Any]], plan: SkipPlan) -> None:
+        if len(dataset) != plan.samples:
+            raise InvalidValueError(f"dataset: expected {plan.samples} samples, got {len(dataset)}")
         self.dataset, self.plan = dataset, plan
         self.order = torch.zeros(len(plan), dtype=torch.int64)
         self.order.untyped_storage().share_memory_()
@@ -155,7 +160,7 @@ class SkipCallback(SkipStep, TrainerCallback):
             a data set that changes from epoch to epoch.
 
         Raises:
-            InvalidValueError: where there is no plan.
+            InvalidValueError: where there is no plan, or it is of more samples or fewer.
         """
         if self.plan is None:
             raise InvalidValueError("plan: expected one, got none")

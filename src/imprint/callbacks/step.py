@@ -28,7 +28,7 @@ class SkipStep:
         kept: those of them that stayed.
 
     Raises:
-        InvalidValueError: where both are missing.
+        InvalidValueError: where both are missing, or the plan is a published method's.
 
     Examples:
         >>> from torch import nn
@@ -45,6 +45,9 @@ class SkipStep:
     def __init__(self, gate: SkipGate | None = None, *, plan: SkipPlan | None = None) -> None:
         if gate is None and plan is None:
             raise InvalidValueError("gate, plan: expected at least one of them, got neither")
+        if plan is not None and not isinstance(plan, SkipPlan):
+            expected = "a SkipPlan (a published one asks for weights or more passes: a loop's own)"
+            raise InvalidValueError(f"plan: expected {expected}; got {type(plan).__name__}")
         self.gate, self.plan = gate, plan
         self.seen = self.kept = 0
         self._given: Tensor | None = None

@@ -115,11 +115,13 @@ def times_of(pairs: Sequence[str]) -> dict[str, float]:
         The share of each layer.
 
     Raises:
-        InvalidValueError: for what is no such pair.
+        InvalidValueError: for what is no such pair, or a layer that comes twice.
     """
-    times = {}
+    times: dict[str, float] = {}
     for pair in pairs:
         layer, _, share = pair.partition("=")
+        if layer in times:
+            raise InvalidValueError(f"freeze_after: expected one share a layer; got {layer} twice")
         try:
             times[layer] = float(share)
         except ValueError:

@@ -1,14 +1,17 @@
 """Layers that have learned stop learning, while those behind them train on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import combinations
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from imprint.errors import InvalidValueError, LayerError
-from imprint.outputs import first_tensor, map_tensors
+from imprint.outputs import map_tensors
+from imprint.ranks import unwrap
 from imprint.taps import check_carries_all_data, guest, hooked
 
 __all__ = ["ProgressiveFreezing", "check_times"]
@@ -35,7 +38,8 @@ class ProgressiveFreezing:
         times: as given, by share.
 
     Raises:
-        InvalidValueError: for no layer, or a share out of its range.
+        InvalidValueError: for no layer, a share out of its range, or a layer that would be frozen
+            sooner, by a layer behind it.
         LayerError: for a layer that is not there, that data pass around, or that has no weights
             that train before it and in it, or none behind it.
 
@@ -54,7 +58,8 @@ class ProgressiveFreezing:
     def __init__(self, model: nn.Module, images: Tensor, times: Mapping[str, float]) -> None:
         check_times(times)
         self.times = dict(sorted(times.items(), key=lambda pair: pair[1]))
-        self._parts = {layer: _before(model, images[:2], layer) for layer in times}
+        self._parts = {layer: _before(model, images[:2], layer) for layer in self.times}
+        _check_order(self.times, self._parts)
 
     def frozen(self, done: float) -> list[str]:
         """Name the layers up to which the network is frozen.
@@ -64,7 +69,12 @@ class ProgressiveFreezing:
 
         Returns:
             Those whose time has come.
+
+        Raises:
+            InvalidValueError: for a share out of its range.
         """
+        if not _is_share(done):
+            raise InvalidValueError(f"done: expected a share in [0, 1], got {done!r}")
         return [layer for layer, time in self.times.items() if time <= done + ROUNDING]
 
     @contextmanager
@@ -86,14 +96,16 @@ class ProgressiveFreezing:
                 weight.requires_grad = True
 
 
-def check_times(times: Mapping[str, float]) -> None:
+def check_times(times: Mapping[str, float], *, epochs: int | None = None) -> None:
     """Check when layers are to freeze.
 
     Args:
         times: a share of the training for each layer.
+        epochs: of the training, where layers freeze between them alone.
 
     Raises:
-        InvalidValueError: for no layer, or a share out of its range.
+        InvalidValueError: for no layer, a share out of its range, or one past the beginning of
+            the last epoch, so that nothing would ever be frozen.
 
     Examples:
         >>> check_times({"block1": 50})
@@ -103,23 +115,60 @@ def check_times(times: Mapping[str, float]) -> None:
     if not times:
         raise InvalidValueError("layers to freeze: expected one at least, got none")
     for layer, time in times.items():
-        if not (isinstance(time, int | float) and 0 <= time <= 1):
+        if not _is_share(time):
             raise InvalidValueError(f"layer {layer!r}: expected a share in [0, 1], got {time!r}")
+        if epochs is not None and time > 1 - 1 / epochs + ROUNDING:
+            expected = f"at most {1 - 1 / epochs:.3g}, where the last of {epochs} epochs begins"
+            raise InvalidValueError(f"layer {layer!r}: expected {expected}; got {time!r}")
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float | np.floating) and 0 <= float(value) <= 1
+
+
+def _check_order(times: Mapping[str, float], parts: Mapping[str, list[nn.Parameter]]) -> None:
+    """Find a layer that another one behind it freezes before its time."""
+    held = {layer: set(map(id, weights)) for layer, weights in parts.items()}
+    for sooner, later in combinations(times, 2):  # in the order of their times
+        if held[later] < held[sooner] and times[sooner] < times[later]:
+            expected = f"at most {times[sooner]}, when {sooner!r} behind it freezes it too"
+            raise InvalidValueError(f"layer {later!r}: expected {expected}; got {times[later]}")
 
 
 def _before(model: nn.Module, images: Tensor, layer: str) -> list[nn.Parameter]:
-    """The weights that no gradient reaches once a layer's maps are cut off."""
+    """The weights that make a layer's maps, and nothing that comes after them."""
+    bare = getattr(model, "_orig_mod", model)  # compiled code would take the hooks in
+    model, layer = unwrap(bare, layer.removeprefix("_orig_mod."))
     check_carries_all_data(model, layer, images)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
-    with guest(model), torch.enable_grad(), hooked(model, layer, _cut):
-        answer = first_tensor(model(images), "the model's output").sum()
-        if not answer.requires_grad:
-            raise LayerError(_expected(layer, "behind"))
-        gradients = torch.autograd.grad(answer, weights, allow_unused=True)
-    before = [w for w, gradient in zip(weights, gradients, strict=True) if gradient is None]
+    made: set[int] = set()
+    with guest(model), torch.enable_grad():
+        with hooked(model, layer, lambda _, __, maps: made.update(_reached(maps, weights))):
+            model(images)
+        with hooked(model, layer, _cut):
+            behind = _reached(model(images), weights)
+    if not behind:
+        raise LayerError(_expected(layer, "behind"))
+    before = [weight for weight in weights if id(weight) in made - behind]
     if not before:
         raise LayerError(_expected(layer, "before"))
     return before
+
+
+def _reached(output: Any, weights: Sequence[nn.Parameter]) -> set[int]:
+    """The ids of the weights that any tensor of an output is made with."""
+    sums: list[Tensor] = []
+
+    def add(tensor: Tensor) -> Tensor:
+        sums.extend([tensor.sum()] if tensor.requires_grad else [])
+        return tensor
+
+    map_tensors(output, add)
+    if not sums:
+        return set()
+    gradients = torch.autograd.grad(sums, list(weights), allow_unused=True)
+    pairs = zip(weights, gradients, strict=True)
+    return {id(weight) for weight, gradient in pairs if gradient is not None}
 
 
 def _expected(layer: str, where: str) -> str:

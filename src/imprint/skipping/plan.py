@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -69,7 +70,8 @@ class SkipPlan(EpochSampler):
             byte each, up to 256 classes.
         class_floor: the part of the keep ratio that each class has at least, in [0, 1].
         ranks: the processes that share the data set, under `torchrun` `Ranks()`; each plans every
-            so-manieth sample, and all load as many.
+            so-manieth sample, and all load as many. With `cover` they tell each other once an
+            epoch how their losses lie, so that all must begin each epoch.
         path: a file to keep the two bytes a sample in, for more samples than memory should hold;
             one that is there is taken over. Each of several ranks has its own, `<path>.<rank>`.
 
@@ -128,6 +130,7 @@ class SkipPlan(EpochSampler):
         )
         self._period = check_readmission(own, least, batch_size, readmit) // 2
         super().__init__(count, seed, ranks)
+        self._together = ranks
         self._epochs = epochs
         self._cover = cover
         self.exact = cover is None
@@ -243,13 +246,19 @@ class SkipPlan(EpochSampler):
         counts = count_levels(self._chunks, groups * LEVELS).view(groups, LEVELS)
         share = self._share(self.epoch)
         if self._cover is not None and share < 1:
-            covering = count_covering(counts.sum(0), self._cover)
+            covering = self._covering(counts.sum(0), self._cover)
             count = self._full_batches(max(share * self._total, covering) + self._batch_size - 1)
         shares = torch.ones(groups * LEVELS)
         if count < self._total:
             shares = shares_with_floor(self._rule, counts, count, self._floor).flatten()
         generator = self._generator(2)
         return draw_levels(self._chunks, shares, count, generator), count
+
+    def _covering(self, counts: Tensor, cover: float) -> int:
+        """How many samples hold that part of the loss; of several ranks the same on each."""
+        ranks = self._together
+        joint = ranks.sum(counts.to(ranks.device))[0].cpu()
+        return math.ceil(count_covering(joint, cover) / ranks.size)
 
     def _chunks(self) -> Iterator[Tensor]:
         """The levels, piece by piece; a sample whose turn has come counts as not known."""
@@ -290,14 +299,21 @@ def check_plan(
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: labels: expected (10,), as class_floor asks for; got None
     """
-    if count < 1 or epochs < 1:
-        raise InvalidValueError(f"count, epochs: expected at least 1 each, got {count}, {epochs}")
+    if (
+        not all(isinstance(own, int | np.integer) for own in (count, epochs))
+        or count < 1
+        or epochs < 1
+    ):
+        got = f"{count!r}, {epochs!r}"
+        raise InvalidValueError(f"count, epochs: expected integers of at least 1, got {got}")
     if rule not in PLANS:
         raise InvalidValueError(f"rule: expected one of {', '.join(PLANS)}, got {rule!r}")
     if not 0 <= class_floor <= 1:
         raise InvalidValueError(f"class_floor: expected a share in [0, 1], got {class_floor}")
     if cover is not None and not 0 < cover <= 1:
         raise InvalidValueError(f"cover: expected a share in (0, 1], got {cover}")
+    if labels is not None and not isinstance(labels, Tensor):
+        raise InvalidValueError(f"labels: expected a tensor, got {type(labels).__name__}")
     shape = None if labels is None else tuple(labels.shape)
     if class_floor and shape != (count,):
         raise InvalidValueError(
@@ -328,9 +344,9 @@ def check_readmission(count: int, keep: float, batch_size: int, readmit: int | N
         200
     """
     kept = max(1, round(keep * count))
-    if not 1 <= batch_size <= kept:
+    if not isinstance(batch_size, int | np.integer) or not 1 <= batch_size <= kept:
         expected = f"1 … {kept}, the samples that an epoch keeps"
-        raise InvalidValueError(f"batch_size: expected {expected}; got {batch_size}")
+        raise InvalidValueError(f"batch_size: expected {expected}; got {batch_size!r}")
     fewest = 2 * math.ceil(count / (kept // batch_size * batch_size))
     if readmit is not None and readmit < fewest:
         raise InvalidValueError(

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Sampler
@@ -38,6 +39,9 @@ class EpochSampler(Sampler[int]):
     exact = True
     """Whether the number of samples is known for each epoch before it begins."""
 
+    _batch_size = 1
+    """Of which an epoch loads full batches; fewer that are left are dropped by the loader."""
+
     rate = 1.0
     """What the learning rate is multiplied by in the epoch under way."""
 
@@ -45,6 +49,8 @@ class EpochSampler(Sampler[int]):
         self.epoch = 0
         if total < ranks.size:
             raise InvalidValueError(f"count: expected at least a sample a rank, got {total}")
+        if not isinstance(seed, int | np.integer) or seed < 0:
+            raise InvalidValueError(f"seed: expected an integer of at least 0, got {seed!r}")
         self._rank, self._ranks = ranks.rank, ranks.size
         self._total, self._all, self._seed = total // ranks.size, total, seed
         self._bits: Tensor | None = None  # what the epoch under way loads
@@ -87,6 +93,11 @@ class EpochSampler(Sampler[int]):
         self._given = self._left
         yield from self._order(self._pending)  # what is recorded meanwhile has been given
         self._passed = self._bits is not None  # unless the last record has ended it already
+
+    @property
+    def samples(self) -> int:
+        """N, the samples of the data set."""
+        return self._all
 
     @property
     def under_way(self) -> bool:
@@ -213,7 +224,11 @@ class EpochSampler(Sampler[int]):
     def _progress_state(self) -> dict[str, Tensor]:
         """The part of the state that says where the plan stands."""
         state = {"epoch": torch.tensor(self.epoch)}
+        if self._ranks > 1:
+            state["rank"] = torch.tensor([self._rank, self._ranks])
         if self._bits is not None:
+            done = self._passed and self._left < self._batch_size  # the loader dropped the rest
+            state |= {"passed": torch.tensor(done)}
             state |= {"bits": self._bits.clone(), "pending": self._pending.clone()}
             state |= {"size": torch.tensor(self._size), "left": torch.tensor(self._left)}
         return state
@@ -222,12 +237,21 @@ class EpochSampler(Sampler[int]):
         """Take over where a plan stood, after a check of the whole state, `parts` included."""
         number, bits = torch.tensor(0), torch.zeros(-(-self._total // 8), dtype=torch.uint8)
         expected = {"epoch": number} | parts
+        if self._ranks > 1:
+            expected["rank"] = torch.tensor([self._rank, self._ranks])
         if "bits" in state:
             expected |= {"bits": bits, "pending": bits, "size": number, "left": number}
+            expected["passed"] = torch.tensor(False)  # noqa: FBT003 - a flag's kind
         shapes, wanted = kinds_of(state), kinds_of(expected)
         if shapes != wanted:
             raise InvalidValueError(f"state: expected {wanted}, got {shapes}")
-        self.epoch, self._passed = int(state["epoch"]), False
+        if self._ranks > 1 and state["rank"].tolist() != [self._rank, self._ranks]:
+            got = "rank {} of {}".format(*state["rank"].tolist())
+            wanted_rank = f"rank {self._rank} of {self._ranks}"
+            raise InvalidValueError(f"state: expected that of {wanted_rank}, got {got}")
+        if int(state["epoch"]) < 0:
+            raise InvalidValueError(f"state: expected an epoch from 0, got {int(state['epoch'])}")
+        self.epoch, self._passed = int(state["epoch"]), bool(state.get("passed", False))
         self._bits = state["bits"].cpu().clone() if "bits" in state else None
         self._pending = state.get("pending", bits).cpu().clone()
         self._size, self._left = int(state.get("size", 0)), int(state.get("left", 0))

@@ -51,6 +51,8 @@ class PlanStorage:
         except OSError as error:
             raise StorageError(f"path: expected a file to write, {error}") from error
         self.epoch = torch.frombuffer(self._map, dtype=torch.int64, count=1)
+        if int(self.epoch) < 0:
+            raise InvalidValueError(f"path: expected a plan's file, got epoch {int(self.epoch)}")
         both = torch.frombuffer(self._map, dtype=torch.uint8, offset=HEAD)
         self.levels, self.ages = both[:count], both[count:]
 

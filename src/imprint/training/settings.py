@@ -172,7 +172,7 @@ class TrainSettings:
             expected = "0 beside freeze_to, where no images run"
             raise InvalidValueError(f"keep_maps: expected {expected}; got {self.keep_maps}")
         if self.freeze_after is not None:
-            check_times(self.freeze_after)
+            check_times(self.freeze_after, epochs=self.epochs)
         if self.freeze_after is not None and self.freeze_to is not None:
             expected = "None beside freeze_to, which freezes from the start"
             raise InvalidValueError(f"freeze_after: expected {expected}; got {self.freeze_after}")
