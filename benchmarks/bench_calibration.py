@@ -90,7 +90,10 @@ def _greedy(outcomes: Outcomes, ladder: Tensor, costs: Costs, limit: float) -> A
         return _choose_layers(outcomes, ladder, costs, limit)
 
 
-WAYS: dict[str, Callable[[], AbstractContextManager[Any]]] = {"coarse": before, "now": nullcontext}
+WAYS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "coarse": before,
+    "small": nullcontext,
+}
 
 
 def draw(outcomes: Outcomes, costs: Costs, count: int, seed: int) -> dict[str, float]:

@@ -51,7 +51,24 @@ def exit_tables(results: Path, markdown: Markdown, stamp: Stamp) -> dict[str, st
         named[f"exits-layers-{name}"] = _layers(own, markdown)
         named[f"exits-side-{name}"] = _side(own, markdown)
         named[f"exits-attacked-{name}"] = _attacked(own, markdown)
+    drawn = results / "calibration.json"
+    if drawn.is_file():
+        named["calibration"] = _calibration(json.loads(drawn.read_text()), markdown, stamp)
     return {name: f"{text}\n\n" for name, text in named.items()}
+
+
+def _calibration(own: dict[str, Any], markdown: Markdown, stamp: Stamp) -> str:
+    """Each way's time over many draws, its deciles, and how often no exit was opened."""
+    lines = []
+    for row in own["rows"]:
+        deciles = (100 * row[f"time_{key}"] for key in ("mean", "low", "high"))
+        cells = [row["case"], f"{row['calibrating']:,}", row["way"]]
+        cells.append("{:.0f} % ({:.0f} to {:.0f})".format(*deciles))
+        cells.append(f"{100 * row['no_exit']:.0f} %")
+        cells.append(f"{100 * row['extra_error_mean']:+.2f}")
+        lines.append([*cells, f"{100 * row['broken']:.1f} %"])
+    head = ("data", "calibrating images", "steps", "time", "no exit", "extra error", "broken")
+    return f"{markdown(head, lines)}\n\n{stamp(own)}".rstrip()
 
 
 def _times(own: dict[str, Any]) -> list[list[str]]:

@@ -56,7 +56,7 @@ def test_an_epoch_loads_exactly_its_share_each_sample_once(rule, count, keep, se
 
 
 def test_dense_epochs_load_everything():
-    plan = SkipPlan(50, keep=0.2, epochs=10, dense_start=0.2, dense_end=0.1)
+    plan = SkipPlan(50, keep=0.2, epochs=10, dense_start=0.2, dense_end=0.1, rule="random")
     assert [len(loaded(plan)) for _ in range(10)] == [50, 50, *[10] * 7, 50]
 
 
@@ -212,6 +212,7 @@ def test_what_it_leaves_out_of_mnist_is_what_the_network_knows():
 def test_with_a_batch_size_what_is_chosen_fills_batches(count, keep, batch_size):
     kept = round(keep * count)
     arguments = {"keep": keep, "epochs": 5, "dense_start": 0.2, "batch_size": batch_size}
+    arguments["rule"] = "random"  # which needs no record
     if batch_size > max(1, kept):
         with pytest.raises(InvalidValueError, match="batch_size: expected 1"):
             SkipPlan(count, **arguments)
@@ -492,3 +493,15 @@ def test_an_epoch_before_the_first_is_refused(tmp_path):
 def test_what_would_fail_in_the_first_pass_is_refused_at_once(arguments, message):
     with pytest.raises(InvalidValueError, match=message):
         SkipPlan(**{"count": 10, "epochs": 3} | arguments)
+
+
+def test_a_loop_that_never_records_is_told_once():
+    plan = SkipPlan(20, epochs=9)
+    assert [len(loaded(plan)) for _ in range(3)] == [20, 10, 10]
+    with pytest.warns(UserWarning, match="2 epochs were passed over .* is `plan.record` missing"):
+        loaded(plan)
+    loaded(plan)
+    for quiet in (SkipPlan(20, epochs=9, rule="random"), SkipPlan(20, epochs=9)):
+        quiet.note(torch.arange(20), torch.rand(20))
+        for _ in range(4):
+            loaded(quiet)

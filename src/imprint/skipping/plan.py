@@ -130,7 +130,7 @@ class SkipPlan(EpochSampler):
         )
         self._period = check_readmission(own, least, batch_size, readmit) // 2
         super().__init__(count, seed, ranks)
-        self._together = ranks
+        self._together, self._by_losses = ranks, rule != "random"
         self._epochs = epochs
         self._cover = cover
         self.exact = cover is None

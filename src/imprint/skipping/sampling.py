@@ -1,5 +1,6 @@
 """A sampler that chooses each epoch anew: how an epoch begins, goes on after a stop, and ends."""
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 
@@ -15,6 +16,12 @@ from imprint.skipping.levels import clear_flags, flags_at, flags_of
 from imprint.skipping.permutation import permuted
 
 __all__ = ["EpochSampler", "check_places", "check_record", "kinds_of"]
+
+UNHEARD = 2
+"""Passes that left samples out, and no record from the first on, after which a plan warns."""
+
+SILENT = UNHEARD + 1
+"""Where that count stands once a plan has heard of losses: it warns no more."""
 
 
 class EpochSampler(Sampler[int]):
@@ -39,6 +46,9 @@ class EpochSampler(Sampler[int]):
     exact = True
     """Whether the number of samples is known for each epoch before it begins."""
 
+    _by_losses = True
+    """Whether it chooses by the losses that it is told."""
+
     _batch_size = 1
     """Of which an epoch loads full batches; fewer that are left are dropped by the loader."""
 
@@ -57,6 +67,7 @@ class EpochSampler(Sampler[int]):
         self._pending = torch.zeros(0, dtype=torch.uint8)  # and what of it is not yet recorded
         self._size = self._left = self._given = 0  # samples: of the epoch, pending, of this pass
         self._passed = False
+        self._unheard = 0  # passes, while no loss was ever recorded
 
     @abstractmethod
     def count(self, epoch: int) -> int:
@@ -88,6 +99,7 @@ class EpochSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         if self._passed:
+            self._warn_unheard()
             self.advance()
         self._begin()
         self._given = self._left
@@ -149,6 +161,7 @@ class EpochSampler(Sampler[int]):
         check_record(index, losses, self._all)
         own = self._own(index.cpu())
         self._check_pending(own)
+        self._unheard = SILENT
         self._note(own, losses.detach().cpu())
         if self._pending is self._bits:
             self._pending = self._pending.clone()
@@ -168,6 +181,7 @@ class EpochSampler(Sampler[int]):
             InvalidValueError: where shapes or places do not fit.
         """
         check_record(index, losses, self._all)
+        self._unheard = SILENT
         self._note(self._own(index.cpu()), losses.detach().cpu())
 
     def advance(self) -> None:
@@ -175,6 +189,16 @@ class EpochSampler(Sampler[int]):
         self._close(self._begin())
         self.epoch += 1
         self._bits, self._passed = None, False
+
+    def _warn_unheard(self) -> None:
+        """Tell a loop that never records: a plan that hears nothing draws by chance."""
+        self._unheard += self._by_losses and self._size < self._total
+        if self._unheard == UNHEARD:
+            what = f"{UNHEARD} epochs were passed over and no loss recorded"
+            warnings.warn(
+                f"plan: {what}, so that it draws by chance: is `plan.record` missing?",
+                stacklevel=3,
+            )
 
     def _own(self, index: Tensor) -> Tensor:
         """Places in the data set as this rank counts its own samples."""
@@ -251,6 +275,7 @@ class EpochSampler(Sampler[int]):
             raise InvalidValueError(f"state: expected that of {wanted_rank}, got {got}")
         if int(state["epoch"]) < 0:
             raise InvalidValueError(f"state: expected an epoch from 0, got {int(state['epoch'])}")
+        self._unheard = SILENT
         self.epoch, self._passed = int(state["epoch"]), bool(state.get("passed", False))
         self._bits = state["bits"].cpu().clone() if "bits" in state else None
         self._pending = state.get("pending", bits).cpu().clone()
