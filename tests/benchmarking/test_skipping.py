@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from imprint.benchmarking import FROZEN, METHODS, BenchSettings, bench_skip
-from imprint.errors import DivergedError, InvalidValueError, RunExistsError
+from imprint.errors import DamagedFileError, DivergedError, InvalidValueError, RunExistsError
 from imprint.report import bench_report
 from imprint.skipping import keep_at
 from imprint.training import TrainSettings
@@ -138,6 +138,18 @@ def test_seeds_may_grow_but_nothing_else(data, tmp_path):
     config.write_text(json.dumps({k: v for k, v in stored.items() if k != "batch_shrink"}))
     again = bench_skip(data, replace(settings, seeds=2), out=tmp_path / "bench", resume=True)
     assert again["rows"] == more["rows"]
+
+
+def test_what_a_killed_bench_left_is_cleared_and_what_is_damaged_is_told(data, tmp_path):
+    settings, out = BenchSettings(base=BASE, methods=("random",), seeds=1), tmp_path / "bench"
+    bench_skip(data, settings, out=out)
+    for name in ("checkpoint-0-plain.safetensors", ".checkpoint-0-plain.safetensors.7.tmp"):
+        (out / name).touch()
+    bench_skip(data, settings, out=out, resume=True)
+    assert not list(out.glob("*checkpoint*"))
+    (out / "seed-0.json").write_text("{}")
+    with pytest.raises(DamagedFileError, match=r"seed-0.json: expected rows; delete it"):
+        bench_skip(data, settings, out=out, resume=True)
 
 
 def test_what_a_plan_has_its_controls_do_not():

@@ -83,3 +83,13 @@ def test_indexed_ends_where_its_data_set_does():
     assert list(indexed(["a", "b"])) == [(0, "a"), (1, "b")]
     with pytest.raises(InvalidValueError, match=r"map-style data set.*got int"):
         indexed(3)
+
+
+def test_a_data_set_that_grows_or_shrinks_is_told_at_its_next_item():
+    items = ["a", "b"]
+    dataset = indexed(items)
+    assert dataset[1] == (1, "b")
+    for change in (items.append, lambda _: items.clear()):
+        change("c")
+        with pytest.raises(InvalidValueError, match=r"expected 2 samples, .* got [30]"):
+            dataset[0]

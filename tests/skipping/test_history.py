@@ -156,3 +156,9 @@ def test_a_state_of_another_size_is_refused():
     plan = HistoryPlan(10, keep=0.5, epochs=5, rule="orderdp")
     with pytest.raises(InvalidValueError, match="state: expected"):
         plan.load_state_dict(HistoryPlan(11, keep=0.5, epochs=5, rule="orderdp").state_dict())
+
+
+@pytest.mark.parametrize("wrong", [{"count": 10.5}, {"epochs": 0}, {"batch_size": 11}])
+def test_numbers_of_samples_epochs_and_batches_are_whole(wrong):
+    with pytest.raises(InvalidValueError, match="count, epochs, batch_size: expected 1 or more"):
+        HistoryPlan(**{"count": 10, "keep": 0.5, "epochs": 3, "rule": "orderdp"} | wrong)

@@ -32,11 +32,15 @@ class Indexed(Dataset[tuple[int, T]]):
 
     def __init__(self, dataset: MapStyle[T]) -> None:
         self.dataset = dataset
+        self._count = len(dataset)
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> tuple[int, T]:
+        if len(self.dataset) != self._count:  # a plan would never load what has come
+            expected = f"{self._count} samples, as when it was indexed"
+            raise InvalidValueError(f"dataset: expected {expected}; got {len(self.dataset)}")
         return index, self.dataset[index]
 
 
@@ -47,7 +51,8 @@ def indexed(dataset: MapStyle[T]) -> Indexed[T]:
         dataset: any map-style data set.
 
     Returns:
-        a data set of pairs `(index, item)`, of the same length.
+        a data set of pairs `(index, item)`, of the same length; it refuses to give any once the
+        data set has grown or shrunk.
 
     Raises:
         InvalidValueError: for a data set that has no length or no items by index.

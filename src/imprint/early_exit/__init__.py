@@ -28,11 +28,10 @@ from imprint.early_exit.routes import (
     Costs,
     Outcomes,
     expected_seconds,
-    finer,
     first_exits,
     tally_of,
-    thresholds_at,
 )
+from imprint.early_exit.thresholds import finer, thresholds_at
 from imprint.early_exit.with_exits import WithExits
 
 __all__ = [

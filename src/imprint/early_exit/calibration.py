@@ -16,11 +16,10 @@ from imprint.early_exit.routes import (
     Costs,
     Outcomes,
     expected_seconds,
-    finer,
     first_exits,
     tally_of,
-    thresholds_at,
 )
+from imprint.early_exit.thresholds import finer, thresholds_at
 
 __all__ = [
     "PRICES",

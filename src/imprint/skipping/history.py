@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from imprint.errors import InvalidValueError
+from imprint.skipping.checks import is_count
 from imprint.skipping.published.early_stopping import mastered
 from imprint.skipping.published.infobatch import prune
 from imprint.skipping.published.kakurenbo import fraction_at, hide, rate_factor
@@ -165,8 +166,8 @@ class HistoryPlan(EpochSampler):
             raise InvalidValueError(f"rule: expected one of {expected}, got {rule!r}")
         self._schedule = partial(keep_at, keep=keep, dense_start=dense_start, dense_end=dense_end)
         self._schedule(0)  # checks its arguments
-        if count < 1 or epochs < 1 or not 1 <= batch_size <= count:
-            got = f"{count}, {epochs}, {batch_size}"
+        if not all(map(is_count, (count, epochs, batch_size))) or batch_size > count:
+            got = f"{count!r}, {epochs!r}, {batch_size!r}"
             raise InvalidValueError(f"count, epochs, batch_size: expected 1 or more, got {got}")
         self.rule = HISTORY_RULES[rule]
         self.exact = self.rule.exact

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from imprint.errors import InvalidValueError
 from imprint.ranks import ALONE, Ranks
+from imprint.skipping.checks import check_places, check_plan, check_readmission
 from imprint.skipping.levels import (
     HELD,
     LEVELS,
@@ -20,7 +20,7 @@ from imprint.skipping.levels import (
     flags_of,
     loss_to_level,
 )
-from imprint.skipping.sampling import EpochSampler, check_places
+from imprint.skipping.sampling import EpochSampler
 from imprint.skipping.schedules import keep_at
 from imprint.skipping.shares import PLANS, count_covering, shares_sparing_held, shares_with_floor
 from imprint.skipping.storage import PlanStorage
@@ -270,86 +270,3 @@ class SkipPlan(EpochSampler):
             levels[turn] = levels[turn].where(~overdue, UNKNOWN)
             self._storage.release()
             yield levels if self._labels is None else self._labels[piece].int() * LEVELS + levels
-
-
-def check_plan(
-    count: int,
-    epochs: int,
-    *,
-    rule: str = "imprint",
-    labels: Tensor | None = None,
-    class_floor: float = 0.0,
-    cover: float | None = None,
-) -> None:
-    """Check what a plan is told, before any work.
-
-    Args:
-        count: N.
-        epochs: of the whole training.
-        rule: a key of `PLANS`.
-        labels: `(N,)`, integers, or None.
-        class_floor: in [0, 1].
-        cover: in (0, 1], or None.
-
-    Raises:
-        InvalidValueError: for a value out of range.
-
-    Examples:
-        >>> check_plan(10, 3, class_floor=0.5)
-        Traceback (most recent call last):
-        imprint.errors.InvalidValueError: labels: expected (10,), as class_floor asks for; got None
-    """
-    if (
-        not all(isinstance(own, int | np.integer) for own in (count, epochs))
-        or count < 1
-        or epochs < 1
-    ):
-        got = f"{count!r}, {epochs!r}"
-        raise InvalidValueError(f"count, epochs: expected integers of at least 1, got {got}")
-    if rule not in PLANS:
-        raise InvalidValueError(f"rule: expected one of {', '.join(PLANS)}, got {rule!r}")
-    if not 0 <= class_floor <= 1:
-        raise InvalidValueError(f"class_floor: expected a share in [0, 1], got {class_floor}")
-    if cover is not None and not 0 < cover <= 1:
-        raise InvalidValueError(f"cover: expected a share in (0, 1], got {cover}")
-    if labels is not None and not isinstance(labels, Tensor):
-        raise InvalidValueError(f"labels: expected a tensor, got {type(labels).__name__}")
-    shape = None if labels is None else tuple(labels.shape)
-    if class_floor and shape != (count,):
-        raise InvalidValueError(
-            f"labels: expected ({count},), as class_floor asks for; got {shape}"
-        )
-    if class_floor and labels is not None and (labels.is_floating_point() or labels.min() < 0):
-        got = f"{labels.min().item()} of {labels.dtype}"
-        raise InvalidValueError(f"labels: expected integers from 0, got {got}")
-
-
-def check_readmission(count: int, keep: float, batch_size: int, readmit: int | None) -> int:
-    """Settle within how many epochs each sample is loaded again.
-
-    Args:
-        count: N.
-        keep: the keep ratio.
-        batch_size: of which an epoch loads a multiple.
-        readmit: what the user asks for, or None.
-
-    Returns:
-        The epochs; in each, the turns of two in so many samples come, and there is room for them.
-
-    Raises:
-        InvalidValueError: where an epoch keeps less than a batch, or turns come too often.
-
-    Examples:
-        >>> check_readmission(100, 0.01, 1, None)
-        200
-    """
-    kept = max(1, round(keep * count))
-    if not isinstance(batch_size, int | np.integer) or not 1 <= batch_size <= kept:
-        expected = f"1 … {kept}, the samples that an epoch keeps"
-        raise InvalidValueError(f"batch_size: expected {expected}; got {batch_size!r}")
-    fewest = 2 * math.ceil(count / (kept // batch_size * batch_size))
-    if readmit is not None and readmit < fewest:
-        raise InvalidValueError(
-            f"readmit: expected at least {fewest} epochs at keep {keep}, got {readmit}"
-        )
-    return max(64, fewest) if readmit is None else readmit

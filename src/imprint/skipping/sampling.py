@@ -12,16 +12,14 @@ from torch.utils.data import Sampler
 from imprint.data.seeds import generator_of
 from imprint.errors import InvalidValueError
 from imprint.ranks import ALONE, Ranks
+from imprint.skipping.checks import check_record, kinds_of
 from imprint.skipping.levels import clear_flags, flags_at, flags_of
 from imprint.skipping.permutation import permuted
 
-__all__ = ["EpochSampler", "check_places", "check_record", "kinds_of"]
+__all__ = ["EpochSampler"]
 
 UNHEARD = 2
-"""Passes that left samples out, and no record from the first on, after which a plan warns."""
-
-SILENT = UNHEARD + 1
-"""Where that count stands once a plan has heard of losses: it warns no more."""
+"""Passes that left samples out, and not one loss yet, after which a plan warns."""
 
 
 class EpochSampler(Sampler[int]):
@@ -67,7 +65,7 @@ class EpochSampler(Sampler[int]):
         self._pending = torch.zeros(0, dtype=torch.uint8)  # and what of it is not yet recorded
         self._size = self._left = self._given = 0  # samples: of the epoch, pending, of this pass
         self._passed = False
-        self._unheard = 0  # passes, while no loss was ever recorded
+        self._heard, self._unheard = False, 0  # of any loss; passes until then
 
     @abstractmethod
     def count(self, epoch: int) -> int:
@@ -161,7 +159,7 @@ class EpochSampler(Sampler[int]):
         check_record(index, losses, self._all)
         own = self._own(index.cpu())
         self._check_pending(own)
-        self._unheard = SILENT
+        self._heard = True
         self._note(own, losses.detach().cpu())
         if self._pending is self._bits:
             self._pending = self._pending.clone()
@@ -181,7 +179,7 @@ class EpochSampler(Sampler[int]):
             InvalidValueError: where shapes or places do not fit.
         """
         check_record(index, losses, self._all)
-        self._unheard = SILENT
+        self._heard = True
         self._note(self._own(index.cpu()), losses.detach().cpu())
 
     def advance(self) -> None:
@@ -192,7 +190,9 @@ class EpochSampler(Sampler[int]):
 
     def _warn_unheard(self) -> None:
         """Tell a loop that never records: a plan that hears nothing draws by chance."""
-        self._unheard += self._by_losses and self._size < self._total
+        if self._heard or not self._by_losses or self._size == self._total:
+            return
+        self._unheard += 1
         if self._unheard == UNHEARD:
             what = f"{UNHEARD} epochs were passed over and no loss recorded"
             warnings.warn(
@@ -275,82 +275,9 @@ class EpochSampler(Sampler[int]):
             raise InvalidValueError(f"state: expected that of {wanted_rank}, got {got}")
         if int(state["epoch"]) < 0:
             raise InvalidValueError(f"state: expected an epoch from 0, got {int(state['epoch'])}")
-        self._unheard = SILENT
+        self._heard = True
         self.epoch, self._passed = int(state["epoch"]), bool(state.get("passed", False))
         self._bits = state["bits"].cpu().clone() if "bits" in state else None
         self._pending = state.get("pending", bits).cpu().clone()
         self._size, self._left = int(state.get("size", 0)), int(state.get("left", 0))
         self._given = self._left
-
-
-def check_record(index: Tensor, losses: Tensor, total: int) -> None:
-    """Check what a plan is told of a batch.
-
-    Args:
-        index: `(B,)`, int64, in `0 … total-1`, each once.
-        losses: `(B,)`, floats.
-        total: N, the samples of the data set.
-
-    Raises:
-        InvalidValueError: where they do not fit.
-
-    Examples:
-        >>> check_record(torch.tensor([3, 3]), torch.ones(2), 10)
-        Traceback (most recent call last):
-        imprint.errors.InvalidValueError: index: expected each place once in a batch, got 3 again
-    """
-    if not isinstance(losses, Tensor) or losses.ndim == 0:
-        got = "one number" if isinstance(losses, Tensor | float) else type(losses).__name__
-        expected = "each sample's own in a tensor, as reduction='none' gives"
-        raise InvalidValueError(f"losses: expected {expected}; got {got}")
-    check_places(index, total)
-    if losses.shape != index.shape:
-        wanted, shape = tuple(index.shape), tuple(losses.shape)
-        raise InvalidValueError(f"losses: expected {wanted}, one for each of index; got {shape}")
-
-
-def check_places(index: Tensor, total: int) -> None:
-    """Check that a batch names samples of a data set, each once.
-
-    Args:
-        index: `(B,)`, int64, in `0 … total-1`.
-        total: N, the samples of the data set.
-
-    Raises:
-        InvalidValueError: where they do not fit.
-
-    Examples:
-        >>> check_places(torch.tensor([3, 10]), 10)
-        Traceback (most recent call last):
-        imprint.errors.InvalidValueError: index: expected places in 0 … 9, got 3 … 10
-    """
-    if not isinstance(index, Tensor):
-        expected = "(B,) of torch.int64, the batch's places as imprint.indexed gives them"
-        raise InvalidValueError(f"index: expected {expected}; got {type(index).__name__}")
-    if index.ndim != 1 or index.dtype != torch.int64:
-        got = f"{tuple(index.shape)} of {index.dtype}"
-        raise InvalidValueError(f"index: expected (B,) of torch.int64, got {got}")
-    if len(index) and not 0 <= index.min() <= index.max() < total:
-        got = f"{int(index.min())} … {int(index.max())}"
-        raise InvalidValueError(f"index: expected places in 0 … {total - 1}, got {got}")
-    ordered = index.sort().values
-    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-    if len(repeated):
-        got = f"{int(repeated[0])} again"
-        raise InvalidValueError(f"index: expected each place once in a batch, got {got}")
-
-
-def kinds_of(state: dict[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    """Say of what shape and dtype the tensors of a state are, to hold it against another.
-
-    Args:
-        state: tensors by name.
-
-    Returns:
-        Shape and dtype by name.
-
-    Examples:
-        >>> kinds_of({"left": torch.zeros(2)})
-        {'left': ((2,), torch.float32)}
-    """
-    return {name: (tuple(value.shape), value.dtype) for name, value in state.items()}

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imprint.errors import InvalidValueError
-from imprint.skipping.sampling import check_places, kinds_of
+from imprint.skipping.checks import check_places, kinds_of
 
 __all__ = ["LIMIT", "PACE", "Suspects", "closest_others", "margins"]
 
