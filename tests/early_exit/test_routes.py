@@ -4,20 +4,12 @@ import torch
 
 from imprint.early_exit.routes import (
     Costs,
-    Outcomes,
     expected_seconds,
     first_exits,
     tally_of,
 )
 
-
-def drawn(seed=0, layers=3, samples=400):
-    """Margins that mean something: the higher, the more often right."""
-    generator = torch.Generator().manual_seed(seed)
-    margins = torch.rand(layers, samples, generator=generator) * 5
-    right = torch.rand(layers, samples, generator=generator) < margins.sigmoid()
-    full = torch.rand(samples, generator=generator) < 0.9
-    return Outcomes(margins, right, full)
+from .conftest import drawn
 
 
 def test_first_exits_and_tally_as_a_loop_would_have_them():

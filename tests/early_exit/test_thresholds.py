@@ -10,14 +10,7 @@ from sklearn.isotonic import IsotonicRegression
 from imprint.early_exit.routes import Outcomes, first_exits
 from imprint.early_exit.thresholds import _rising, finer, thresholds_at
 
-
-def drawn(seed=0, layers=3, samples=400):
-    """Margins that mean something: the higher, the more often right."""
-    generator = torch.Generator().manual_seed(seed)
-    margins = torch.rand(layers, samples, generator=generator) * 5
-    right = torch.rand(layers, samples, generator=generator) < margins.sigmoid()
-    full = torch.rand(samples, generator=generator) < 0.9
-    return Outcomes(margins, right, full)
+from .conftest import drawn
 
 
 @given(st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=1, max_size=60))
