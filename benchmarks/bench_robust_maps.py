@@ -9,7 +9,7 @@ the base network, the base trained as much longer, and the same extras without m
 import argparse
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from statistics import mean, stdev
 from typing import Any
 
@@ -28,6 +28,8 @@ EPSILON = 0.25
 SETTINGS = replace(BASE, batch_size=64, epochs=5)
 TO_REACH = {"fgsm": 23.82, "clean": 97.0}
 
+AFTER, BEFORE = "after-activation", "before-activation"
+
 Weights = dict[str, Tensor]
 
 
@@ -37,16 +39,32 @@ class Ways:
     def __init__(self, data: DataSplits, seed: int) -> None:
         self.data, self.settings = data, replace(SETTINGS, seed=seed)
         self.base = self._train(data)
-        self._kept: dict[tuple[str, str, str], Tensor] = {}
 
     def planes(self, layer: str, stage: Any, form: Any) -> Tensor:
-        """Maps of all training images, taken once."""
-        key = (layer, stage, form)
-        if key not in self._kept:
-            parts = torch.split(self.data.train.images, 500)
-            maps = torch.cat([stage_maps(self.base, layer, stage, p / 255).half() for p in parts])
-            self._kept[key] = map_planes(maps, form)
-        return self._kept[key]
+        """Maps of all training images."""
+        parts = torch.split(self.data.train.images, 500)
+        maps = torch.cat([stage_maps(self.base, layer, stage, p / 255).half() for p in parts])
+        return map_planes(maps, form)
+
+    @cached_property
+    def mean_after(self) -> Tensor:
+        """The mean of the first layer's maps after the activation, as all of these taken once."""
+        return self.planes("conv1", AFTER, "mean")
+
+    @cached_property
+    def mean_before(self) -> Tensor:
+        """The same before the activation."""
+        return self.planes("conv1", BEFORE, "mean")
+
+    @cached_property
+    def energy_before(self) -> Tensor:
+        """The energy of the first layer's maps before the activation."""
+        return self.planes("conv1", BEFORE, "energy")
+
+    @cached_property
+    def mean_conv2(self) -> Tensor:
+        """The mean of the second layer's maps after the activation."""
+        return self.planes("conv2", AFTER, "mean")
 
     def _train(self, data: DataSplits, start: Weights | None = None, **other: Any) -> nn.Module:
         settings = replace(self.settings, **other)
@@ -84,33 +102,28 @@ def _beside(data: DataSplits, planes: Tensor) -> DataSplits:
     return replace(data, train=ImageSet(images, labels, maps.class_names))
 
 
-AFTER, BEFORE = "after-activation", "before-activation"
-
 WAYS: dict[str, Callable[[Ways], nn.Module]] = {
     "base": lambda own: own.base,
     "base, twice as long": lambda own: own.longer(),
     "base, weight decay 0.005": lambda own: own.decayed(0.005),
-    "mean of conv1": lambda own: own.on_maps(own.planes("conv1", AFTER, "mean")),
-    "mean of conv1, fresh": lambda own: own.on_maps(own.planes("conv1", AFTER, "mean"), fresh=True),
+    "mean of conv1": lambda own: own.on_maps(own.mean_after),
+    "mean of conv1, fresh": lambda own: own.on_maps(own.mean_after, fresh=True),
     "each of conv1, 1 epoch": lambda own: own.on_maps(own.planes("conv1", AFTER, "each"), epochs=1),
-    "mean before the activation": lambda own: own.on_maps(own.planes("conv1", BEFORE, "mean")),
-    "energy before the activation": lambda own: own.on_maps(own.planes("conv1", BEFORE, "energy")),
-    "mean of conv2": lambda own: own.on_maps(own.planes("conv2", AFTER, "mean")),
-    "mean of conv1, then images": lambda own: own.then_images(own.planes("conv1", AFTER, "mean")),
-    "energy before, then images": lambda own: own.then_images(
-        own.planes("conv1", BEFORE, "energy")
+    "mean before the activation": lambda own: own.on_maps(own.mean_before),
+    "energy before the activation": lambda own: own.on_maps(own.energy_before),
+    "mean of conv2": lambda own: own.on_maps(own.mean_conv2),
+    "mean of conv1, then images": lambda own: own.then_images(own.mean_after),
+    "mean before, then images": lambda own: own.then_images(own.mean_before),
+    "energy before, then images": lambda own: own.then_images(own.energy_before),
+    "images beside mean of conv1": lambda own: own.beside_images(own.mean_after),
+    "images beside mean before": lambda own: own.beside_images(own.mean_before),
+    "images beside mean before, twice as long": lambda own: own.beside_images(
+        own.mean_before, epochs=2 * SETTINGS.epochs
     ),
-    "images beside mean of conv1": lambda own: own.beside_images(
-        own.planes("conv1", AFTER, "mean")
-    ),
-    "images beside energy before": lambda own: own.beside_images(
-        own.planes("conv1", BEFORE, "energy")
-    ),
-    "images beside mean of conv2": lambda own: own.beside_images(
-        own.planes("conv2", AFTER, "mean")
-    ),
+    "images beside energy before": lambda own: own.beside_images(own.energy_before),
+    "images beside mean of conv2": lambda own: own.beside_images(own.mean_conv2),
     "mean of conv1, weight decay 0.005": lambda own: own.on_maps(
-        own.planes("conv1", AFTER, "mean"), weight_decay=0.005
+        own.mean_after, weight_decay=0.005
     ),
     "blurred images (control)": lambda own: own.on_maps(blurred(own.data.train)),
     "images beside blurred (control)": lambda own: own.beside_images(blurred(own.data.train)),

@@ -1,5 +1,8 @@
 import json
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -85,3 +88,57 @@ def test_progress_counts_the_cells_that_were_done_already(tmp_path, folder):
     run_cells(cells, folder, on_cell=lambda *cell: told.append(cell))
     assert told == [("a", 1, 2), ("b", 2, 2)]
     assert json.loads((folder / "b.json").read_text())["arguments"]["value"] == 1
+
+
+def test_a_cell_of_another_version_is_used_and_told(tmp_path, folder):
+    run_cells([cell_of(tmp_path, "a")], folder)
+    kept = json.loads((folder / "a.json").read_text())
+    kept["versions"]["torch"] = "1.0"
+    (folder / "a.json").write_text(json.dumps(kept))
+    with pytest.warns(UserWarning, match=r"a\.json: was done with .*'1\.0'.*, others with"):
+        run_cells([cell_of(tmp_path, "a")], folder)
+    assert times(tmp_path, "a") == 1
+
+
+LONG = """
+import sys, time
+from pathlib import Path
+from imprint.reproduce.cells import Cell, run_cells
+
+def work(path):
+    Path(path).write_text(str(__import__("os").getpid()))
+    time.sleep(300)
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    run_cells([Cell(k, work, {"path": str(folder / k)}) for k in "ab"], folder, workers=2)
+"""
+
+
+def until(condition, seconds=60):
+    """Wait until something holds; whether it came to hold."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def is_alive(process):
+    """Whether a process computes; a zombie that waits to be reaped does not."""
+    status = Path(f"/proc/{process}/stat")
+    return status.is_file() and ") Z " not in status.read_text()
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/stat").is_file(), reason="processes are looked up in /proc"
+)
+def test_workers_end_where_their_parent_is_killed(tmp_path):
+    (tmp_path / "long.py").write_text(LONG)
+    parent = subprocess.Popen([sys.executable, tmp_path / "long.py", tmp_path])
+    traces = [tmp_path / name for name in "ab"]
+    assert until(lambda: all(path.is_file() and path.read_text() for path in traces))
+    workers = [int(path.read_text()) for path in traces]
+    assert all(map(is_alive, workers))
+    parent.kill()
+    parent.wait()
+    assert until(lambda: not any(map(is_alive, workers)))

@@ -1,16 +1,20 @@
 """Cells: the pieces of work of a reproduction, each done once, side by side, and kept."""
 
 import multiprocessing
+import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 import torch
 
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.runs import read_json, write_json
+from imprint.training.results import versions
 
 __all__ = ["Cell", "Results", "cpu_seconds", "run_cells"]
 
@@ -53,6 +57,9 @@ def run_cells(
     Returns:
         What each cell gave, by its name.
 
+    Warns:
+        UserWarning: where a kept cell was done with other versions of Imprint, torch or Python.
+
     Raises:
         InvalidValueError: where a kept cell was called with other arguments.
         DamagedFileError: where what is kept is no cell.
@@ -75,6 +82,7 @@ def run_cells(
             "arguments": dict(cell.arguments),
             "value": value,
             "cpu_seconds": seconds,
+            "versions": versions(),
         }
         write_json(folder / f"{cell.name}.json", kept)
         done[cell.name] = _kept(cell, folder)
@@ -119,6 +127,10 @@ def _kept(cell: Cell, folder: Path) -> dict[str, Any]:
     if kept["arguments"] != dict(cell.arguments):
         expected, got = dict(cell.arguments), kept["arguments"]
         raise InvalidValueError(f"{folder}: expected {cell.name} with {expected}, it holds {got}")
+    then, now = kept.get("versions", versions()), versions()
+    if then != now:
+        told = f"was done with {then}, others with {now}; removed, it is done anew"
+        warnings.warn(f"{path}: {told}", stacklevel=4)
     value: dict[str, Any] = kept["value"]
     return value
 
@@ -145,3 +157,12 @@ def _timed(cell: Cell) -> Timed:
 def _begin() -> None:
     """Several workers with all threads each would only wait for one another."""
     torch.set_num_threads(1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End where the parent was killed: what is computed would be lost, and take its cores."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
