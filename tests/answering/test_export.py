@@ -16,12 +16,14 @@ from imprint.early_exit import (
     Exit,
     FirstNetwork,
     Head,
+    drift_scores,
     features_of,
     head_logits,
     margins,
 )
 from imprint.errors import DamagedFileError, InvalidValueError, RunExistsError
 from imprint.models import build_model
+from imprint.taps import maps_at
 
 NAMES = tuple("0123456789")
 
@@ -193,3 +195,41 @@ def test_a_layer_that_the_next_one_changes_in_place_and_one_that_is_closed(image
     np.testing.assert_allclose(logits, expected.numpy(), rtol=1e-3, atol=1e-3)
     assert taken.tolist() == (routes[0].taken - 1).tolist()
     assert set(taken.tolist()) == {0, 1}
+
+
+def test_an_export_watches_for_data_that_move(images, scale, tmp_path):
+    model, floats = build_model("paper", (1, 28, 28), 10).eval(), normalise(images, scale)
+    exits = exits_of(model, ("pool1", "relu3"), floats, "mlp")
+    known = drift_scores(head_logits(maps_at(model, "pool1", floats), exits.exits[0].head))
+    exits = replace(exits, reference=known[:, :500])
+    folder = export_exits(
+        model, exits, tmp_path / "out",
+        shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
+    )  # fmt: skip
+    exported = ExportedNetwork.load(folder, threads=1)
+    monitor, own = exported.monitor(), exits.monitor()
+    calm, moved = images[500:].split(100), (255 - images[:500]).split(100)
+    for part in calm:
+        exported.answer(part.numpy(), monitor)
+    assert (monitor.alarmed, monitor.seen) == (False, 500)
+    taken = [exported.answer(part.numpy(), monitor)[1] for part in moved]
+    assert monitor.alarmed
+    assert (taken[-1] == len(exits.exits)).all()
+    with torch.no_grad(), exits(model, monitor=own):
+        for part in (*calm, *moved):
+            model(normalise(part, scale))
+    assert own.alarmed
+
+
+def test_an_export_of_exits_that_were_not_calibrated_has_nothing_to_watch(images, scale, tmp_path):
+    model = build_model("paper", (1, 28, 28), 10).eval()
+    exits = exits_of(model, ("pool1",), normalise(images[:50], scale), "mlp")
+    folder = export_exits(
+        model, exits, tmp_path / "out",
+        shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
+    )  # fmt: skip
+    with pytest.raises(InvalidValueError, match="at least one calibrated exit, got none"):
+        ExportedNetwork.load(folder).monitor()
+    (folder / "reference.safetensors").write_bytes(b"nothing")
+    with pytest.raises(DamagedFileError):
+        ExportedNetwork.load(folder)

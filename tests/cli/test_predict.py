@@ -181,6 +181,12 @@ def test_with_exits_answers_say_where_they_came_from(imprint, place, tmp_path, m
         assert own["label"] == expected["label"]
         assert own["exit"] == expected["exit"]
         assert float(own["confidence"]) == pytest.approx(float(expected["confidence"]), abs=1e-3)
+    code, out, err = imprint("predict", tmp_path / "onnx", place / "pictures", "--watch")
+    assert code == 0, err
+    assert len(rows_of(out)) == 160
+    (tmp_path / "onnx" / "reference.safetensors").unlink()
+    code, _, err = imprint("predict", tmp_path / "onnx", place / "pictures", "--watch")
+    assert (code, "watch: expected an export with calibrated exits" in err) == (2, True)
     code, _, err = imprint(
         "predict", tmp_path / "onnx", place / "pictures", "--exits", tmp_path / "exits"
     )

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from imprint.data import load, normalisation, normalise
-from imprint.early_exit import EarlyExit, Outcomes, Promise, calibrated
+from imprint.early_exit import EarlyExit, Exit, Outcomes, Promise, calibrated
 from imprint.early_exit.calibration import choose_exits, fit_heads, step_through
 from imprint.early_exit.heads import HEAD_KINDS
 from imprint.early_exit.held_out import answer_held_out
@@ -232,6 +232,22 @@ def test_exits_close_within_500_images_of_a_moved_world(digits, calibrated_exits
     assert (routes[-1].taken == len(exits.exits)).all()
     with torch.no_grad():
         assert closed.equal(model((moved[500:] - mean) / std))
+
+
+def test_exits_that_have_closed_are_not_asked(digits, calibrated_exits, monkeypatch):
+    model, _, test, scale = digits
+    images = normalise(test.images[:50], scale)
+    monitor, routes, asked = calibrated_exits.monitor(), [], []
+    answer = Exit.answer
+    monkeypatch.setattr(Exit, "answer", lambda own, maps: asked.append(own) or answer(own, maps))
+    with torch.no_grad(), calibrated_exits(model, routes.append, monitor):
+        model(images)
+        assert asked
+        asked.clear()
+        monitor.alarmed = True
+        model(images)
+    assert not asked
+    assert routes[-1].taken.tolist() == [len(calibrated_exits.exits)] * 50
 
 
 def test_other_files_are_no_exits(tmp_path):

@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imprint.answering.exported import REFERENCE
 from imprint.answering.onnx_packages import onnx_package
 from imprint.early_exit import FIRST, EarlyExit, Exit, FirstNetwork, Head, grid_means
 from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor, map_tensors
-from imprint.runs import check_vacant, claim, write_json
+from imprint.runs import check_vacant, claim, write_json, write_tensors
 from imprint.signatures import channels_first
 from imprint.taps import check_free, guest, hooked
 from imprint.types import Normalisation
@@ -43,7 +44,8 @@ def export_exits(
         model: on the CPU, in float32; it is left as it was.
         exits: of the model; without any there is one segment. Those that are closed, with a
             threshold of infinity, are left out.
-        folder: new or empty; gets `segment_0.onnx`, … and `exits.json`.
+        folder: new or empty; gets `segment_0.onnx`, …, `exits.json` and, for a monitor,
+            `reference.safetensors`.
         shape: channels, height and width of the images.
         class_names: of the logits, in order.
         normalisation: of the images that the model takes.
@@ -87,6 +89,8 @@ def export_exits(
         onnx_package("onnx").save(segment, folder / f"segment_{number}.onnx")
     about = _about(opened, shape, class_names, normalisation)
     write_json(folder / "exits.json", about | {"promise": exits.promise._asdict()})
+    if exits.reference is not None and opened[:1] == list(exits.exits[:1]):
+        write_tensors(folder / REFERENCE, {"reference": exits.reference}, {})
     return folder
 
 

@@ -4,13 +4,19 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from imprint.answering.onnx_packages import onnx_package
+from imprint.early_exit import DriftMonitor
 from imprint.errors import DamagedFileError, InvalidValueError
-from imprint.runs import read_json
+from imprint.runs import read_json, read_tensors
 
-__all__ = ["ExportedNetwork"]
+__all__ = ["REFERENCE", "ExportedNetwork"]
+
+REFERENCE = "reference.safetensors"
+"""The file of what a monitor compares with."""
 
 Floats = NDArray[np.float32]
 
@@ -22,6 +28,8 @@ class ExportedNetwork:
         shape: channels, height and width of its images.
         class_names: of its logits, in order.
         places: the exits' layers, then `end`.
+        reference: `(2, M)`, what the first exit says of calibration's samples; None where the exits
+            had none.
 
     Examples:
         >>> ExportedNetwork.load(Path("nowhere"))
@@ -29,7 +37,9 @@ class ExportedNetwork:
         imprint.errors.MissingFileError: expected a file nowhere/exits.json, found none
     """
 
-    def __init__(self, about: dict[str, Any], segments: list[Any]) -> None:
+    def __init__(
+        self, about: dict[str, Any], segments: list[Any], reference: Tensor | None = None
+    ) -> None:
         self.shape: tuple[int, int, int] = tuple(about["shape"])
         self.class_names = tuple(about["classes"])
         self.places = (*about["layers"], "end")
@@ -37,6 +47,7 @@ class ExportedNetwork:
         mean, std = (np.asarray(about[name], np.float32) for name in ("mean", "std"))
         self._mean, self._std = mean[:, None, None], std[:, None, None]
         self._segments = segments
+        self.reference = reference
 
     @classmethod
     def load(cls, folder: Path, *, threads: int = 0) -> Self:
@@ -65,16 +76,35 @@ class ExportedNetwork:
                 runtime.InferenceSession(folder / f"segment_{number}.onnx", options)
                 for number in range(len(about["layers"]) + 1)
             ]
-            return cls(about, segments)
+            return cls(about, segments, _reference(folder / REFERENCE))
         except Exception as error:  # onnxruntime has errors of its own for each case
             reason = " ".join(str(error).split())[:300]
             raise DamagedFileError(f"{folder}: expected an exported network, {reason}") from error
 
-    def answer(self, pixels: NDArray[np.uint8]) -> tuple[Floats, NDArray[np.int64]]:
+    def monitor(self, *, false_alarms: float = 0.01) -> DriftMonitor:
+        """Make what tells whether data have moved since calibration, as `EarlyExit.monitor`.
+
+        Args:
+            false_alarms: chance of one in 10,000 samples, at most.
+
+        Returns:
+            The monitor; one serves for one stream of data.
+
+        Raises:
+            InvalidValueError: where there is nothing to compare with.
+        """
+        if self.reference is None:
+            raise InvalidValueError("exits: expected at least one calibrated exit, got none")
+        return DriftMonitor(self.reference, false_alarms=false_alarms)
+
+    def answer(
+        self, pixels: NDArray[np.uint8], monitor: DriftMonitor | None = None
+    ) -> tuple[Floats, NDArray[np.int64]]:
         """Answer images.
 
         Args:
             pixels: `(N, C, H, W)`, uint8.
+            monitor: watches for data that have moved; then no exit answers any more.
 
         Returns:
             logits `(N, K)`, and the number of each row's exit `(N,)`, that of all exits for the
@@ -97,9 +127,15 @@ class ExportedNetwork:
             logits[rows] = own
             if maps:
                 sure = _margins(own) >= self._thresholds[number]
+                if monitor is not None and monitor.watch_exit(number, torch.from_numpy(own)):
+                    sure[:] = False
                 taken[rows[sure]] = number
                 rows, values = rows[~sure], maps[0][~sure]
         return logits, taken
+
+
+def _reference(path: Path) -> Tensor | None:
+    return read_tensors(path)[0]["reference"] if path.is_file() else None
 
 
 def _margins(logits: Floats) -> Floats:

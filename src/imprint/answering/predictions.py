@@ -82,13 +82,14 @@ def predict(
 
 
 def predict_exported(
-    network: ExportedNetwork, batches: Iterable[Named]
+    network: ExportedNetwork, batches: Iterable[Named], monitor: DriftMonitor | None = None
 ) -> Iterator[list[Prediction]]:
     """Answer images with an exported network, as `predict` does with the network itself.
 
     Args:
         network: with its exits.
         batches: of images.
+        monitor: of the exits, which closes them where data have moved.
 
     Yields:
         The answers of each batch, in its order.
@@ -103,7 +104,7 @@ def predict_exported(
         imprint.errors.MissingFileError: expected a file nowhere/exits.json, found none
     """
     for names, pixels in batches:
-        logits, taken = network.answer(pixels.numpy())
+        logits, taken = network.answer(pixels.numpy(), monitor)
         places = [network.places[number] for number in taken]
         yield _predictions(names, torch.from_numpy(logits), places, network.class_names)
 

@@ -29,6 +29,7 @@ from imprint.cli.audio_options import as_long
 from imprint.cli.networks import check_shape, exits_of
 from imprint.cli.run_data import audio_as, reader_of
 from imprint.data import IMAGE_SUFFIXES, KNOWN, is_image_folder, survey
+from imprint.early_exit import DriftMonitor
 from imprint.errors import ImprintError, InvalidValueError, StorageError
 from imprint.training import find_device, load_trained
 
@@ -75,11 +76,12 @@ def predict(
         if is_export(run):
             answerer = _exported(run, exits, device, watch=watch)
         else:
-            answerer = _trained(run, exits, device, display, watch=watch)
+            answerer = _trained(run, exits, device, watch=watch)
         with _lines(out, shape) as write:
             for answers in answerer.answer(_batches(source, answerer, run, batch_size, display)):
                 write(answers)
                 display.answered(len(answers))
+                display.moved(answerer.monitor)
             display.check()
     display.end()
 
@@ -90,10 +92,12 @@ class _Answerer(NamedTuple):
     Attributes:
         shape: channels, height and width of its images.
         answer: from batches of images to answers.
+        monitor: that closes the exits once images are unlike those of calibration.
     """
 
     shape: tuple[int, int, int]
     answer: Callable[[Iterator[Named]], Iterator[list[Prediction]]]
+    monitor: DriftMonitor | None
 
 
 def is_export(folder: Path) -> bool:
@@ -104,37 +108,31 @@ def is_export(folder: Path) -> bool:
 def _exported(folder: Path, exits: Path | None, device: str, *, watch: bool) -> _Answerer:
     if device not in ("auto", "cpu"):
         raise InvalidValueError(f"device: expected auto or cpu for an export, got {device}")
-    if watch:
-        raise InvalidValueError("watch: expected a run of train with --exits, got an export")
     if exits is not None:
         raise InvalidValueError(f"exits: expected none, {folder} has its own; got {exits}")
     network = ExportedNetwork.load(folder)
-    return _Answerer(network.shape, partial(predict_exported, network))
+    if watch and network.reference is None:
+        raise InvalidValueError(f"watch: expected an export with calibrated exits, got {folder}")
+    monitor = network.monitor() if watch else None
+    answer = partial(predict_exported, network, monitor=monitor)
+    return _Answerer(network.shape, answer, monitor)
 
 
-def _trained(
-    run: Path, exits: Path | None, device: str, display: AnswerDisplay, *, watch: bool
-) -> _Answerer:
+def _trained(run: Path, exits: Path | None, device: str, *, watch: bool) -> _Answerer:
     trained = load_trained(run)
     opened = exits_of(exits, trained, run)
     if watch and (opened is None or not opened.exits):
         raise InvalidValueError("watch: expected --exits with at least one exit, got none")
     monitor = opened.monitor() if watch and opened is not None else None
-    model: Any = trained.model.to(find_device(device))
-
-    def answer(batches: Iterator[Named]) -> Iterator[list[Prediction]]:
-        for answers in run_prediction(
-            model,
-            batches,
-            trained.class_names,
-            trained.normalisation,
-            exits=opened,
-            monitor=monitor,
-        ):
-            yield answers
-            display.moved(monitor)
-
-    return _Answerer(trained.shape, answer)
+    answer = partial(
+        run_prediction,
+        trained.model.to(find_device(device)),
+        class_names=trained.class_names,
+        normalisation=trained.normalisation,
+        exits=opened,
+        monitor=monitor,
+    )
+    return _Answerer(trained.shape, answer, monitor)
 
 
 def _batches(

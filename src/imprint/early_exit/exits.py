@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from imprint.early_exit.answerers import AnyExit, Exits
 from imprint.early_exit.first_network import FirstNetwork
-from imprint.early_exit.monitor import DriftMonitor, drift_scores
+from imprint.early_exit.monitor import DriftMonitor
 from imprint.errors import InvalidValueError, LayerError
 from imprint.outputs import first_tensor, select_rows
 from imprint.taps import held, row_filter, untraced
@@ -119,7 +119,7 @@ def early_exits(
         exits: in the order in which the network runs them; a first network, in eval mode as
             well, comes first.
         on_route: called after each forward pass.
-        monitor: watches the first exit; once it is alarmed, no exit answers any more.
+        monitor: watches the first exit; once it is alarmed, no exit answers any more, nor costs.
 
     Raises:
         LayerError: where a layer is missing or does not run, or the model has open exits, or an
@@ -171,10 +171,13 @@ def _chooser(
             raise InvalidValueError(
                 f"images: expected maps {expected} at {own.layer!r}, as in calibration; got {got}"
             )
+        if monitor is not None and monitor.alarmed:  # closed, an exit costs nothing
+            route.met = True
+            return None
         own = own.to(maps.device)
         logits, sureness = _answered(own, maps)
         sure = sureness >= own.threshold
-        if monitor is not None and _moved(number, logits, monitor):
+        if monitor is not None and monitor.watch_exit(number, logits):
             sure = torch.zeros_like(sure)
         on = route.answer(number, sure, logits)
         if on is not None and not len(on):
@@ -212,11 +215,6 @@ def _answered(own: AnyExit, maps: Tensor) -> tuple[Tensor, Tensor]:
             return own.answer(maps)
     finally:
         _ROUTE.reset(token)
-
-
-def _moved(number: int, logits: Tensor, monitor: DriftMonitor) -> bool:
-    """Whether data have moved; the first exit is watched, through which all rows come."""
-    return monitor.watch(drift_scores(logits)) if number == 0 else monitor.alarmed
 
 
 def _routed(

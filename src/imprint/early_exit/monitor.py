@@ -151,6 +151,23 @@ class DriftMonitor:
                 own = own[:, until_anew:]
             return self.alarmed
 
+    def watch_exit(self, number: int, logits: Tensor) -> bool:
+        """Take in what an exit says of samples: of the first one, through which all come.
+
+        Args:
+            number: of the exit, from 0.
+            logits: `(N, K)`, of its head.
+
+        Returns:
+            Whether data have moved.
+
+        Examples:
+            >>> monitor = DriftMonitor(torch.rand(2, 100))
+            >>> monitor.watch_exit(1, torch.zeros(5, 10)), monitor.seen
+            (False, 0)
+        """
+        return self.watch(drift_scores(logits)) if number == 0 else self.alarmed
+
     def _bins(self, scores: Tensor) -> Tensor:
         """Rank scores and take them in: `(S, N)`, int64, the tenths in which the ranks fall."""
         ranks = [
