@@ -54,7 +54,24 @@ def exit_tables(results: Path, markdown: Markdown, stamp: Stamp) -> dict[str, st
     drawn = results / "calibration.json"
     if drawn.is_file():
         named["calibration"] = _calibration(json.loads(drawn.read_text()), markdown, stamp)
+    heads = results / "exit_heads.json"
+    if heads.is_file():
+        named["exit-heads"] = _heads(json.loads(heads.read_text()), markdown, stamp)
     return {name: f"{text}\n\n" for name, text in named.items()}
+
+
+def _heads(own: dict[str, Any], markdown: Markdown, stamp: Stamp) -> str:
+    """Each sort of head: what it costs, and how many it could answer, layer by layer."""
+    places = list(dict.fromkeys((row["data"], row["layer"]) for row in own["rows"]))
+    cells = {
+        (row["head"], row["data"], row["layer"]): f"{row['cost']:.1%}, {row['share']:.1%}"
+        for row in own["rows"]
+    }
+    lines = [
+        [head, *(cells[head, *place] for place in places)]
+        for head in dict.fromkeys(row["head"] for row in own["rows"])
+    ]
+    return f"{markdown(('head', *map(' '.join, places)), lines)}\n\n{stamp(own)}".rstrip()
 
 
 def _calibration(own: dict[str, Any], markdown: Markdown, stamp: Stamp) -> str:

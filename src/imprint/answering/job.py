@@ -77,6 +77,7 @@ def answer_early(
             promise_on=calibrating,
             first=first,
             max_extra_error=settings.max_extra_error,
+            max_overhead=settings.max_overhead,
             confidence=settings.confidence,
             layers=settings.layers or None,
             kinds=settings.kinds,

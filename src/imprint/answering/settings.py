@@ -17,8 +17,10 @@ class ExitSettings:
         max_extra_error: the most by which the error may exceed the full network's, in (0, 1).
         confidence: with which that holds, in (0, 1).
         layers: where rows may leave; none looks for layers.
-        head: who answers there: `auto`, `prototype`, `probe` or `mlp`.
+        head: who answers there: `auto`, `prototype`, `probe`, `mlp` or `mlp-coarse`.
         batch_size: images that run together, for which time is saved.
+        max_overhead: share of the network's time that exits at several layers may cost where none
+            of them answers, at least 0.
         measured_batches: the batch sizes at which time is measured, of those that there are
             images for.
         calibration_share: of the held-out images, which calibrate; the others measure, in (0, 1).
@@ -31,7 +33,7 @@ class ExitSettings:
     Examples:
         >>> ExitSettings(head="best")
         Traceback (most recent call last):
-        imprint.errors.InvalidValueError: head: expected auto, prototype, probe, mlp, got 'best'
+        imprint.errors.InvalidValueError: head: expected auto, prototype, ... mlp-coarse, got 'best'
     """
 
     max_extra_error: float = 0.005
@@ -39,13 +41,16 @@ class ExitSettings:
     layers: tuple[str, ...] = ()
     head: str = "auto"
     batch_size: int = 256
+    max_overhead: float = 0.03
     measured_batches: tuple[int, ...] = (1, 32, 256)
     calibration_share: float = 0.5
     seed: int = 0
 
     def __post_init__(self) -> None:
         self.promise.check()
-        check_options(self.layers, HEAD_KINDS, 0.5, self.batch_size, self.seed)
+        check_options(
+            self.layers, HEAD_KINDS, 0.5, self.batch_size, self.seed, max_overhead=self.max_overhead
+        )
         if self.head not in ("auto", *HEAD_KINDS):
             expected = ", ".join(("auto", *HEAD_KINDS))
             raise InvalidValueError(f"head: expected {expected}, got {self.head!r}")

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from contextlib import redirect_stdout
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,10 +56,13 @@ def early_exit(
             help="The folder of a smaller network's run, to ask before RUN's.", show_default="none"
         ),
     ] = None,
-    head: Annotated[str, _how(help="auto, prototype, probe or mlp.")] = USUAL.head,
+    head: Annotated[str, _how(help="auto, prototype, probe, mlp or mlp-coarse.")] = USUAL.head,
     batch_size: Annotated[
         int, _how(help="Images that run together, for which time is saved.")
     ] = USUAL.batch_size,
+    max_overhead: Annotated[
+        float, _how(help="Share of the time that exits may cost where none answers.")
+    ] = USUAL.max_overhead,
     calibration_share: Annotated[
         float, _how(help="Share of the held-out images that calibrate; the rest measure.")
     ] = USUAL.calibration_share,
@@ -83,7 +86,7 @@ def early_exit(
 
 def _early_exit(given: dict[str, Any]) -> tuple[EarlyExitResult, Path]:
     """Read run and data, calibrate, measure, write all files; what it came to and its folder."""
-    names = ("max_extra_error", "confidence", "head", "batch_size", "calibration_share", "seed")
+    names = {field.name for field in fields(ExitSettings)} & given.keys()
     settings = ExitSettings(
         layers=tuple(given["layer"] or ()), **{name: given[name] for name in names}
     )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from imprint.early_exit.answerers import Exit
-from imprint.early_exit.calibration import Choice, TradeOff, choose_exits, fit_heads
+from imprint.early_exit.calibration import OVERHEAD, Choice, TradeOff, choose_exits, fit_heads
 from imprint.early_exit.checks import (
     check_fitted,
     check_held,
@@ -55,7 +55,7 @@ class EarlyExit:
     Attributes:
         exits: in the order in which the network runs them; none where the promise allows none.
         promise: what holds, on data like the held-out ones.
-        kind: who answers: `prototype`, `probe` or `mlp`.
+        kind: who answers, of `HEAD_KINDS`.
         tested: held-out samples that the promise was tested on.
         curve: what other thresholds would come to on these; empty where the exits were loaded.
         reference: `(2, M)`, what the first exit says of all held-out samples, for a monitor; None
@@ -96,6 +96,7 @@ class EarlyExit:
         confidence: float = 0.95,
         layers: Sequence[str] | None = None,
         kinds: Sequence[HeadKind] = HEAD_KINDS,
+        max_overhead: float = OVERHEAD,
         tuning_share: float = 1 / 3,
         batch_size: int = 256,
         seed: int = 0,
@@ -116,6 +117,8 @@ class EarlyExit:
             confidence: with which that holds over the draw of `promise_on`, in (0, 1).
             layers: where rows may leave; None looks for layers through which all data flow.
             kinds: of heads, the best of which is taken.
+            max_overhead: share of the network's time that exits at several layers may cost where
+                none of them answers, at least 0; one alone may cost what it likes.
             tuning_share: of `promise_on`, which chooses layers and thresholds; the rest tests the
                 promise.
             batch_size: for which time is saved; images that run together.
@@ -135,7 +138,7 @@ class EarlyExit:
         """
         promise = Promise(max_extra_error, confidence)
         promise.check()
-        check_options(layers, kinds, tuning_share, batch_size, seed)
+        check_options(layers, kinds, tuning_share, batch_size, seed, max_overhead=max_overhead)
         check_model(model)
         warn_of_overlap(fit_on, promise_on)
         promise_on = one_of_each_group(promise_on, int(seed))
@@ -159,7 +162,12 @@ class EarlyExit:
             check_held(held.labels, classes, promise, tuning_share)
             costs = measure_costs(model, names, example[: int(batch_size)], heads, first)
         choice = choose_exits(
-            held.outcomes, costs, promise, tuning_share=tuning_share, seed=int(seed)
+            held.outcomes,
+            costs,
+            promise,
+            tuning_share=tuning_share,
+            max_overhead=max_overhead,
+            seed=int(seed),
         )
         opened = _open(choice)
         makers = _makers(first, names, heads[choice.kind])

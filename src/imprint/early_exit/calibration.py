@@ -22,6 +22,7 @@ from imprint.early_exit.routes import (
 from imprint.early_exit.thresholds import finer, thresholds_at
 
 __all__ = [
+    "OVERHEAD",
     "PRICES",
     "Choice",
     "Step",
@@ -34,6 +35,9 @@ __all__ = [
 
 PRICES = torch.logspace(-4, 1, 201, dtype=torch.float64)
 """Chance of a harm that all of a network's time is worth, from strict to loose."""
+
+OVERHEAD = 0.03
+"""Share of a network's time that exits may cost where none of them answers."""
 
 WORTH = 0.05
 """Share of the time still taken that a further layer must save: less may be chance."""
@@ -119,6 +123,7 @@ def choose_exits(
     promise: Promise,
     *,
     tuning_share: float = 1 / 3,
+    max_overhead: float = OVERHEAD,
     seed: int = 0,
 ) -> Choice:
     """Choose layers, the kind of head and thresholds that save most, as far as a promise holds.
@@ -132,6 +137,7 @@ def choose_exits(
         costs: of the same layers with each kind of head.
         promise: what is to hold.
         tuning_share: of the samples that choose, in (0, 1).
+        max_overhead: as for `choose_layers`.
         seed: that draws them.
 
     Returns:
@@ -153,7 +159,10 @@ def choose_exits(
     tuned = {kind: own.of(samples=tuning) for kind, own in outcomes.items()}
     ladders = {kind: thresholds_at(tuned[kind], costs[kind].savings, PRICES) for kind in tuned}
     limit = promise.max_extra_error
-    best = {kind: choose_layers(tuned[kind], ladders[kind], costs[kind], limit) for kind in tuned}
+    best = {
+        kind: choose_layers(tuned[kind], ladders[kind], costs[kind], limit, max_overhead)
+        for kind in tuned
+    }
     kind = min(best, key=lambda own: best[own][1])
     layers = best[kind][0]
     tested, own_costs = outcomes[kind].of(layers=layers, samples=testing), costs[kind].of(layers)
@@ -198,7 +207,11 @@ def step_through(outcomes: Outcomes, thresholds: Tensor, costs: Costs) -> list[S
 
 
 def choose_layers(
-    outcomes: Outcomes, ladder: Tensor, costs: Costs, max_extra_error: float
+    outcomes: Outcomes,
+    ladder: Tensor,
+    costs: Costs,
+    max_extra_error: float,
+    max_overhead: float = OVERHEAD,
 ) -> tuple[list[int], float]:
     """Take layer after layer, each time the one that saves most, while that is 5 % or more.
 
@@ -207,6 +220,8 @@ def choose_layers(
         ladder: `(P, L)`, thresholds from strict to loose.
         costs: of the layers.
         max_extra_error: what the loosest thresholds may cost on these samples.
+        max_overhead: share of the network's time that several layers may cost, where none of them
+            answers; one alone may cost what it likes, as may a first network.
 
     Returns:
         The layers' numbers, ascending, and the seconds that a sample is predicted to take.
@@ -229,6 +244,10 @@ def choose_layers(
     seconds = costs.whole
     while len(chosen) < len(outcomes.margins):
         rest = [layer for layer in range(len(outcomes.margins)) if layer not in chosen]
+        if chosen:
+            rest = [own for own in rest if costs.overhead([*chosen, own]) <= max_overhead]
+        if not rest:
+            break
         trials = {layer: seconds_with(sorted([*chosen, layer])) for layer in rest}
         layer = min(trials, key=lambda own: trials[own])
         if chosen and trials[layer] > (1 - WORTH) * seconds:

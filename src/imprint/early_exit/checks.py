@@ -24,7 +24,13 @@ __all__ = [
 
 
 def check_options(
-    layers: Any, kinds: Sequence[HeadKind], tuning_share: float, batch_size: int, seed: int
+    layers: Any,
+    kinds: Sequence[HeadKind],
+    tuning_share: float,
+    batch_size: int,
+    seed: int,
+    *,
+    max_overhead: float = 0.0,
 ) -> None:
     """Check what a calibration is asked, before any work.
 
@@ -34,6 +40,7 @@ def check_options(
         tuning_share: in (0, 1).
         batch_size: at least 1.
         seed: at least 0.
+        max_overhead: at least 0.
 
     Raises:
         LayerError: for layers that are no list of names.
@@ -51,6 +58,8 @@ def check_options(
     check_kinds(list(kinds))
     if not isinstance(tuning_share, int | float) or not 0 < tuning_share < 1:
         raise InvalidValueError(f"tuning_share: expected one in (0, 1), got {tuning_share!r}")
+    if not isinstance(max_overhead, int | float) or not max_overhead >= 0:
+        raise InvalidValueError(f"max_overhead: expected at least 0, got {max_overhead!r}")
     for name, value, least in (("batch_size", batch_size, 1), ("seed", seed, 0)):
         if not isinstance(value, Integral) or not least <= value < 2**63:
             expected = f"an integer of at least {least}"

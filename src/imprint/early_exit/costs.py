@@ -130,8 +130,8 @@ def measure_costs(
         first: a network that is asked before the model; None for none.
 
     Returns:
-        For each kind the seconds to each layer and to the end, and those of an exit at each; a
-        first network stands before the layers.
+        For each kind the seconds to each layer and to the end, and those of an exit at each, open
+        or with no row that leaves; a first network stands before the layers.
 
     Raises:
         LayerError: where a layer is missing.
@@ -146,15 +146,20 @@ def measure_costs(
     network = network_costs(model, layers, images)
     maps = [maps_at(model, layer, images) for layer in layers]
 
-    def seconds(own: Tensor, head: Head) -> float:
-        there = Exit("", tuple(own.shape[1:]), head.to(own.device), torch.inf)
-        return exit_seconds(own, there.answer, partial(_run, model, images[:1]))
+    def seconds(of_kind: Sequence[Head], leaving: float) -> Tensor:
+        exits = [
+            exit_seconds(
+                own,
+                Exit("", tuple(own.shape[1:]), head.to(own.device), torch.inf).answer,
+                partial(_run, model, images[:1]),
+                leaving=leaving,
+            )
+            for own, head in zip(maps, of_kind, strict=True)
+        ]
+        return torch.tensor(exits) / len(images)
 
     costs = {
-        kind: network._replace(
-            heads=torch.tensor([seconds(*pair) for pair in zip(maps, of_kind, strict=True)])
-            / len(images)
-        )
+        kind: network._replace(heads=seconds(of_kind, 0.5), idle=seconds(of_kind, 0.0))
         for kind, of_kind in heads.items()
     }
     if first is None:
@@ -236,13 +241,20 @@ class _Timed:
 
 
 @torch.inference_mode()
-def exit_seconds(maps: Tensor, answer: Answer, between: Callable[[], Any] = lambda: None) -> float:
-    """Measure what an exit costs: to answer, to let every other row go on, and to join the answers.
+def exit_seconds(
+    maps: Tensor,
+    answer: Answer,
+    between: Callable[[], Any] = lambda: None,
+    *,
+    leaving: float = 0.5,
+) -> float:
+    """Measure what an exit costs: to answer, to let rows go on, and to join the answers.
 
     Args:
         maps: `(N, ...)`, of a layer; a single one goes on.
         answer: gives logits `(N, K)` and how sure they are, `(N,)`.
         between: what runs between, as the network does, and leaves its own data in the caches.
+        leaving: share of the rows that leave there, in [0, 1).
 
     Returns:
         The fastest of a few, in seconds.
@@ -253,7 +265,8 @@ def exit_seconds(maps: Tensor, answer: Answer, between: Callable[[], Any] = lamb
     """
     logits, sureness = answer(maps)
     clock, network = clock_of(maps.device), _Passing(logits).eval()
-    middle = float(sureness.median()) if len(maps) > 1 else torch.inf
+    leaves = leaving and len(maps) > 1
+    threshold = float(sureness.quantile(1 - leaving)) if leaves else torch.inf
 
     def run() -> float:
         between()
@@ -262,6 +275,6 @@ def exit_seconds(maps: Tensor, answer: Answer, between: Callable[[], Any] = lamb
         return clock() - start
 
     alone = min(take_turns({"": run}, seconds=0, clock=clock)[""])
-    with early_exits(network, [_Timed(tuple(maps.shape[1:]), middle, answer)]):
+    with early_exits(network, [_Timed(tuple(maps.shape[1:]), threshold, answer)]):
         opened = min(take_turns({"": run}, seconds=0, clock=clock)[""])
     return max(opened - alone, 0.0)

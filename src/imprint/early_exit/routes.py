@@ -60,6 +60,7 @@ class Costs(NamedTuple):
         fixed: `(L + 1,)`, those to each layer and to the end that a batch takes however few its
             rows, a share of `layers` and `whole`; None for none.
         batch_size: rows that run together.
+        idle: `(L,)`, to answer at each where no row is sure enough to leave; None for unknown.
     """
 
     layers: Tensor
@@ -67,6 +68,7 @@ class Costs(NamedTuple):
     whole: float
     fixed: Tensor | None = None
     batch_size: int = 1
+    idle: Tensor | None = None
 
     @property
     def ends(self) -> Tensor:
@@ -88,10 +90,29 @@ class Costs(NamedTuple):
             Their costs.
         """
         fixed = None if self.fixed is None else self.fixed[[*layers, -1]]
-        return self._replace(layers=self.layers[layers], heads=self.heads[layers], fixed=fixed)
+        idle = None if self.idle is None else self.idle[layers]
+        return self._replace(
+            layers=self.layers[layers], heads=self.heads[layers], fixed=fixed, idle=idle
+        )
+
+    def overhead(self, layers: list[int]) -> float:
+        """Say what exits cost where none of them answers.
+
+        Args:
+            layers: their numbers.
+
+        Returns:
+            The share of the network's time; 0 where that is unknown.
+
+        Examples:
+            >>> costs = Costs(torch.ones(2), torch.ones(2), 4.0, idle=torch.tensor([0.1, 0.3]))
+            >>> round(costs.overhead([0, 1]), 2)
+            0.1
+        """
+        return 0.0 if self.idle is None else float(self.idle[layers].sum()) / self.whole
 
     def behind(self, seconds: float) -> "Costs":
-        """Put an exit before all layers.
+        """Put an exit before all layers; it counts as no overhead.
 
         Args:
             seconds: to answer there.
@@ -108,6 +129,7 @@ class Costs(NamedTuple):
             layers=torch.cat([start, self.layers]),
             heads=torch.cat([start + seconds, self.heads]),
             fixed=None if self.fixed is None else torch.cat([start, self.fixed]),
+            idle=None if self.idle is None else torch.cat([start, self.idle]),
         )
 
 
