@@ -73,7 +73,5 @@ def test_mistakes_are_told():
     rows[3, 1] = torch.nan
     with pytest.raises(InvalidValueError, match="features: expected finite values"):
         fit_head(rows, labels, 4, "probe")
-    with pytest.raises(
-        InvalidValueError, match="head: expected prototype, .* got none"
-    ):
+    with pytest.raises(InvalidValueError, match=r"head: expected prototype, .* got none"):
         check_kinds([])
