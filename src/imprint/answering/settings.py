@@ -1,5 +1,6 @@
 """How to answer early."""
 
+import math
 from dataclasses import dataclass
 
 from imprint.early_exit import HEAD_KINDS, HeadKind, Promise
@@ -20,7 +21,7 @@ class ExitSettings:
         head: who answers there: `auto`, `prototype`, `probe`, `mlp` or `mlp-coarse`.
         batch_size: images that run together, for which time is saved.
         max_overhead: share of the network's time that exits at several layers may cost where none
-            of them answers, at least 0.
+            of them answers, at least 0; by default there is no limit.
         measured_batches: the batch sizes at which time is measured, of those that there are
             images for.
         calibration_share: of the held-out images, which calibrate; the others measure, in (0, 1).
@@ -41,7 +42,7 @@ class ExitSettings:
     layers: tuple[str, ...] = ()
     head: str = "auto"
     batch_size: int = 256
-    max_overhead: float = 0.03
+    max_overhead: float = math.inf
     measured_batches: tuple[int, ...] = (1, 32, 256)
     calibration_share: float = 0.5
     seed: int = 0

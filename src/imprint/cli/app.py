@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from imprint.allocator import keep_freed_memory
 from imprint.cli.attack import attack
 from imprint.cli.bench import bench
 from imprint.cli.early_exit import early_exit
@@ -79,6 +80,8 @@ def main() -> None:
         >>> main.__name__
         'main'
     """
+    if sys.argv[1:2] != ["app"]:  # it runs for days beside others
+        keep_freed_memory()
     try:
         code = app(standalone_mode=False)  # typer gives 130 for Ctrl-C, older ones raise Abort
     except ImprintError as error:

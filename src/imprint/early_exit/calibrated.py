@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from imprint.early_exit.answerers import Exit
-from imprint.early_exit.calibration import OVERHEAD, Choice, TradeOff, choose_exits, fit_heads
+from imprint.early_exit.calibration import Choice, TradeOff, choose_exits, fit_heads
 from imprint.early_exit.checks import (
     check_fitted,
     check_held,
@@ -96,7 +96,7 @@ class EarlyExit:
         confidence: float = 0.95,
         layers: Sequence[str] | None = None,
         kinds: Sequence[HeadKind] = HEAD_KINDS,
-        max_overhead: float = OVERHEAD,
+        max_overhead: float = math.inf,
         tuning_share: float = 1 / 3,
         batch_size: int = 256,
         seed: int = 0,
@@ -118,7 +118,8 @@ class EarlyExit:
             layers: where rows may leave; None looks for layers through which all data flow.
             kinds: of heads, the best of which is taken.
             max_overhead: share of the network's time that exits at several layers may cost where
-                none of them answers, at least 0; one alone may cost what it likes.
+                none of them answers, at least 0; one alone may cost what it likes. By default
+                there is no limit.
             tuning_share: of `promise_on`, which chooses layers and thresholds; the rest tests the
                 promise.
             batch_size: for which time is saved; images that run together.

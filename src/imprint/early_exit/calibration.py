@@ -1,5 +1,6 @@
 """Early exits for a trained network: heads fitted, layers and thresholds chosen, a promise kept."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
@@ -22,7 +23,6 @@ from imprint.early_exit.routes import (
 from imprint.early_exit.thresholds import finer, thresholds_at
 
 __all__ = [
-    "OVERHEAD",
     "PRICES",
     "Choice",
     "Step",
@@ -35,9 +35,6 @@ __all__ = [
 
 PRICES = torch.logspace(-4, 1, 201, dtype=torch.float64)
 """Chance of a harm that all of a network's time is worth, from strict to loose."""
-
-OVERHEAD = 0.03
-"""Share of a network's time that exits may cost where none of them answers."""
 
 WORTH = 0.05
 """Share of the time still taken that a further layer must save: less may be chance."""
@@ -123,7 +120,7 @@ def choose_exits(
     promise: Promise,
     *,
     tuning_share: float = 1 / 3,
-    max_overhead: float = OVERHEAD,
+    max_overhead: float = math.inf,
     seed: int = 0,
 ) -> Choice:
     """Choose layers, the kind of head and thresholds that save most, as far as a promise holds.
@@ -211,7 +208,7 @@ def choose_layers(
     ladder: Tensor,
     costs: Costs,
     max_extra_error: float,
-    max_overhead: float = OVERHEAD,
+    max_overhead: float = math.inf,
 ) -> tuple[list[int], float]:
     """Take layer after layer, each time the one that saves most, while that is 5 % or more.
 

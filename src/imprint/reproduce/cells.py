@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from imprint.allocator import keep_freed_memory
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.runs import read_json, write_json
 from imprint.training.results import versions
@@ -155,8 +156,9 @@ def _timed(cell: Cell) -> Timed:
 
 
 def _begin() -> None:
-    """Several workers with all threads each would only wait for one another."""
+    """Make a worker: several with all threads each would only wait for one another."""
     torch.set_num_threads(1)
+    keep_freed_memory()
     Thread(target=_end_with_parent, daemon=True).start()
 
 

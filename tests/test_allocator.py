@@ -1,0 +1,50 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource, sys
+import torch
+from imprint.allocator import keep_freed_memory
+
+kept = sys.argv[1] == "keep" and keep_freed_memory()
+
+def round():
+    tensors = [torch.zeros(30 * 2**20, dtype=torch.uint8) for _ in range(4)]
+    return len(tensors)
+
+for _ in range(5):
+    round()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    round()
+print(int(kept), resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(how, **environment):
+    """Whether freed memory is kept, and pages that the system gave anew in five rounds."""
+    clean = {name: own for name, own in os.environ.items() if "MALLOC" not in name}
+    command = [sys.executable, "-c", FAULTS, how]
+    shown = subprocess.run(
+        command, env=clean | environment, capture_output=True, text=True, check=True
+    ).stdout
+    kept, count = map(int, shown.split())
+    return bool(kept), count
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks glibc")
+def test_freed_memory_serves_the_next_tensors():
+    kept, count = faults("keep")
+    if not kept:
+        pytest.skip("another C library than glibc")
+    assert count < 1000
+    assert faults("usual")[1] > 10_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks glibc")
+def test_what_a_user_has_set_stays():
+    kept, _ = faults("keep", MALLOC_ARENA_MAX="2")
+    assert not kept
