@@ -36,7 +36,8 @@ STEPS, UNTIMED = 20, 5
 def seconds_of(name: str) -> float:
     """The median of a network's steps."""
     shape, size = CASES[name]
-    model = build_model(name, shape, 10).to(memory_format=torch.channels_last)
+    model: Any = build_model(name, shape, 10)
+    model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), 0.01)
     images = torch.randn(size, *shape).to(memory_format=torch.channels_last)
     labels = torch.randint(10, (size,))

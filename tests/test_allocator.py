@@ -12,7 +12,7 @@ from imprint.allocator import keep_freed_memory
 kept = sys.argv[1] == "keep" and keep_freed_memory()
 
 def round():
-    tensors = [torch.zeros(30 * 2**20, dtype=torch.uint8) for _ in range(4)]
+    tensors = [torch.zeros(int(sys.argv[2]) * 2**20, dtype=torch.uint8) for _ in range(4)]
     return len(tensors)
 
 for _ in range(5):
@@ -24,10 +24,10 @@ print(int(kept), resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def faults(how, **environment):
-    """Whether freed memory is kept, and pages that the system gave anew in five rounds."""
+def faults(how, size, **environment):
+    """Whether freed memory is kept, and pages that five rounds of tensors of MiB took anew."""
     clean = {name: own for name, own in os.environ.items() if "MALLOC" not in name}
-    command = [sys.executable, "-c", FAULTS, how]
+    command = [sys.executable, "-c", FAULTS, how, str(size)]
     shown = subprocess.run(
         command, env=clean | environment, capture_output=True, text=True, check=True
     ).stdout
@@ -37,14 +37,14 @@ def faults(how, **environment):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks glibc")
 def test_freed_memory_serves_the_next_tensors():
-    kept, count = faults("keep")
+    kept, count = faults("keep", 20)
     if not kept:
         pytest.skip("another C library than glibc")
     assert count < 1000
-    assert faults("usual")[1] > 10_000
+    assert faults("usual", 40)[1] > 10_000  # so large ones are always given back
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks glibc")
 def test_what_a_user_has_set_stays():
-    kept, _ = faults("keep", MALLOC_ARENA_MAX="2")
+    kept, _ = faults("keep", 20, MALLOC_ARENA_MAX="2")
     assert not kept
