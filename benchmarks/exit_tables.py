@@ -54,9 +54,10 @@ def exit_tables(results: Path, markdown: Markdown, stamp: Stamp) -> dict[str, st
     drawn = results / "calibration.json"
     if drawn.is_file():
         named["calibration"] = _calibration(json.loads(drawn.read_text()), markdown, stamp)
-    heads = results / "exit_heads.json"
-    if heads.is_file():
-        named["exit-heads"] = _heads(json.loads(heads.read_text()), markdown, stamp)
+    for name, table in {"exit_heads": _heads, "exit_overhead": _overhead}.items():
+        if (results / f"{name}.json").is_file():
+            measured = json.loads((results / f"{name}.json").read_text())
+            named[name.replace("_", "-")] = table(measured, markdown, stamp)
     return {name: f"{text}\n\n" for name, text in named.items()}
 
 
@@ -72,6 +73,24 @@ def _heads(own: dict[str, Any], markdown: Markdown, stamp: Stamp) -> str:
         for head in dict.fromkeys(row["head"] for row in own["rows"])
     ]
     return f"{markdown(('head', *map(' '.join, places)), lines)}\n\n{stamp(own)}".rstrip()
+
+
+def _overhead(measured: dict[str, Any], markdown: Markdown, stamp: Stamp) -> str:
+    """Exits under a limit on their overhead, and that overhead as measured."""
+    lines = []
+    for row in measured["rows"]:
+        speed, cost = row["speed"][0], row["overhead"]
+        layers = ", ".join(own["layer"] for own in row["exits"] if own["layer"] != "end")
+        cells = [row["data"], row["head"], layers]
+        cells.append("{:.0f} % ({:.0f} to {:.0f})".format(*_quartiles(speed)))
+        cells.append(f"{100 * row['extra_error']:+.2f}")
+        lines.append([*cells, "{:+.1f} % ({:+.1f} to {:+.1f})".format(*_quartiles(cost))])
+    head = ("data", "head", "exits", "time", "extra error", "where none answers")
+    return f"{markdown(head, lines)}\n\n{stamp(measured)}".rstrip()
+
+
+def _quartiles(own: dict[str, Any]) -> list[float]:
+    return [100 * own[key] for key in ("ratio", "low", "high")]
 
 
 def _calibration(own: dict[str, Any], markdown: Markdown, stamp: Stamp) -> str:

@@ -46,6 +46,7 @@ def tables() -> dict[str, str]:
         "suspects": _suspects(_read("suspects_any_20")),
         "suspects-pair": _suspects(_read("suspects_pair_20")),
         "keep-one": _keep_one(_read("keep_one")),
+        "allocator": _allocator(_read("allocator")),
         "batch-norm": _batch_norm(_read("batch_norm")),
         "occlusion": _occlusion(_read("occlusion")),
         "maps": _maps(_read("maps")),
@@ -93,6 +94,22 @@ def _app(measured: dict[str, Any]) -> str:
     visits = f"Median of {count} visits with an empty cache, least and most in brackets."
     head = ["what", "measured", "to reach"]
     return f"{_markdown(head, rows)}\n\n{visits} {_stamp(measured)}"
+
+
+def _allocator(measured: dict[str, Any]) -> str:
+    rows = [
+        (
+            own["network"],
+            f"{own['batch_size']}",
+            f"{1000 * own['seconds']['given back']:.1f} ms",
+            f"{1000 * own['seconds']['kept']:.1f} ms",
+            f"{own['ratio']:.0%} ({own['low']:.0%} to {own['high']:.0%})",
+        )
+        for own in measured["rows"]
+    ]
+    head = ["network", "batch", "given back", "kept", "kept beside given back"]
+    rounds = f"Medians of {measured['rounds']} rounds, with quartiles."
+    return f"{_markdown(head, rows)}\n\n{rounds} {_stamp(measured)}"
 
 
 def _overhead(parts: dict[str, Any], race: dict[str, Any]) -> str:

@@ -17,8 +17,8 @@ def keep_freed_memory() -> bool:
     """Ask the C library to keep what is freed for the next tensor, up to 1 GiB at a time.
 
     Each layer's maps take megabytes. Given back to the system when they are freed, they come back
-    as new pages, each of which is zeroed first: a twentieth to a seventh of a training step's time
-    on a CPU. What a user has set by `MALLOC_…` or `GLIBC_TUNABLES` stays.
+    as new pages, each of which is zeroed first: a few per cent of a training step's time on a CPU,
+    at times much more. What a user has set by `MALLOC_…` or `GLIBC_TUNABLES` stays.
 
     Returns:
         Whether it does so from now on; only glibc can be asked.

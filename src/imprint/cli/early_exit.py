@@ -61,7 +61,11 @@ def early_exit(
         int, _how(help="Images that run together, for which time is saved.")
     ] = USUAL.batch_size,
     max_overhead: Annotated[
-        float, _how(help="Share of the time that exits may cost where none answers.")
+        float,
+        _how(
+            help="Share of the time that exits may cost where none answers.",
+            show_default="no limit",
+        ),
     ] = USUAL.max_overhead,
     calibration_share: Annotated[
         float, _how(help="Share of the held-out images that calibrate; the rest measure.")
