@@ -172,7 +172,7 @@ def test_classes_that_differ_are_an_error(model):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"head": "best"}, "head: expected auto, prototype, probe, mlp, mlp-coarse, got 'best'"),
+        ({"head": "best"}, "head: expected auto, prototype, probe, mlp, got 'best'"),
         ({"batch_size": 0}, "batch_size: expected an integer of at least 1, got 0"),
         ({"batch_size": 8.0}, "batch_size: expected an integer of at least 1, got 8.0"),
         ({"seed": "a"}, "seed: expected an integer of at least 0, got 'a'"),

@@ -67,7 +67,7 @@ def test_json_is_alone_on_stdout(imprint, place, tmp_path):
         (["--max-extra-error", 0], "max_extra_error: expected a value in (0, 1), got 0.0"),
         (["--layer", "block9"], "layer: expected one of the model's, such as"),
         (["--layer", "block1.0"], None),
-        (["--head", "mine"], "head: expected auto, prototype, probe, mlp, mlp-coarse, got 'mine'"),
+        (["--head", "mine"], "head: expected auto, prototype, probe, mlp, got 'mine'"),
         (["--max-extra-error", 0.001], "promise_on: expected at least"),
         (["--image-size", 16], "data: expected images (1, 12, 12)"),
         (["--device", "tpu"], "device: expected"),

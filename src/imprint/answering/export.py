@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from imprint.answering.exported import REFERENCE
 from imprint.answering.onnx_packages import onnx_package
-from imprint.early_exit import FIRST, EarlyExit, Exit, FirstNetwork, Head
-from imprint.early_exit.heads import FEATURES, PERCEPTRONS
+from imprint.early_exit import FIRST, EarlyExit, Exit, FirstNetwork, Head, grid_means
 from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor, map_tensors
 from imprint.runs import check_vacant, claim, write_json, write_tensors
@@ -248,7 +247,7 @@ class _HeadModule(nn.Module):
             self.register_buffer(f"weight_{number}", weight)
             self.register_buffer(f"bias_{number}", bias)
         self._count = len(layers)
-        self._features = FEATURES[head.kind] if head.kind in PERCEPTRONS else _moments
+        self._features = grid_means if head.kind == "mlp" else _moments
 
     def forward(self, maps: Tensor) -> Tensor:
         rows = self._features(maps)

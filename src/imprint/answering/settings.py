@@ -1,6 +1,5 @@
 """How to answer early."""
 
-import math
 from dataclasses import dataclass
 
 from imprint.early_exit import HEAD_KINDS, HeadKind, Promise
@@ -18,10 +17,10 @@ class ExitSettings:
         max_extra_error: the most by which the error may exceed the full network's, in (0, 1).
         confidence: with which that holds, in (0, 1).
         layers: where rows may leave; none looks for layers.
-        head: who answers there: `auto`, `prototype`, `probe`, `mlp` or `mlp-coarse`.
+        head: who answers there: `auto`, `prototype`, `probe` or `mlp`.
         batch_size: images that run together, for which time is saved.
         max_overhead: share of the network's time that exits at several layers may cost where none
-            of them answers, at least 0; by default there is no limit.
+            of them answers, at least 0; None for no limit.
         measured_batches: the batch sizes at which time is measured, of those that there are
             images for.
         calibration_share: of the held-out images, which calibrate; the others measure, in (0, 1).
@@ -34,7 +33,7 @@ class ExitSettings:
     Examples:
         >>> ExitSettings(head="best")
         Traceback (most recent call last):
-        imprint.errors.InvalidValueError: head: expected auto, prototype, ... mlp-coarse, got 'best'
+        imprint.errors.InvalidValueError: head: expected auto, prototype, probe, mlp, got 'best'
     """
 
     max_extra_error: float = 0.005
@@ -42,7 +41,7 @@ class ExitSettings:
     layers: tuple[str, ...] = ()
     head: str = "auto"
     batch_size: int = 256
-    max_overhead: float = math.inf
+    max_overhead: float | None = None
     measured_batches: tuple[int, ...] = (1, 32, 256)
     calibration_share: float = 0.5
     seed: int = 0

@@ -35,7 +35,6 @@ class Way(NamedTuple):
 
 EXIT_METHODS: dict[str, Way] = {
     "imprint-mlp": Way(partial(FittedHead, kind="mlp"), priced=True),
-    "imprint-mlp-coarse": Way(partial(FittedHead, kind="mlp-coarse"), priced=True),
     "imprint-probe": Way(partial(FittedHead, kind="probe"), priced=True),
     "imprint-prototype": Way(partial(FittedHead, kind="prototype"), priced=True),
     "branchynet": Way(TrainedExit, priced=False),

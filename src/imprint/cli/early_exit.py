@@ -56,12 +56,12 @@ def early_exit(
             help="The folder of a smaller network's run, to ask before RUN's.", show_default="none"
         ),
     ] = None,
-    head: Annotated[str, _how(help="auto, prototype, probe, mlp or mlp-coarse.")] = USUAL.head,
+    head: Annotated[str, _how(help="auto, prototype, probe or mlp.")] = USUAL.head,
     batch_size: Annotated[
         int, _how(help="Images that run together, for which time is saved.")
     ] = USUAL.batch_size,
     max_overhead: Annotated[
-        float,
+        float | None,
         _how(
             help="Share of the time that exits may cost where none answers.",
             show_default="no limit",

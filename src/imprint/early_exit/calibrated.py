@@ -96,7 +96,7 @@ class EarlyExit:
         confidence: float = 0.95,
         layers: Sequence[str] | None = None,
         kinds: Sequence[HeadKind] = HEAD_KINDS,
-        max_overhead: float = math.inf,
+        max_overhead: float | None = None,
         tuning_share: float = 1 / 3,
         batch_size: int = 256,
         seed: int = 0,
@@ -118,8 +118,8 @@ class EarlyExit:
             layers: where rows may leave; None looks for layers through which all data flow.
             kinds: of heads, the best of which is taken.
             max_overhead: share of the network's time that exits at several layers may cost where
-                none of them answers, at least 0; one alone may cost what it likes. By default
-                there is no limit.
+                none of them answers, at least 0; one alone may cost what it likes. None for no
+                limit.
             tuning_share: of `promise_on`, which chooses layers and thresholds; the rest tests the
                 promise.
             batch_size: for which time is saved; images that run together.

@@ -1,6 +1,5 @@
 """Early exits for a trained network: heads fitted, layers and thresholds chosen, a promise kept."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
@@ -120,7 +119,7 @@ def choose_exits(
     promise: Promise,
     *,
     tuning_share: float = 1 / 3,
-    max_overhead: float = math.inf,
+    max_overhead: float | None = None,
     seed: int = 0,
 ) -> Choice:
     """Choose layers, the kind of head and thresholds that save most, as far as a promise holds.
@@ -208,7 +207,7 @@ def choose_layers(
     ladder: Tensor,
     costs: Costs,
     max_extra_error: float,
-    max_overhead: float = math.inf,
+    max_overhead: float | None = None,
 ) -> tuple[list[int], float]:
     """Take layer after layer, each time the one that saves most, while that is 5 % or more.
 
@@ -218,7 +217,7 @@ def choose_layers(
         costs: of the layers.
         max_extra_error: what the loosest thresholds may cost on these samples.
         max_overhead: share of the network's time that several layers may cost, where none of them
-            answers; one alone may cost what it likes, as may a first network.
+            answers; one alone may cost what it likes, as may a first network. None for no limit.
 
     Returns:
         The layers' numbers, ascending, and the seconds that a sample is predicted to take.
@@ -241,7 +240,7 @@ def choose_layers(
     seconds = costs.whole
     while len(chosen) < len(outcomes.margins):
         rest = [layer for layer in range(len(outcomes.margins)) if layer not in chosen]
-        if chosen:
+        if chosen and max_overhead is not None:
             rest = [own for own in rest if costs.overhead([*chosen, own]) <= max_overhead]
         if not rest:
             break

@@ -30,7 +30,7 @@ def check_options(
     batch_size: int,
     seed: int,
     *,
-    max_overhead: float = 0.0,
+    max_overhead: float | None = None,
 ) -> None:
     """Check what a calibration is asked, before any work.
 
@@ -40,7 +40,7 @@ def check_options(
         tuning_share: in (0, 1).
         batch_size: at least 1.
         seed: at least 0.
-        max_overhead: at least 0.
+        max_overhead: at least 0, or None.
 
     Raises:
         LayerError: for layers that are no list of names.
@@ -58,7 +58,8 @@ def check_options(
     check_kinds(list(kinds))
     if not isinstance(tuning_share, int | float) or not 0 < tuning_share < 1:
         raise InvalidValueError(f"tuning_share: expected one in (0, 1), got {tuning_share!r}")
-    if not isinstance(max_overhead, int | float) or not max_overhead >= 0:
+    limited = max_overhead is not None
+    if limited and not (isinstance(max_overhead, int | float) and max_overhead >= 0):
         raise InvalidValueError(f"max_overhead: expected at least 0, got {max_overhead!r}")
     for name, value, least in (("batch_size", batch_size, 1), ("seed", seed, 0)):
         if not isinstance(value, Integral) or not least <= value < 2**63:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imprint.early_exit.heads import PERCEPTRONS, Head, HeadKind, Hidden, check_kinds
+from imprint.early_exit.heads import Head, HeadKind, Hidden, check_kinds
 from imprint.early_exit.perceptron import train_perceptron
 from imprint.errors import InvalidValueError
 from imprint.memory import class_sums
@@ -47,7 +47,7 @@ def fit_head(
         features: `(N, D)`, finite floats, of the kind's own sort.
         labels: `(N,)`, int64, in `0 … K-1`, each class at least once.
         num_classes: K.
-        kind: of `HEAD_KINDS`.
+        kind: `prototype`, `probe` or `mlp`.
         teacher: `(N, K)`, logits of the network's end; None leaves a perceptron the labels alone.
         seed: of a perceptron's first weights and of the order of its steps.
 
@@ -70,7 +70,7 @@ def fit_head(
     check_kinds([kind])
     _check(features, labels, num_classes)
     mean, scale = _standard(features)
-    if kind in PERCEPTRONS:
+    if kind == "mlp":
         wanted = _wanted(labels, num_classes, teacher)
         hidden, out = train_perceptron(
             lambda rows: (features[rows].float() - mean) * scale, wanted, features.shape[1], seed

@@ -14,12 +14,10 @@ from imprint.signatures import signature
 __all__ = [
     "FEATURES",
     "HEAD_KINDS",
-    "PERCEPTRONS",
     "Head",
     "HeadKind",
     "Hidden",
     "check_kinds",
-    "coarse_means",
     "features_of",
     "grid_means",
     "grid_places",
@@ -28,20 +26,14 @@ __all__ = [
     "margins",
 ]
 
-HeadKind = Literal["prototype", "probe", "mlp", "mlp-coarse"]
+HeadKind = Literal["prototype", "probe", "mlp"]
 """Who answers: the nearest class prototype or a softmax regression on the signature, or a
-multilayer perceptron on the means of a grid of places, many or few."""
+multilayer perceptron on the means of a grid of places."""
 
 HEAD_KINDS: tuple[HeadKind, ...] = get_args(HeadKind)
 
-PERCEPTRONS: frozenset[HeadKind] = frozenset({"mlp", "mlp-coarse"})
-"""Those with hidden units."""
-
 PLACES = 8
 """Places a side, over which maps are averaged, at most."""
-
-FEW_PLACES = 4
-"""The same of a coarse grid."""
 
 ENTRIES = 2048
 """Of the means of all places, at most."""
@@ -87,21 +79,20 @@ class Head(NamedTuple):
         return Head(self.weight.to(device), self.bias.to(device), self.kind, hidden)
 
 
-def grid_places(channels: int, most: int = PLACES) -> int:
+def grid_places(channels: int) -> int:
     """Say how many places a side maps are averaged over, at most.
 
     Args:
         channels: of the maps.
-        most: places a side.
 
     Returns:
-        That, or fewer where the means would be more than 2,048 entries, at least 1.
+        8, or fewer where the means would be more than 2,048 entries, at least 1.
 
     Examples:
         >>> grid_places(16), grid_places(512)
         (8, 2)
     """
-    return max(1, min(most, isqrt(ENTRIES // channels)))
+    return max(1, min(PLACES, isqrt(ENTRIES // channels)))
 
 
 def grid_means(maps: Tensor) -> Tensor:
@@ -119,29 +110,9 @@ def grid_means(maps: Tensor) -> Tensor:
         >>> grid_means(torch.ones(2, 3, 8, 8)).shape
         torch.Size([2, 192])
     """
-    return _means(maps, PLACES)
-
-
-def coarse_means(maps: Tensor) -> Tensor:
-    """Average each channel as `grid_means` does, over at most 4 places a side.
-
-    Args:
-        maps: as for `grid_means`.
-
-    Returns:
-        The means.
-
-    Examples:
-        >>> coarse_means(torch.ones(2, 3, 8, 8)).shape
-        torch.Size([2, 48])
-    """
-    return _means(maps, FEW_PLACES)
-
-
-def _means(maps: Tensor, places: int) -> Tensor:
     if maps.ndim == 2:
         return maps.float()
-    most = grid_places(maps.shape[2] if maps.ndim == 3 else maps.shape[1], places)
+    most = grid_places(maps.shape[2] if maps.ndim == 3 else maps.shape[1])
     if maps.ndim == 3:
         return F.avg_pool1d(maps.transpose(1, 2).float(), -(-maps.shape[1] // most)).flatten(1)
     side = [-(-size // most) for size in maps.shape[2:]]
@@ -171,7 +142,6 @@ FEATURES: dict[HeadKind, Callable[[Tensor], Tensor]] = {
     "prototype": signature,
     "probe": signature,
     "mlp": grid_means,
-    "mlp-coarse": coarse_means,
 }
 """What each kind of head looks at."""
 
@@ -188,7 +158,7 @@ def check_kinds(kinds: Collection[str]) -> None:
     Examples:
         >>> check_kinds(["best"])
         Traceback (most recent call last):
-        imprint.errors.InvalidValueError: head: expected prototype, probe, ... got 'best'
+        imprint.errors.InvalidValueError: head: expected prototype, probe, mlp, got 'best'
     """
     unknown = [kind for kind in kinds if kind not in HEAD_KINDS]
     if unknown or not kinds:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from imprint.early_exit.answerers import Exit
 from imprint.early_exit.first_network import FIRST, FirstNetwork
-from imprint.early_exit.heads import PERCEPTRONS, Head, HeadKind, Hidden
+from imprint.early_exit.heads import Head, HeadKind, Hidden
 from imprint.errors import InvalidValueError
 
 __all__ = ["check_first_given", "exit_notes", "exit_tensors", "exits_from"]
@@ -132,7 +132,7 @@ def _head_tensors(head: Head) -> dict[str, Tensor]:
 
 def _head_from(tensors: Mapping[str, Tensor], prefix: str, kind: HeadKind) -> Head:
     weight, bias = _linear(tensors, prefix)
-    if kind not in PERCEPTRONS:
+    if kind != "mlp":
         return Head(weight, bias, kind)
     return Head(weight, bias, kind, Hidden(*_linear(tensors, f"{prefix}hidden_")))
 

@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from imprint.early_exit.heads import FEATURES, HEAD_KINDS, HeadKind
+from imprint.early_exit.heads import FEATURES, HEAD_KINDS, HeadKind, grid_means
 from imprint.early_exit.samples import Pairs, pair_of
 from imprint.errors import InvalidValueError, LayerError
 from imprint.outputs import first_tensor
-from imprint.signatures import signature
 from imprint.taps import guest, hooked, untraced
 
 __all__ = ["Passed", "Readings", "passes", "read_layers", "takers_of"]
@@ -106,7 +105,7 @@ def read_layers(
 
 
 def _compact(features: Tensor, take: Take) -> Tensor:
-    return features.to("cpu", torch.float32 if take is signature else torch.bfloat16)
+    return features.to("cpu", torch.bfloat16 if take is grid_means else torch.float32)
 
 
 def takers_of(kinds: Iterable[HeadKind]) -> set[Take]:
