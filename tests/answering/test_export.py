@@ -1,3 +1,4 @@
+import builtins
 import json
 import math
 from dataclasses import replace
@@ -233,3 +234,56 @@ def test_an_export_of_exits_that_were_not_calibrated_has_nothing_to_watch(images
     (folder / "reference.safetensors").write_bytes(b"nothing")
     with pytest.raises(DamagedFileError):
         ExportedNetwork.load(folder)
+
+
+class Counted(nn.Module):
+    """Asks for the number of its images as most people do."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, stride=3)
+        self.head = nn.Linear(324, 10)
+
+    def forward(self, images):
+        maps = self.conv(images).relu()
+        return self.head(maps.reshape(len(maps), -1))
+
+
+def test_a_network_may_ask_how_many_images_there_are(images, scale, tmp_path):
+    model, floats, routes = Counted().eval(), normalise(images[:100], scale), []
+    maps = maps_at(model, "conv", floats)
+    width = features_of(maps, "probe").shape[1]
+    head = Head(torch.randn(10, width, generator=torch.Generator().manual_seed(0)), torch.zeros(10))
+    sure = margins(head_logits(maps, head))
+    for exits in (
+        EarlyExit(()),
+        EarlyExit((Exit("conv", tuple(maps.shape[1:]), head, float(sure.median())),)),
+    ):
+        with torch.no_grad(), exits(model, routes.append):
+            expected = model(floats)
+        folder = export_exits(
+            model, exits, tmp_path / str(len(exits.exits)),
+            shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
+        )  # fmt: skip
+        logits, taken = ExportedNetwork.load(folder, threads=1).answer(images[:100].numpy())
+        same = taken == routes[-1].taken.numpy()
+        assert same.mean() > 0.97
+        np.testing.assert_allclose(logits[same], expected.numpy()[same], rtol=1e-3, atol=1e-3)
+
+
+class Fixed(nn.Module):
+    """Counts its images where no exporter can follow."""
+
+    def forward(self, images):
+        return images.reshape(int(images.shape[0]), -1)[:, :10]
+
+
+def test_a_network_for_one_number_of_images_is_told(scale, tmp_path):
+    with pytest.raises(InvalidValueError, match=r"any number of images, got .* 2 alone"):
+        export_exits(
+            Fixed(), EarlyExit(()), tmp_path / "out",
+            shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
+        )  # fmt: skip
+    assert not (tmp_path / "out").exists()
+    assert len is builtins.len
+    assert len.__module__ == "builtins"

@@ -1,5 +1,6 @@
 """A network with its exits as ONNX files: a segment up to each exit, and one to the end."""
 
+import builtins
 import logging
 import math
 import warnings
@@ -173,24 +174,46 @@ def _whole(model: nn.Module, exits: Sequence[Exit], images: Tensor) -> Any:
 
 
 def _exported(module: nn.Module, images: Tensor, outputs: list[str]) -> Any:
-    """A module as one ONNX model."""
+    """A module as one ONNX model, for any number of images."""
     try:
-        program: Any = torch.onnx.export(
-            module,
-            (images,),
-            dynamo=True,
-            input_names=["images"],
-            output_names=outputs,
-            dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
-            verbose=False,
-        )
+        with _symbolic_lengths():
+            program: Any = torch.onnx.export(
+                module,
+                (images,),
+                dynamo=True,
+                input_names=["images"],
+                output_names=outputs,
+                dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+                verbose=False,
+            )
     except Exception as error:  # whatever a user's own code or the exporter raises
         cause = error.__cause__ or error  # the exporter's own text is of its steps
         reason = " ".join(str(cause).split())[:300]
         raise InvalidValueError(
             f"model: expected one that PyTorch can export, {type(cause).__name__}: {reason}"
         ) from error
-    return program.model_proto
+    model = program.model_proto
+    if not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
+        raise InvalidValueError(
+            f"model: expected one that takes any number of images, got one that PyTorch exports "
+            f"for {len(images)} alone; where it counts them, let it use images.shape[0]"
+        )
+    return model
+
+
+@contextmanager
+def _symbolic_lengths() -> Iterator[None]:
+    """Let `len(images)` be a symbol as `images.shape[0]` is, not the number of those traced."""
+    length = builtins.len
+
+    def symbolic(value: Any) -> Any:
+        return value.shape[0] if isinstance(value, Tensor) and value.ndim else length(value)
+
+    builtins.len = symbolic
+    try:
+        yield
+    finally:
+        builtins.len = length
 
 
 @contextmanager
