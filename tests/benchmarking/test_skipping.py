@@ -166,8 +166,8 @@ def test_what_a_plan_has_its_controls_do_not():
     [
         ({"methods": ("plain", "magic")}, "methods: expected some of plain, .*got 'magic'"),
         ({"keeps": (0.5, 0.0)}, r"keeps: expected shares in \(0, 1\], got 0.0"),
-        ({"seeds": 0}, "seeds, keeps: expected at least one of each, got 0, 1"),
-        ({"keeps": ()}, "got 5, 0"),
+        ({"seeds": 0}, "seeds: expected at least 1, got 0"),
+        ({"keeps": ()}, "keeps: expected at least one, got none"),
     ],
 )
 def test_what_cannot_be_set_side_by_side_is_refused(arguments, message):

@@ -143,7 +143,7 @@ def test_json_alone_on_stdout(imprint, here):
         (["hard", "pets"], "hard: model: expected logits with a gradient to its input, got none"),
         (["a", "pets", "--image-size", "20"], "data: expected images (1, 12, 12)"),
         (["a", "pets", "--image-size", "0"], "image_size: expected at least 1 pixel, got 0"),
-        (["a", "pets", "--seed", str(2**63)], "seed: expected a value in 0 … 2^63 - 1, got 9"),
+        (["a", "pets", "--seed", str(2**63)], "seed: expected at most 2^63 - 1, got 9"),
         (["a", "empty"], "expected one folder per class, got no folder"),
     ],
 )

@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 
+from imprint.counts import check_count
 from imprint.errors import InvalidValueError
 from imprint.robustness import LOSSES, PGD_STEPS, Attack, check_epsilon, fgsm, pgd, step_size_of
 
@@ -54,11 +55,7 @@ class AttackSettings:
         _check_among("loss", self.loss, LOSSES)
         _check_epsilons(self.epsilons)
         for name, least in (("seed", 0), ("batch_size", 1), ("examples", 1)):
-            if getattr(self, name) < least:
-                got = getattr(self, name)
-                raise InvalidValueError(f"{name}: expected at least {least}, got {got}")
-        if self.seed >= 2**63:
-            raise InvalidValueError(f"seed: expected a value in 0 … 2^63 - 1, got {self.seed}")
+            check_count(name, getattr(self, name), least)
         if self.attack == "fgsm":
             for name in ("steps", "step_size"):
                 if getattr(self, name) is not None:

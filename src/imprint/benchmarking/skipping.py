@@ -9,6 +9,7 @@ from typing import Any
 
 from imprint.benchmarking.flops import StepFlops, step_flops
 from imprint.benchmarking.summaries import summarise
+from imprint.counts import check_count
 from imprint.errors import DamagedFileError, DivergedError, InvalidValueError
 from imprint.runs import claim, read_json, read_tensors, write_json, write_tensors
 from imprint.training.building import build_trainer
@@ -90,9 +91,9 @@ class BenchSettings:
         for keep in self.keeps:
             if not 0 < keep <= 1:
                 raise InvalidValueError(f"keeps: expected shares in (0, 1], got {keep}")
-        if self.seeds < 1 or not self.keeps:
-            got = f"{self.seeds}, {len(self.keeps)}"
-            raise InvalidValueError(f"seeds, keeps: expected at least one of each, got {got}")
+        check_count("seeds", self.seeds)
+        if not self.keeps:
+            raise InvalidValueError("keeps: expected at least one, got none")
 
     def runs(self, seed: int) -> dict[str, tuple[str, float | None, TrainSettings]]:
         """Name the runs of a seed.

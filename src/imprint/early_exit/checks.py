@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from numbers import Integral
 from typing import Any
 
 from torch import Tensor, nn
 
+from imprint.counts import check_count
 from imprint.early_exit.heads import HEAD_KINDS, HeadKind, check_kinds
 from imprint.early_exit.promise import Promise, samples_needed
 from imprint.early_exit.readings import Readings
@@ -49,7 +49,7 @@ def check_options(
     Examples:
         >>> check_options(None, ["probe"], 0.5, 0, 0)
         Traceback (most recent call last):
-        imprint.errors.InvalidValueError: batch_size: expected an integer of at least 1, got 0
+        imprint.errors.InvalidValueError: batch_size: expected at least 1, got 0
     """
     if isinstance(layers, str) or not all(isinstance(layer, str) for layer in layers or ()):
         raise LayerError(f"layers: expected a list of names, got {layers!r}")
@@ -61,10 +61,8 @@ def check_options(
     limited = max_overhead is not None
     if limited and not (isinstance(max_overhead, int | float) and max_overhead >= 0):
         raise InvalidValueError(f"max_overhead: expected at least 0, got {max_overhead!r}")
-    for name, value, least in (("batch_size", batch_size, 1), ("seed", seed, 0)):
-        if not isinstance(value, Integral) or not least <= value < 2**63:
-            expected = f"an integer of at least {least}"
-            raise InvalidValueError(f"{name}: expected {expected}, got {value!r}")
+    check_count("batch_size", batch_size)
+    check_count("seed", seed, 0)
 
 
 def check_model(model: nn.Module) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import nn
 
+from imprint.counts import check_count
 from imprint.errors import InvalidValueError
 from imprint.exploration.neighbourhood import (
     Space,
@@ -69,8 +70,7 @@ class ExploreSettings:
         if self.embedding not in get_args(Embed):
             got = repr(self.embedding)
             raise InvalidValueError(f"embedding (--map): expected none, pca or tsne, got {got}")
-        if self.folds < 2:
-            raise InvalidValueError(f"folds: expected at least 2, got {self.folds}")
+        check_count("folds", self.folds, 2)
         self.training()
 
     def training(self) -> TrainSettings:

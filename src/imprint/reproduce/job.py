@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from imprint.counts import check_count
 from imprint.errors import InvalidValueError
 from imprint.report import reproduce_report
 from imprint.reproduce.cells import cpu_seconds, run_cells
@@ -99,9 +100,8 @@ def reproduce(
         imprint.errors.InvalidValueError: seeds: expected at least 1, got 0
     """
     chosen = experiments_of(names)
-    for name, value in {"seeds": seeds, "workers": workers}.items():
-        if value is not None and value < 1:
-            raise InvalidValueError(f"{name}: expected at least 1, got {value}")
+    check_count("seeds", 1 if seeds is None else seeds)
+    check_count("workers", workers)
     if not resume:
         claim(out)
     else:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from imprint.counts import check_count
 from imprint.errors import InvalidValueError
 
 __all__ = ["SeeSettings"]
@@ -44,8 +45,8 @@ class SeeSettings:
     def __post_init__(self) -> None:
         for name in ("images", "ways", "strongest", "patches", "covered", "batch_size"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InvalidValueError(f"{name}: expected at least 1, got {value}")
+            if value is not None:
+                check_count(name, value)
         if self.channels is not None and (not self.channels or min(self.channels) < 0):
             got = list(self.channels)
             raise InvalidValueError(f"channels: expected numbers from 0, one at least; got {got}")

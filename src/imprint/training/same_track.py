@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from imprint.counts import check_count
 from imprint.errors import InvalidValueError
 from imprint.runs import check_vacant, claim, write_json, write_tensors
 from imprint.searching import sound_vectors
@@ -76,12 +77,12 @@ class SameTrackSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        self._check("batch_size", self.batch_size >= 4, "at least 4")
-        self._check("epochs", self.epochs >= 1, "at least 1")
+        check_count("batch_size", self.batch_size, 4)
+        check_count("epochs", self.epochs)
         self._check("lr", 0 < self.lr < math.inf, "above 0, finite")
         self._check("temperature", 0 < self.temperature < math.inf, "above 0, finite")
         self._check("shrinkage", 0 < self.shrinkage <= 1, "in (0, 1]")
-        self._check("dimensions", self.dimensions is None or self.dimensions > 0, "at least 1")
+        check_count("dimensions", 1 if self.dimensions is None else self.dimensions)
         plain = self.model != STATISTICS or self.layer is None
         self._check("layer", plain, "none for statistics")
 
