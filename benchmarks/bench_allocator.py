@@ -54,7 +54,7 @@ def seconds_of(name: str) -> float:
 def one_way(how: str, threads: int) -> dict[str, float]:
     """Measure in a process of its own."""
     command = [sys.executable, __file__, "--one", how, "--threads", str(threads)]
-    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    shown = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     found: dict[str, float] = json.loads(shown)
     return found
 
@@ -69,7 +69,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     if options.one:
         if options.one == "kept" and not keep_freed_memory():
-            sys.exit("expected glibc, with no MALLOC_ variable set")
+            sys.exit("expected glibc, with none of its thresholds set")
         sys.stdout.write(json.dumps({name: seconds_of(name) for name in CASES}))
         return
     rounds: list[dict[str, Any]] = []

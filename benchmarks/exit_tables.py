@@ -54,25 +54,10 @@ def exit_tables(results: Path, markdown: Markdown, stamp: Stamp) -> dict[str, st
     drawn = results / "calibration.json"
     if drawn.is_file():
         named["calibration"] = _calibration(json.loads(drawn.read_text()), markdown, stamp)
-    for name, table in {"exit_heads": _heads, "exit_overhead": _overhead}.items():
-        if (results / f"{name}.json").is_file():
-            measured = json.loads((results / f"{name}.json").read_text())
-            named[name.replace("_", "-")] = table(measured, markdown, stamp)
+    limited = results / "exit_overhead.json"
+    if limited.is_file():
+        named["exit-overhead"] = _overhead(json.loads(limited.read_text()), markdown, stamp)
     return {name: f"{text}\n\n" for name, text in named.items()}
-
-
-def _heads(own: dict[str, Any], markdown: Markdown, stamp: Stamp) -> str:
-    """Each sort of head: what it costs, and how many it could answer, layer by layer."""
-    places = list(dict.fromkeys((row["data"], row["layer"]) for row in own["rows"]))
-    cells = {
-        (row["head"], row["data"], row["layer"]): f"{row['cost']:.1%}, {row['share']:.1%}"
-        for row in own["rows"]
-    }
-    lines = [
-        [head, *(cells[head, *place] for place in places)]
-        for head in dict.fromkeys(row["head"] for row in own["rows"])
-    ]
-    return f"{markdown(('head', *map(' '.join, places)), lines)}\n\n{stamp(own)}".rstrip()
 
 
 def _overhead(measured: dict[str, Any], markdown: Markdown, stamp: Stamp) -> str:
@@ -84,7 +69,8 @@ def _overhead(measured: dict[str, Any], markdown: Markdown, stamp: Stamp) -> str
         cells = [row["data"], row["head"], layers]
         cells.append("{:.0f} % ({:.0f} to {:.0f})".format(*_quartiles(speed)))
         cells.append(f"{100 * row['extra_error']:+.2f}")
-        lines.append([*cells, "{:+.1f} % ({:+.1f} to {:+.1f})".format(*_quartiles(cost))])
+        told = "{:+.1f} % ({:+.1f} to {:+.1f})".format(*_quartiles(cost)) if cost else ""
+        lines.append([*cells, told])
     head = ("data", "head", "exits", "time", "extra error", "where none answers")
     return f"{markdown(head, lines)}\n\n{stamp(measured)}".rstrip()
 

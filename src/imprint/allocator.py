@@ -12,13 +12,17 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 LARGE, LESS_LARGE = 2**30, 2**25
 """Bytes; some versions of glibc take no more than the latter."""
 
+CHOSEN = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")
+"""Variables of the environment by which users set these themselves."""
+
 
 def keep_freed_memory() -> bool:
-    """Ask the C library to keep what is freed for the next tensor, up to 1 GiB at a time.
+    """Ask the C library to keep what is freed for the next tensors, but for very large ones.
 
     Each layer's maps take megabytes. Given back to the system when they are freed, they come back
     as new pages, each of which is zeroed first: a few per cent of a training step's time on a CPU,
-    at times much more. What a user has set by `MALLOC_…` or `GLIBC_TUNABLES` stays.
+    at times much more. Thresholds that a user has set, by `MALLOC_MMAP_THRESHOLD_`,
+    `MALLOC_TRIM_THRESHOLD_` or `GLIBC_TUNABLES`, stay.
 
     Returns:
         Whether it does so from now on; only glibc can be asked.
@@ -27,8 +31,7 @@ def keep_freed_memory() -> bool:
         >>> keep_freed_memory() in (True, False)
         True
     """
-    chosen = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ)
-    if sys.platform != "linux" or chosen:
+    if sys.platform != "linux" or any(name in os.environ for name in CHOSEN):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:

@@ -1,6 +1,8 @@
 import builtins
 import json
 import math
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from imprint.answering.export import export_exits
+from imprint.answering.export import _symbolic_lengths, export_exits
 from imprint.answering.exported import ExportedNetwork
 from imprint.data import load, normalisation, normalise
 from imprint.early_exit import (
@@ -24,6 +26,7 @@ from imprint.early_exit import (
 )
 from imprint.errors import DamagedFileError, InvalidValueError, RunExistsError
 from imprint.models import build_model
+from imprint.runs import write_tensors
 from imprint.taps import maps_at
 
 NAMES = tuple("0123456789")
@@ -100,6 +103,27 @@ def test_a_first_network_is_the_first_segment(images, scale, tmp_path):
     assert same.mean() > 0.998
     assert set(taken.tolist()) == {0, 1, 2}
     np.testing.assert_allclose(logits[same], expected.numpy()[same], rtol=1e-3, atol=1e-3)
+
+
+def test_a_first_network_is_not_asked_once_data_have_moved(images, scale, tmp_path):
+    model, small = (build_model(name, (1, 28, 28), 10).eval() for name in ("paper", "conv4"))
+    first = FirstNetwork(small, (1, 28, 28), 0.0)  # sure of all
+    with torch.no_grad():
+        reference = drift_scores(small(normalise(images[20:], scale)))
+    folder = export_exits(
+        model, EarlyExit((first,), reference=reference), tmp_path / "out",
+        shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
+    )  # fmt: skip
+    exported = ExportedNetwork.load(folder, threads=1)
+    monitor, pixels = exported.monitor(), images[:20].numpy()
+    assert exported.answer(pixels, monitor)[1].tolist() == [0] * 20
+    monitor.alarmed, seen = True, monitor.seen
+    logits, taken = exported.answer(pixels, monitor)
+    assert taken.tolist() == [1] * 20
+    assert monitor.seen == seen
+    with torch.no_grad():
+        expected = model(normalise(images[:20], scale)).numpy()
+    np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-3)
 
 
 class Tokens(nn.Module):
@@ -220,6 +244,7 @@ def test_an_export_watches_for_data_that_move(images, scale, tmp_path):
         for part in (*calm, *moved):
             model(normalise(part, scale))
     assert own.alarmed
+    assert own.seen == monitor.seen  # neither looks any further
 
 
 def test_an_export_of_exits_that_were_not_calibrated_has_nothing_to_watch(images, scale, tmp_path):
@@ -229,10 +254,13 @@ def test_an_export_of_exits_that_were_not_calibrated_has_nothing_to_watch(images
         model, exits, tmp_path / "out",
         shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
     )  # fmt: skip
-    with pytest.raises(InvalidValueError, match="at least one calibrated exit, got none"):
+    with pytest.raises(InvalidValueError, match=r"with reference\.safetensors, got one without"):
         ExportedNetwork.load(folder).monitor()
     (folder / "reference.safetensors").write_bytes(b"nothing")
     with pytest.raises(DamagedFileError):
+        ExportedNetwork.load(folder)
+    write_tensors(folder / "reference.safetensors", {"reference": torch.zeros(3, 50)}, {})
+    with pytest.raises(DamagedFileError, match=r"`reference` \(2, M\), .* got \(3, 50\)"):
         ExportedNetwork.load(folder)
 
 
@@ -287,3 +315,16 @@ def test_a_network_for_one_number_of_images_is_told(scale, tmp_path):
     assert not (tmp_path / "out").exists()
     assert len is builtins.len
     assert len.__module__ == "builtins"
+
+
+def test_two_threads_leave_len_as_it_was():
+    def export():
+        with _symbolic_lengths():
+            time.sleep(0.05)
+
+    threads = [threading.Thread(target=export) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert builtins.len.__module__ == "builtins"

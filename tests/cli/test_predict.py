@@ -186,7 +186,7 @@ def test_with_exits_answers_say_where_they_came_from(imprint, place, tmp_path, m
     assert len(rows_of(out)) == 160
     (tmp_path / "onnx" / "reference.safetensors").unlink()
     code, _, err = imprint("predict", tmp_path / "onnx", place / "pictures", "--watch")
-    assert (code, "watch: expected an export with calibrated exits" in err) == (2, True)
+    assert (code, "watch: expected an export with reference.safetensors" in err) == (2, True)
     code, _, err = imprint(
         "predict", tmp_path / "onnx", place / "pictures", "--exits", tmp_path / "exits"
     )

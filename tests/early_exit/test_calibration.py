@@ -115,7 +115,8 @@ def test_a_layer_that_knows_nothing_is_not_taken(outcomes):
         ([0.01, 0.03], 0.03, [0]),
         ([0.01, 0.03], 0.05, [0, 1]),
         ([0.50, 0.01], 0.03, [0]),  # one alone may cost what it likes
-        ([0.00, 0.50], 0.03, [0]),
+        ([0.00, 0.50], 0.03, [0, 1]),  # the first one costs nothing, as a first network does
+        ([0.50, 0.00], 0.03, [0, 1]),
     ],
 )
 def test_exits_that_would_cost_too_much_where_none_answers_are_not_taken(idle, most, layers):

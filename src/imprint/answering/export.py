@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -24,6 +25,9 @@ from imprint.taps import check_free, guest, hooked
 from imprint.types import Normalisation
 
 __all__ = ["export_exits"]
+
+_TRACING = Lock()
+"""One network at a time is traced."""
 
 
 def export_exits(
@@ -196,7 +200,7 @@ def _exported(module: nn.Module, images: Tensor, outputs: list[str]) -> Any:
     if not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
         raise InvalidValueError(
             f"model: expected one that takes any number of images, got one that PyTorch exports "
-            f"for {len(images)} alone; where it counts them, let it use images.shape[0]"
+            f"for {len(images)} alone: it makes a plain integer of their number, or loops over them"
         )
     return model
 
@@ -204,16 +208,18 @@ def _exported(module: nn.Module, images: Tensor, outputs: list[str]) -> Any:
 @contextmanager
 def _symbolic_lengths() -> Iterator[None]:
     """Let `len(images)` be a symbol as `images.shape[0]` is, not the number of those traced."""
-    length = builtins.len
 
     def symbolic(value: Any) -> Any:
-        return value.shape[0] if isinstance(value, Tensor) and value.ndim else length(value)
+        usual = getattr(type(value), "__len__", None) is Tensor.__len__
+        return value.shape[0] if usual and value.ndim else length(value)
 
-    builtins.len = symbolic
-    try:
-        yield
-    finally:
-        builtins.len = length
+    with _TRACING:
+        length = builtins.len
+        builtins.len = symbolic
+        try:
+            yield
+        finally:
+            builtins.len = length
 
 
 @contextmanager

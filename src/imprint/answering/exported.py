@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imprint.answering.onnx_packages import onnx_package
-from imprint.early_exit import DriftMonitor
+from imprint.early_exit import FIRST, DriftMonitor
+from imprint.early_exit.monitor import FEWEST
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.runs import read_json, read_tensors
 
@@ -94,7 +95,10 @@ class ExportedNetwork:
             InvalidValueError: where there is nothing to compare with.
         """
         if self.reference is None:
-            raise InvalidValueError("exits: expected at least one calibrated exit, got none")
+            raise InvalidValueError(
+                f"monitor: expected an export with {REFERENCE}, got one without; export it anew, "
+                "with exits that were calibrated"
+            )
         return DriftMonitor(self.reference, false_alarms=false_alarms)
 
     def answer(
@@ -120,22 +124,32 @@ class ExportedNetwork:
         logits = np.empty((len(pixels), len(self.class_names)), np.float32)
         taken = np.full(len(pixels), len(self._thresholds))
         rows = np.arange(len(pixels))
+        closed = monitor is not None and monitor.alarmed
         for number, segment in enumerate(self._segments):
+            if closed and self.places[number] == FIRST:
+                continue
             if not len(rows):
                 break
             *maps, own = segment.run(None, {segment.get_inputs()[0].name: values})
             logits[rows] = own
             if maps:
                 sure = _margins(own) >= self._thresholds[number]
-                if monitor is not None and monitor.watch_exit(number, torch.from_numpy(own)):
-                    sure[:] = False
+                if monitor is not None:
+                    closed = closed or monitor.watch_exit(number, torch.from_numpy(own))
+                sure &= not closed
                 taken[rows[sure]] = number
                 rows, values = rows[~sure], maps[0][~sure]
         return logits, taken
 
 
 def _reference(path: Path) -> Tensor | None:
-    return read_tensors(path)[0]["reference"] if path.is_file() else None
+    if not path.is_file():
+        return None
+    own = read_tensors(path)[0].get("reference", torch.empty(0))
+    if own.ndim != 2 or len(own) != 2 or own.shape[1] < FEWEST:
+        expected = f"a tensor `reference` (2, M), M at least {FEWEST}"
+        raise ValueError(f"{path.name}: expected {expected}; got {tuple(own.shape)}")
+    return own
 
 
 def _margins(logits: Floats) -> Floats:

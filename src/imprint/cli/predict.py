@@ -15,6 +15,7 @@ from typing import IO, Annotated, Any, NamedTuple
 import typer
 
 from imprint.answering import (
+    REFERENCE,
     ExportedNetwork,
     Named,
     Prediction,
@@ -112,7 +113,7 @@ def _exported(folder: Path, exits: Path | None, device: str, *, watch: bool) -> 
         raise InvalidValueError(f"exits: expected none, {folder} has its own; got {exits}")
     network = ExportedNetwork.load(folder)
     if watch and network.reference is None:
-        raise InvalidValueError(f"watch: expected an export with calibrated exits, got {folder}")
+        raise InvalidValueError(f"watch: expected an export with {REFERENCE}, got {folder}")
     monitor = network.monitor() if watch else None
     answer = partial(predict_exported, network, monitor=monitor)
     return _Answerer(network.shape, answer, monitor)

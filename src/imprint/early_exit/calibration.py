@@ -240,8 +240,8 @@ def choose_layers(
     seconds = costs.whole
     while len(chosen) < len(outcomes.margins):
         rest = [layer for layer in range(len(outcomes.margins)) if layer not in chosen]
-        if chosen and max_overhead is not None:
-            rest = [own for own in rest if costs.overhead([*chosen, own]) <= max_overhead]
+        if max_overhead is not None:
+            rest = [own for own in rest if _affordable([*chosen, own], costs, max_overhead)]
         if not rest:
             break
         trials = {layer: seconds_with(sorted([*chosen, layer])) for layer in rest}
@@ -250,6 +250,12 @@ def choose_layers(
             break
         chosen, seconds = sorted([*chosen, layer]), trials[layer]
     return chosen, seconds
+
+
+def _affordable(layers: list[int], costs: Costs, max_overhead: float) -> bool:
+    """Whether several exits cost little enough where none answers; a single one always does."""
+    paid = [layer for layer in layers if costs.overhead([layer]) > 0]
+    return len(paid) <= 1 or costs.overhead(paid) <= max_overhead
 
 
 def _lies_within(tally: Tally, max_extra_error: float) -> bool:

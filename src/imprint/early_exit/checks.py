@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 from torch import Tensor, nn
@@ -58,8 +59,8 @@ def check_options(
     check_kinds(list(kinds))
     if not isinstance(tuning_share, int | float) or not 0 < tuning_share < 1:
         raise InvalidValueError(f"tuning_share: expected one in (0, 1), got {tuning_share!r}")
-    limited = max_overhead is not None
-    if limited and not (isinstance(max_overhead, int | float) and max_overhead >= 0):
+    is_number = isinstance(max_overhead, Real) and not isinstance(max_overhead, bool)
+    if max_overhead is not None and not (is_number and max_overhead >= 0):
         raise InvalidValueError(f"max_overhead: expected at least 0, got {max_overhead!r}")
     check_count("batch_size", batch_size)
     check_count("seed", seed, 0)

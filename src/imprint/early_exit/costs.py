@@ -271,7 +271,7 @@ def exit_seconds(
     logits, sureness = answer(maps)
     clock, network = clock_of(maps.device), _Passing(logits).eval()
     leaves = leaving and len(maps) > 1
-    threshold = float(sureness.quantile(1 - leaving)) if leaves else torch.inf
+    threshold = float(sureness.float().quantile(1 - leaving)) if leaves else torch.inf
 
     def run() -> float:
         between()

@@ -59,7 +59,7 @@ def run_cells(
         What each cell gave, by its name.
 
     Warns:
-        UserWarning: where a kept cell was done with other versions of Imprint, torch or Python.
+        UserWarning: where kept cells were done with other versions of Imprint, torch or Python.
 
     Raises:
         InvalidValueError: where a kept cell was called with other arguments.
@@ -74,6 +74,7 @@ def run_cells(
     """
     unique = {cell.name: cell for cell in cells}
     done = {name: _kept(cell, folder) for name, cell in unique.items() if _file(cell, folder)}
+    _warn_of_other_versions(done, folder)
     for number, name in enumerate(done, 1):
         on_cell(name, number, len(unique))
     waiting = [cell for name, cell in unique.items() if name not in done]
@@ -128,12 +129,16 @@ def _kept(cell: Cell, folder: Path) -> dict[str, Any]:
     if kept["arguments"] != dict(cell.arguments):
         expected, got = dict(cell.arguments), kept["arguments"]
         raise InvalidValueError(f"{folder}: expected {cell.name} with {expected}, it holds {got}")
-    then, now = kept.get("versions", versions()), versions()
-    if then != now:
-        told = f"was done with {then}, others with {now}; removed, it is done anew"
-        warnings.warn(f"{path}: {told}", stacklevel=4)
     value: dict[str, Any] = kept["value"]
     return value
+
+
+def _warn_of_other_versions(names: Iterable[str], folder: Path) -> None:
+    own = versions()
+    others = [n for n in names if read_json(folder / f"{n}.json").get("versions") != own]
+    if others:
+        told = f"{len(others)} cells, such as {others[0]}, were done with other versions than {own}"
+        warnings.warn(f"{folder}: {told}; where removed, they are done anew", stacklevel=3)
 
 
 def _finished(cells: list[Cell], workers: int) -> Iterable[tuple[Cell, Timed]]:
