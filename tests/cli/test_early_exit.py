@@ -54,10 +54,11 @@ def test_it_writes_its_files_and_prints_where_answers_come_from(imprint, place, 
 def test_json_is_alone_on_stdout(imprint, place, tmp_path):
     code, shown, _ = imprint(
         "early-exit", place / "run", place / "lights.npz", *LOOSE, "--layer", "block1",
-        "--head", "probe", "--out", tmp_path / "out", "--json",
+        "--head", "probe", "--max-overhead", 0.03, "--out", tmp_path / "out", "--json",
     )  # fmt: skip
     assert code == 0
     assert json.loads(shown)["head"] == "probe"
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["max_overhead"] == 0.03
 
 
 @pytest.mark.parametrize(
