@@ -386,13 +386,14 @@ def _robust(figures: dict[str, Any]) -> str:
         "| trained on | clean | FGSM, cross entropy | FGSM, log odds |",
         "|---|---|---|---|",
         *(
-            f"| {row['way']} | {row['clean'][0]:.1f} % | {row['fgsm'][0]:.1f} % "
-            f"| {row['fgsm_log_odds'][0]:.1f} % |"
+            "| {} | {:.1f} ± {:.1f} % | {:.1f} ± {:.1f} % | {:.1f} ± {:.1f} % |".format(
+                row["way"], *row["clean"], *row["fgsm"], *row["fgsm_log_odds"]
+            )
             for row in figures["ways"]
         ),
     ]
-    seeds = "one seed" if figures["seeds"] == 1 else f"means of {figures['seeds']} seeds"
-    return "\n".join([*lines, "", f"{_stamp(figures)[:-1]} {seeds.capitalize()}.\n"])
+    seeds = f"Mean ± standard deviation of {figures['seeds']} seeds."
+    return "\n".join([*lines, "", f"{_stamp(figures)[:-1]} {seeds}\n"])
 
 
 def _paper() -> list[dict[str, Any]]:

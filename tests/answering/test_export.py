@@ -118,6 +118,7 @@ def test_a_first_network_is_not_asked_once_data_have_moved(images, scale, tmp_pa
     monitor, pixels = exported.monitor(), images[:20].numpy()
     assert exported.answer(pixels, monitor)[1].tolist() == [0] * 20
     monitor.alarmed, seen = True, monitor.seen
+    exported._segments[0] = None  # cannot be asked
     logits, taken = exported.answer(pixels, monitor)
     assert taken.tolist() == [1] * 20
     assert monitor.seen == seen
