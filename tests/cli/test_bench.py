@@ -51,7 +51,7 @@ def test_goes_on_with_more_seeds_and_prints_json_alone(imprint, data, tmp_path):
         (["--keeps", "half"], "keeps: expected shares in (0, 1], with commas between, got 'half'"),
         (["--keeps", "1.5"], "keeps: expected shares in (0, 1], got 1.5"),
         (["--resume"], "resume: expected --out with the folder of a benchmark, got none"),
-        (["--seeds", "0"], "seeds, keeps: expected at least one of each, got 0, 1"),
+        (["--seeds", "0"], "seeds: expected at least 1, got 0"),
     ],
 )
 def test_a_mistake_is_one_line(imprint, data, arguments, message):
