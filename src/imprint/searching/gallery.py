@@ -86,7 +86,7 @@ class Gallery:
         >>> album = ImageSet(images, torch.tensor([0, 1] * 3), ("cat", "dog"))
         >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     gallery = Gallery(f"{folder}/album.lance", model=model, layer="1")
+        ...     gallery = Gallery(f"{folder}/album.lance", model=model, layer="0")
         ...     added = gallery.add(album)
         ...     found = gallery.search(images[2], k=3, where="label = 'cat'")
         >>> added.added, found[0].id, round(found[0].similarity, 3)
