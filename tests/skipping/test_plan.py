@@ -483,8 +483,8 @@ def test_an_epoch_before_the_first_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"seed": -1}, "seed: expected an integer of at least 0, got -1"),
-        ({"seed": 1.5}, "seed: expected an integer"),
+        ({"seed": -1}, "seed: expected at least 0, got -1"),
+        ({"seed": 1.5}, "seed: expected a whole number"),
         ({"epochs": 2.5}, "count, epochs: expected integers"),
         ({"batch_size": 1.5}, "batch_size: expected 1 … 5, .* got 1.5"),
         ({"labels": [0] * 10, "class_floor": 0.5}, "labels: expected a tensor, got list"),

@@ -14,7 +14,7 @@ from imprint.early_exit import Costs, Outcomes, expected_seconds, first_exits, t
 from imprint.early_exit.answerers import AnyExit
 from imprint.early_exit.calibration import step_through
 from imprint.early_exit.checks import check_classes
-from imprint.early_exit.costs import exit_layers, exit_seconds, network_costs
+from imprint.early_exit.costs import exit_layers, exit_seconds, network_costs, rest_of_network
 from imprint.early_exit.published import ExitMethod
 from imprint.early_exit.readings import passes
 from imprint.early_exit.routes import join_outcomes
@@ -221,10 +221,11 @@ def _costs(
     """Seconds of a sample to each layer and to the end, and of each method's answer there."""
     network = network_costs(model, names, images)
     maps = [maps_at(model, name, images) for name in names]
+    between = rest_of_network(model, images)
 
     def seconds(method: ExitMethod, own: Tensor) -> float:
         there = MethodExit("", tuple(own.shape[1:]), method, classes, torch.inf)
-        return exit_seconds(own, there.answer, partial(_run, model, images[:1]))
+        return exit_seconds(own, there.answer, between)
 
     return {
         name: network._replace(
@@ -233,11 +234,6 @@ def _costs(
         )
         for name, methods in learnt.items()
     }
-
-
-def _run(model: nn.Module, images: Tensor) -> None:
-    with guest(model):
-        model(images)
 
 
 def _row(name: str, chosen: Chosen, way: Contestant, ratios: Mapping[str, float]) -> dict[str, Any]:

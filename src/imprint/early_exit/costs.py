@@ -26,7 +26,14 @@ from imprint.taps import (
     take_turns,
 )
 
-__all__ = ["exit_layers", "exit_seconds", "layer_seconds", "measure_costs", "network_costs"]
+__all__ = [
+    "exit_layers",
+    "exit_seconds",
+    "layer_seconds",
+    "measure_costs",
+    "network_costs",
+    "rest_of_network",
+]
 
 Answer = Callable[[Tensor], tuple[Tensor, Tensor]]
 """From maps to logits, and how sure they are."""
@@ -148,14 +155,14 @@ def measure_costs(
     """
     network = network_costs(model, layers, images)
     maps = [maps_at(model, layer, images) for layer in layers]
-    other = torch.zeros(OTHER, device=images.device)
+    between = rest_of_network(model, images)
 
     def seconds(of_kind: Sequence[Head], leaving: float) -> Tensor:
         exits = [
             exit_seconds(
                 own,
                 Exit("", tuple(own.shape[1:]), head.to(own.device), torch.inf).answer,
-                partial(_run, model, images[:1], other),
+                between,
                 leaving=leaving,
             )
             for own, head in zip(maps, of_kind, strict=True)
@@ -214,10 +221,27 @@ def _fixed(ends: Tensor, of_few: Tensor, share: float) -> Tensor:
     return torch.minimum(fixed, full).cumsum(0)
 
 
-def _run(model: nn.Module, images: Tensor, other: Tensor) -> None:
-    with guest(model):
-        model(images)
-    other.add_(1)
+def rest_of_network(model: nn.Module, images: Tensor) -> Callable[[], None]:
+    """Make what stands for the rest of a network between two measurements of an exit.
+
+    Args:
+        model: any `nn.Module`; it is left as it was.
+        images: `(N, C, H, W)`, of which one runs.
+
+    Returns:
+        A function after which caches hold the network's own numbers, and no longer the maps.
+
+    Examples:
+        >>> rest_of_network(nn.Flatten(), torch.zeros(2, 1, 2, 2))()
+    """
+    other = torch.zeros(OTHER, device=images.device)
+
+    def run() -> None:
+        with guest(model):
+            model(images[:1])
+        other.add_(1)
+
+    return run
 
 
 class _Passing(nn.Module):

@@ -4,11 +4,11 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
+from imprint.counts import check_count
 from imprint.data.seeds import generator_of
 from imprint.errors import InvalidValueError
 from imprint.ranks import ALONE, Ranks
@@ -57,8 +57,7 @@ class EpochSampler(Sampler[int]):
         self.epoch = 0
         if total < ranks.size:
             raise InvalidValueError(f"count: expected at least a sample a rank, got {total}")
-        if not isinstance(seed, int | np.integer) or seed < 0:
-            raise InvalidValueError(f"seed: expected an integer of at least 0, got {seed!r}")
+        check_count("seed", seed, 0)
         self._rank, self._ranks = ranks.rank, ranks.size
         self._total, self._all, self._seed = total // ranks.size, total, seed
         self._bits: Tensor | None = None  # what the epoch under way loads
