@@ -141,6 +141,7 @@ def test_depths_fit_deeper(monkeypatch):
     monkeypatch.setattr(deeper, "SETTINGS", replace(deeper.SETTINGS, epochs=2, batch_size=16))
     monkeypatch.setattr(deeper, "MAP_EPOCHS", 1)
     monkeypatch.setattr(deeper, "IMAGES", 32)
+    monkeypatch.setattr(deeper, "WATCHED", 8)
     found = deeper.EXPERIMENT.finding(done(deeper.EXPERIMENT.cells(1)), 1)
     assert [claim.verdict for claim in found.claims]
     assert [line[0] for line in found.tables[0].lines][2:] == ["stem", "layer1", "layer2", "layer3"]
