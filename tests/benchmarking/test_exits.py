@@ -4,7 +4,7 @@ from torch import nn
 
 from imprint.benchmarking import EXIT_METHODS, bench_exits
 from imprint.data import load, normalisation, normalise
-from imprint.early_exit.published import ClassMeans, SignatureCache, TrainedExit
+from imprint.early_exit.published import ClassMeans, FinalConfidence, SignatureCache, TrainedExit
 from imprint.errors import InvalidValueError
 from imprint.memory import ClassMemory
 from imprint.models import build_model
@@ -85,8 +85,11 @@ def test_a_smaller_network_is_asked_first_as_well(model, parts):
         model, *parts, layers=["pool2"], methods=["imprint-probe"], smaller={"linear": small},
         max_extra_error=0.01,
     )  # fmt: skip
-    alone, both = found["methods"]
+    alone, both, plain = found["methods"]
     assert both["method"] == "linear, then imprint-probe"
+    assert plain["method"], plain["layers"] == ("linear's confidence", ["first network"])
+    assert plain["at_limit"]["time"] < 1
+    assert plain["at_limit"]["extra_error"] < 0.03
     assert "first network" in both["layers"]
     assert both["at_limit"]["time"] < alone["at_limit"]["time"] if alone["at_limit"] else True
     assert both["at_limit"]["extra_error"] < 0.03
@@ -147,6 +150,14 @@ def test_a_branch_learns_and_repeats():
     assert one.confidence.equal(other.confidence)
     assert (one.labels == labels).double().mean() > 0.85
     assert (one.confidence <= 0).all()
+
+
+def test_plain_confidence_is_the_largest_softmax_at_the_end():
+    logits = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
+    own = FinalConfidence(nn.Identity()).answer(logits)
+    assert own.labels.equal(logits.argmax(1))
+    expected = logits.double().exp() / logits.double().exp().sum(1, keepdim=True)
+    torch.testing.assert_close(own.confidence.double(), expected.amax(1), rtol=1e-5, atol=0)
 
 
 def test_an_unknown_method_is_told():

@@ -39,7 +39,7 @@ def test_methods_and_a_smaller_network_stand_side_by_side(imprint, place, tmp_pa
     assert all(len(line) <= 80 for line in shown.splitlines()[:-2])
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     assert [row["method"] for row in result["methods"]] == [
-        "imprint-mlp", "park-kim", "paper-lights, then imprint-mlp"
+        "imprint-mlp", "park-kim", "paper-lights, then imprint-mlp", "paper-lights's confidence"
     ]  # fmt: skip
     (smaller,) = result["smaller"]
     assert smaller["network"] == "paper-lights"

@@ -7,16 +7,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from imprint.early_exit import FIRST, Costs, FirstNetwork, Outcomes, margins
+from imprint.benchmarking.exit_speed import MethodExit
+from imprint.early_exit import FIRST, Costs, FirstNetwork, Outcomes
 from imprint.early_exit.answerers import AnyExit
 from imprint.early_exit.costs import exit_seconds
-from imprint.early_exit.routes import join_outcomes
-from imprint.outputs import first_tensor
+from imprint.early_exit.published import FinalConfidence
 from imprint.taps import guest
 
-__all__ = ["Contestant", "asked_first", "first_outcomes"]
+__all__ = ["Contestant", "asked_first", "confidence_first"]
 
 Batches = Sequence[tuple[Tensor, Tensor]]
+
+Answer = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""From maps or images to logits, and how sure each is."""
 
 
 class Contestant(NamedTuple):
@@ -42,7 +45,7 @@ class Contestant(NamedTuple):
 def asked_first(
     network: nn.Module, before: Contestant, tune_on: Batches, measure_on: Batches
 ) -> Contestant:
-    """Ask a small network before another way to answer early.
+    """Ask a small network before another way to answer early, sure by its margin.
 
     Args:
         network: gives logits `(N, K)`; it is left as it was.
@@ -61,49 +64,71 @@ def asked_first(
         >>> asked_first(network, before, batches, batches).places
         ['first network']
     """
-    images = tune_on[0][0]
-    shape = tuple(images.shape[1:])
+    shape = tuple(tune_on[0][0].shape[1:])
+    make = partial(FirstNetwork, network, shape)
     with guest(network):
-        answer = FirstNetwork(network, shape, torch.inf).answer
-        seconds = exit_seconds(images, answer) / len(images)
+        return _behind(make, before, tune_on, measure_on)
+
+
+def confidence_first(
+    network: nn.Module, classes: int, before: Contestant, tune_on: Batches, measure_on: Batches
+) -> Contestant:
+    """Ask a small network before the full one, sure by its largest softmax: plain confidence.
+
+    Args:
+        network: gives logits `(N, K)`; it is left as it was.
+        classes: K.
+        before: any way to answer early, of whose layers none is used.
+        tune_on: images as the network takes them, with labels.
+        measure_on: likewise.
+
+    Returns:
+        The way; a threshold that is as high for all images.
+
+    Examples:
+        >>> none = Outcomes(torch.ones(0, 2), torch.ones(0, 2).bool(), torch.ones(2).bool())
+        >>> before = Contestant([], [], none, none, Costs(torch.ones(0), torch.ones(0), 1.0), True)
+        >>> batches = [(torch.rand(2, 1, 2, 2), torch.tensor([0, 1]))]
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> confidence_first(network, 2, before, batches, batches).priced
+        False
+    """
+    shape = tuple(tune_on[0][0].shape[1:])
+    make = partial(MethodExit, FIRST, shape, FinalConfidence(network), classes)
+    alone = Contestant(
+        places=[],
+        makers=[],
+        tuned=before.tuned.of(layers=[]),
+        measured=before.measured.of(layers=[]),
+        costs=before.costs.of([]),
+        priced=False,
+    )
+    with guest(network):
+        return _behind(make, alone, tune_on, measure_on)
+
+
+def _behind(
+    make: Callable[[float], AnyExit], before: Contestant, tune_on: Batches, measure_on: Batches
+) -> Contestant:
+    """A way with one more place before all others."""
+    answer = make(torch.inf).answer
+    images = tune_on[0][0]
     return Contestant(
         [FIRST, *before.places],
-        [partial(FirstNetwork, network, shape), *before.makers],
-        _before(first_outcomes(network, tune_on), before.tuned),
-        _before(first_outcomes(network, measure_on), before.measured),
-        before.costs.behind(seconds),
+        [make, *before.makers],
+        _before(answer, tune_on, before.tuned),
+        _before(answer, measure_on, before.measured),
+        before.costs.behind(exit_seconds(images, answer) / len(images)),
         before.priced,
     )
 
 
 @torch.no_grad()
-def first_outcomes(network: nn.Module, batches: Batches) -> Outcomes:
-    """See how a network's own answers come out.
-
-    Args:
-        network: gives logits `(N, K)`; it runs in eval mode and is left as it was.
-        batches: images as it takes them, with labels.
-
-    Returns:
-        Its outcomes, of one place; the full network is taken to be itself.
-
-    Examples:
-        >>> batches = [(torch.tensor([[3.0, 1.0], [1.0, 3.0]]), torch.tensor([0, 0]))]
-        >>> first_outcomes(nn.Identity(), batches).right
-        tensor([[ True, False]])
-    """
-    parts = []
-    with guest(network):
-        for images, labels in batches:
-            logits = first_tensor(network(images), FIRST).float()
-            right = logits.argmax(1) == labels
-            parts.append(Outcomes(margins(logits)[None], right[None], right))
-    return join_outcomes(parts)
-
-
-def _before(first: Outcomes, then: Outcomes) -> Outcomes:
+def _before(answer: Answer, batches: Batches, then: Outcomes) -> Outcomes:
+    """How answers come out where they are given before others."""
+    answers = [(answer(images), labels) for images, labels in batches]
+    sure = torch.cat([own for (_, own), _ in answers])
+    right = torch.cat([logits.argmax(1) == labels for (logits, _), labels in answers])
     return Outcomes(
-        torch.cat([first.margins, then.margins]),
-        torch.cat([first.right, then.right]),
-        then.full_right,
+        torch.cat([sure[None], then.margins]), torch.cat([right[None], then.right]), then.full_right
     )

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from imprint.benchmarking.contestants import Contestant, asked_first
+from imprint.benchmarking.contestants import Contestant, asked_first, confidence_first
 from imprint.benchmarking.exit_choice import EXIT_METHODS, Chosen, choose_fastest
 from imprint.benchmarking.exit_speed import MethodExit, measured_ratios
 from imprint.early_exit import Costs, Outcomes, expected_seconds, first_exits, tally_of
@@ -61,7 +61,7 @@ def bench_exits(
         methods: of `EXIT_METHODS`.
         layers: where rows may leave; None looks for some.
         smaller: trained networks of less compute that take the same images, by a name each; each
-            is also asked first, before the first of the methods.
+            is also asked first, before the first of the methods, and before the full network.
         max_extra_error: in (0, 1).
         on_stage: called with the name of each stage as it begins.
 
@@ -105,8 +105,11 @@ def bench_exits(
     networks = smaller or {}
     with stages("ask smaller networks first"):
         for name, network in networks.items():
-            both = asked_first(network, ways[methods[0]], tune_on, measure_on)
+            own = ways[methods[0]]
+            both = asked_first(network, own, tune_on, measure_on)
             ways[f"{name}, then {methods[0]}"] = both
+            plain = confidence_first(network, classes, own, tune_on, measure_on)
+            ways[f"{name}'s confidence"] = plain
     with stages("measure"):
         rows, beside = _compared(model, ways, networks, measure_on, max_extra_error)
     first = methods[0]  # what all share

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from imprint.early_exit.answerers import AnyExit, Exits
-from imprint.early_exit.first_network import FirstNetwork
+from imprint.early_exit.first_network import FIRST
 from imprint.early_exit.monitor import DriftMonitor
 from imprint.errors import InvalidValueError, LayerError
 from imprint.outputs import first_tensor, select_rows
@@ -142,7 +142,7 @@ def early_exits(
         behind = forward
         for number, own in enumerate(exits):
             choose = _chooser(number, own, monitor)
-            if isinstance(own, FirstNetwork):
+            if own.layer == FIRST:
                 behind = _behind(forward, untraced(choose))
             else:
                 stack.enter_context(row_filter(model, own.layer, choose))

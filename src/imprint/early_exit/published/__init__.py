@@ -2,6 +2,7 @@
 
 from imprint.early_exit.published.answers import Answers, ExitMethod
 from imprint.early_exit.published.class_means import ClassMeans
+from imprint.early_exit.published.final_confidence import FinalConfidence
 from imprint.early_exit.published.fitted_head import FittedHead
 from imprint.early_exit.published.signature_cache import SignatureCache
 from imprint.early_exit.published.trained_exits import TrainedExit
@@ -10,6 +11,7 @@ __all__ = [
     "Answers",
     "ClassMeans",
     "ExitMethod",
+    "FinalConfidence",
     "FittedHead",
     "SignatureCache",
     "TrainedExit",
