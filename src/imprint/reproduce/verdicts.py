@@ -76,7 +76,7 @@ def judge_gain(
     With `[low, high]` the 95 % interval of the gain, read in the direction that the paper claims:
     it *does not hold* where `low ≤ 0` and `high` stays below half of the printed gain; it *cannot
     be told* where `low ≤ 0` otherwise. Where `low > 0` it *holds*, unless `high` stays below half
-    of the printed gain, or the control gains as much (the interval of ours less the control's has
+    of the printed gain, or the control gains as much or more (the interval of ours less the control's has
     its low at 0 or below): then it *holds in part*.
 
     Args:
@@ -127,7 +127,7 @@ def _verdict(low: float, high: float, gain: float, beyond: float | None) -> tupl
             )
         return "cannot be told", "the interval reaches from 0 or below to half of what is printed"
     if beyond is not None and not beyond > 0:
-        return "holds in part", "it gains, but the control is not told apart from it"
+        return "holds in part", "it gains, but by the interval not more than the control"
     if high < gain / 2:
         return "holds in part", "it gains, but less than half of what is printed"
     return "holds", "it gains, by the interval" + ("" if beyond is None else ", and so to control")
