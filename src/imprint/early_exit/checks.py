@@ -12,7 +12,7 @@ from imprint.early_exit.heads import HEAD_KINDS, HeadKind, check_kinds
 from imprint.early_exit.promise import Promise, samples_needed
 from imprint.early_exit.readings import Readings
 from imprint.errors import InvalidValueError, LayerError
-from imprint.taps import check_free
+from imprint.taps import check_free, check_hooks
 
 __all__ = [
     "check_classes",
@@ -73,7 +73,7 @@ def check_model(model: nn.Module) -> None:
         model: what was given.
 
     Raises:
-        InvalidValueError: where it is no `nn.Module`.
+        InvalidValueError: where it is no `nn.Module`, or takes no hooks.
         LayerError: where its exits, or a gate, are open.
 
     Examples:
@@ -81,6 +81,7 @@ def check_model(model: nn.Module) -> None:
     """
     if not isinstance(model, nn.Module):
         raise InvalidValueError(f"model: expected an nn.Module, got {type(model).__name__}")
+    check_hooks(model)
     check_free(model)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from imprint.errors import ImprintError, InvalidValueError
 from imprint.outputs import first_tensor
+from imprint.taps import check_hooks
 
 __all__ = [
     "answers",
@@ -48,7 +49,7 @@ def check_images(model: nn.Module, images: Tensor, *, finite: bool = True) -> Te
         >>> check_images(nn.Conv2d(3, 4, 1).half(), torch.zeros(2, 3, 8, 8)).dtype
         torch.float16
     """
-    _check_hooks(model)
+    check_hooks(model)
     fits = isinstance(images, Tensor) and images.is_floating_point() and images.ndim == 4
     if not fits or 0 in images.shape:
         shown = getattr(images, "shape", None)
@@ -57,14 +58,6 @@ def check_images(model: nn.Module, images: Tensor, *, finite: bool = True) -> Te
     if finite and not bool(images.isfinite().all()):
         raise InvalidValueError("images: expected finite pixels, got NaN or infinity among them")
     return _brought(images.detach(), model)
-
-
-def _check_hooks(model: nn.Module) -> None:
-    """A scripted module cannot be looked into."""
-    scripted = (module for module in model.modules() if isinstance(module, torch.jit.ScriptModule))
-    if next(scripted, None) is not None:
-        expected = "an nn.Module that takes hooks"
-        raise InvalidValueError(f"model: expected {expected}, got one scripted by torch.jit")
 
 
 def _brought(images: Tensor, model: nn.Module) -> Tensor:

@@ -12,7 +12,7 @@ from imprint.taps.flow import (
     row_filter,
     untraced,
 )
-from imprint.taps.guests import check_free, guest, held
+from imprint.taps.guests import check_free, check_hooks, guest, held
 from imprint.taps.tap import Tap, find_layer, hooked, maps_at
 from imprint.taps.timing import Clock, clock_of, forward_stamps, take_turns
 
@@ -23,6 +23,7 @@ __all__ = [
     "carries_all_data",
     "check_carries_all_data",
     "check_free",
+    "check_hooks",
     "check_rows",
     "clock_of",
     "find_layer",

@@ -2,15 +2,25 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import torch
 from torch import nn
 
-from imprint.errors import LayerError
+from imprint.errors import InvalidValueError, LayerError
 
-__all__ = ["check_free", "guest", "held"]
+__all__ = ["check_free", "check_hooks", "guest", "held"]
 
 _HOLDER = "imprint_holder"
+
+
+class _Holder(str):
+    """What holds a model; it is not copied, since hooks in the copy would lead to the first."""
+
+    __slots__ = ()
+
+    def __deepcopy__(self, _memo: Any) -> NoReturn:
+        raise LayerError(f"model: expected one without {self} to copy, got one with {self}")
 
 
 @contextmanager
@@ -54,6 +64,9 @@ def guest(model: nn.Module, *, training: bool | None = False) -> Iterator[nn.Mod
 def held(model: nn.Module, holder: str, *, beside: str = "") -> Iterator[None]:
     """Mark a model as held by what shrinks its batches, so that nothing else does as well.
 
+    Meanwhile `copy.deepcopy` of it is a `LayerError`: what is patched and hooked in the copy would
+    lead to this one.
+
     Args:
         model: any `nn.Module`; the mark is taken off afterwards.
         holder: what holds it, for the error.
@@ -71,7 +84,7 @@ def held(model: nn.Module, holder: str, *, beside: str = "") -> Iterator[None]:
     """
     check_free(model, beside=beside)
     before = model.__dict__.get(_HOLDER)
-    model.__dict__[_HOLDER] = holder
+    model.__dict__[_HOLDER] = _Holder(holder)
     try:
         yield
     finally:
@@ -97,6 +110,29 @@ def check_free(model: nn.Module, *, beside: str = "") -> None:
         holder = module.__dict__.get(_HOLDER, beside)
         if holder != beside:
             raise LayerError(f"model: expected one without {holder}, got one with {holder}")
+
+
+def check_hooks(model: nn.Module) -> None:
+    """Check that a model's layers can be read as they run.
+
+    Args:
+        model: any `nn.Module`.
+
+    Raises:
+        InvalidValueError: for one that torch.jit has scripted or traced, which takes no hooks, or
+            with `nn.DataParallel` over several devices, whose copies would share them.
+
+    Examples:
+        >>> check_hooks(nn.ReLU())
+    """
+    for module in model.modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            got = "one scripted or traced by torch.jit; give the model that it was made of"
+        elif isinstance(module, nn.DataParallel) and len(module.device_ids) > 1:
+            got = "nn.DataParallel over several devices; take DistributedDataParallel"
+        else:
+            continue
+        raise InvalidValueError(f"model: expected an nn.Module that takes hooks, got {got}")
 
 
 def _cuda_devices(model: nn.Module) -> list[torch.device]:

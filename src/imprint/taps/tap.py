@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from imprint.errors import LayerError
 from imprint.outputs import first_tensor
-from imprint.taps.guests import guest
+from imprint.taps.guests import check_hooks, guest
 
 __all__ = ["Tap", "find_layer", "hooked", "maps_at"]
 
@@ -95,11 +95,13 @@ def find_layer(model: nn.Module, layer: str) -> nn.Module:
 
     Raises:
         LayerError: where there is none; it names the closest layers.
+        InvalidValueError: where the model takes no hooks.
 
     Examples:
         >>> find_layer(nn.Sequential(nn.ReLU()), "0")
         ReLU()
     """
+    check_hooks(model)
     layers: dict[str, nn.Module] = dict(model.named_modules())
     if layer in layers and layer:
         return layers[layer]
