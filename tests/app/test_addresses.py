@@ -180,7 +180,9 @@ def guard(cache):
         body = b"" if scope["method"] == "GET" else (await receive())["body"]
         await send({"type": "http.response.start", "status": 200, "headers": [], "got": body})
 
-    return Guard(app, cache=cache, hosts=frozenset({"127.0.0.1", "localhost", "[::1]"}))
+    return Guard(
+        app, cache=cache, largest=1000, hosts=frozenset({"127.0.0.1", "localhost", "[::1]"})
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from imprint.app.named_files import FILE, may_name, may_serve
+from imprint.app.uploads import limited, make_room
 
 __all__ = ["Guard"]
 
@@ -29,7 +30,10 @@ FORMS = ("/login", "/login/", "/logout")
 """Where a body is no JSON."""
 
 LARGEST_BODY = 1_000_000
-"""Bytes of a request that is no upload."""
+"""Bytes of a request that is no upload, and of what an upload has beside its file."""
+
+UPLOADS_KEPT = 20
+"""Uploads of the largest size for which there is room; beyond it the oldest make way."""
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
@@ -52,6 +56,7 @@ class Guard:
     Args:
         app: that answers all the rest.
         cache: the app's own folder, of which files are served.
+        largest: bytes that an upload may have.
         hosts: names by which the app may be asked for; empty for any.
 
     Examples:
@@ -59,8 +64,10 @@ class Guard:
         'Guard'
     """
 
-    def __init__(self, app: App, *, cache: Path, hosts: frozenset[str] = frozenset()) -> None:
-        self._app, self._cache, self._hosts = app, cache, hosts
+    def __init__(
+        self, app: App, *, cache: Path, largest: int, hosts: frozenset[str] = frozenset()
+    ) -> None:
+        self._app, self._cache, self._largest, self._hosts = app, cache, largest, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -68,7 +75,11 @@ class Guard:
             await self._app(scope, receive, send)
         elif not self._is_open(scope):
             await _refuse(scope, send)
-        elif _is_upload(scope) or scope["method"] in {"GET", "HEAD"}:
+        elif _is_upload(scope):
+            make_room(self._cache, (UPLOADS_KEPT - 1) * self._largest)
+            own = limited(receive, self._largest + LARGEST_BODY)
+            await self._app(scope, own, _with_headers(send))
+        elif scope["method"] in {"GET", "HEAD"}:
             await self._app(scope, receive, _with_headers(send))
         else:
             await self._asked(scope, receive, send)

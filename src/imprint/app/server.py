@@ -63,7 +63,7 @@ def serve(
         sources = sources_of(folders, index, cache)
         hosts = _hosts(address.host) if is_loopback(address.host) else frozenset[str]()
         app = build_app(sources, password=password, largest=largest)
-        guarded: Any = Guard(app, cache=cache, hosts=hosts)
+        guarded: Any = Guard(app, cache=cache, largest=largest * MEGABYTE, hosts=hosts)
         place = _url(address.host, bound.getsockname()[1])
         on_ready(place)
         if browse:
