@@ -1,8 +1,14 @@
 """What fields hold and say."""
 
-from imprint.app.fields import shortened
+import pytest
+
+from imprint.app.fields import shortened, telling
+from imprint.app.named_folders import NamedFolders
 from imprint.app.pictures import answer_bars
+from imprint.app.run_list import list_runs
 from imprint.app.subject import numbered, subject_of
+from imprint.errors import ImprintError
+from imprint.runs import write_json
 
 
 def test_an_error_does_not_say_where_uploads_lie(monkeypatch):
@@ -15,6 +21,32 @@ def test_an_error_does_not_say_where_uploads_lie(monkeypatch):
     ):
         assert shortened(text) == told
     assert len(shortened("a" * 500)) == 401
+
+
+@pytest.mark.parametrize("odd", ["caf\udce9", "a\ud800"])
+def test_a_page_has_only_text(odd, runs_of):
+    """Gradio's answers could not be sent otherwise, and the page would stand still."""
+    for part in (telling(lambda: f"<b>{odd}</b>"), shortened(odd), telling(fail_with, odd)):
+        assert part.encode()
+    folder = runs_of({"command": "train", "model": "conv4", "data": f"/data/{odd}"})
+    (run,) = list_runs(folder)
+    assert run.title.encode()
+
+
+def fail_with(text):
+    raise ImprintError(text)
+
+
+@pytest.fixture
+def runs_of(tmp_path):
+    """A folder of runs with one run in it."""
+
+    def made(config):
+        (tmp_path / "first").mkdir()
+        write_json(tmp_path / "first" / "config.json", config)
+        return NamedFolders(tmp_path)
+
+    return made
 
 
 def test_an_empty_number_is_nothing_yet():

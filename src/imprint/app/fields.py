@@ -9,6 +9,7 @@ from imprint.app.extra import gradio
 from imprint.app.pictures import notice
 from imprint.app.run_list import ListedRun, list_runs
 from imprint.app.sources import Sources
+from imprint.data import spelled
 from imprint.errors import ImprintError
 
 __all__ = [
@@ -194,7 +195,7 @@ def telling(look: Callable[..., str], *given: Any) -> str:
         '<p class="notice wrong" role="alert">no such thing</p>'
     """
     try:
-        return look(*given)
+        return spelled(look(*given))
     except (ImprintError, OSError) as error:  # such as a run that is gone just now
         return notice(shortened(str(error)), wrong=True)
 
@@ -213,7 +214,7 @@ def shortened(text: str, most: int = 400) -> str:
         >>> shortened("image: expected one, got none")
         'image: expected one, got none'
     """
-    own = os.environ.get("GRADIO_TEMP_DIR")
+    text, own = spelled(text), os.environ.get("GRADIO_TEMP_DIR")
     if own:
         text = re.sub(rf"{re.escape(own)}/(?:[^/\s]+/)*", "", text)
     return text if len(text) <= most else f"{text[:most]}…"

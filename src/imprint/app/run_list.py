@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from imprint.app.named_folders import NamedFolders
+from imprint.data import spelled
 from imprint.errors import DamagedFileError, ImprintError
 from imprint.runs import read_json
 from imprint.training import runs_foreign_code
@@ -82,10 +83,7 @@ def _names(root: Path) -> list[str]:
 
 
 def _is_text(name: str) -> bool:
-    try:
-        return bool(name.encode())
-    except UnicodeEncodeError:
-        return False
+    return name == spelled(name)
 
 
 def _listed(folders: NamedFolders, name: str) -> ListedRun | None:
@@ -134,7 +132,7 @@ def _code(folder: Path) -> str:
 def _about(config: Mapping[str, Any]) -> str:
     """Network and data, as far as a run has them."""
     named = [config.get(key) for key in ("model", "data", "run")]
-    words = [Path(str(word)).name for word in named if isinstance(word, str) and word]
+    words = [spelled(Path(str(word)).name) for word in named if isinstance(word, str) and word]
     return " on ".join(words[:2]) or str(config.get("command", "a run"))
 
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from imprint.cli import options
+from imprint.data import spelled
 from imprint.errors import InvalidValueError, MissingFileError
-from imprint.searching import About, Gallery, spelled
+from imprint.searching import About, Gallery
 from imprint.training import find_device, load_trained, runs_foreign_code
 
 __all__ = [

@@ -15,11 +15,11 @@ from rich.table import Table
 
 from imprint.cli import index_queries
 from imprint.cli.index_queries import opened_index, query_of, with_model
+from imprint.data import spelled
 from imprint.errors import InvalidValueError
 from imprint.finding import Recommendation
 from imprint.finding import recommend as run_recommendation
 from imprint.runs import check_vacant, claim, write_json
-from imprint.searching import spelled
 
 __all__ = ["recommend"]
 

@@ -16,10 +16,10 @@ from rich.text import Text
 
 from imprint.cli import index_queries
 from imprint.cli.index_queries import opened_index, query_of, with_model
+from imprint.data import spelled
 from imprint.errors import InvalidValueError
 from imprint.finding import SearchResult, find
 from imprint.runs import check_vacant, claim, write_json
-from imprint.searching import spelled
 
 __all__ = ["search"]
 

@@ -6,6 +6,7 @@ from imprint.data.datasets import from_dataset, indexed
 from imprint.data.folders import IMAGE_SUFFIXES, FolderImages
 from imprint.data.known import KNOWN
 from imprint.data.loading import LoaderBatches, batches_of
+from imprint.data.parts import spelled
 from imprint.data.picture import read_picture
 from imprint.data.scaling import normalisation, normalise
 from imprint.data.sound_picture import read_sound_picture
@@ -40,6 +41,7 @@ __all__ = [
     "read_excerpts",
     "read_picture",
     "read_sound_picture",
+    "spelled",
     "stratified_split",
     "survey",
 ]

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from imprint.data.folders import IMAGE_SUFFIXES
-from imprint.data.parts import class_folders, is_hidden
+from imprint.data.parts import class_folders, is_hidden, spelled
 from imprint.data.sounds import AUDIO_SUFFIXES
 from imprint.errors import ImprintError, InvalidValueError, MissingFileError
 
@@ -103,7 +103,8 @@ def files_side_by_side(path: Path) -> list[AudioFile]:
         []
     """
     if path.is_file():  # a link too, since it was named itself
-        return [AudioFile(path, path.name, path.absolute().parent.name, track=path.name)]
+        name, label = spelled(path.name), spelled(path.absolute().parent.name)
+        return [AudioFile(path, name, label, track=name)]
     return [_file(path, file, path.resolve().name) for file in _audio(path.iterdir(), path)]
 
 
@@ -137,8 +138,8 @@ def _outside(root: Path, path: Path) -> bool:
 
 
 def _file(root: Path, path: Path, label: str) -> AudioFile:
-    shown = path.relative_to(root).as_posix()
-    return AudioFile(path, shown, label, track=shown, refused=place_in(root, path))
+    shown = spelled(path.relative_to(root).as_posix())
+    return AudioFile(path, shown, spelled(label), track=shown, refused=place_in(root, path))
 
 
 def _audio(paths: Iterable[Path], folder: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from imprint.data.decoding import (
     survey,
 )
 from imprint.data.labels import encode_labels
-from imprint.data.parts import class_folders, is_hidden, part_folders, split_folders
+from imprint.data.parts import class_folders, is_hidden, part_folders, spelled, split_folders
 from imprint.data.seeds import generator_of
 from imprint.data.source import ReadOptions, Source
 from imprint.data.splits import stratified_split
@@ -154,7 +154,8 @@ def survey_folder(path: Path, options: ReadOptions | None = None) -> dict[str, D
     options = options or ReadOptions()
     folders = part_folders(path)
     found = {name: _list_images(folder, lenient=True) for name, folder in folders.items()}
-    names = sorted({folder.name for place in folders.values() for folder in class_folders(place)})
+    classes = (own for place in folders.values() for own in class_folders(place))
+    names = sorted({spelled(own.name) for own in classes})
     decoded = decode_readable(
         [partial(_stream, files) for files, _ in found.values()], image_size=options.image_size
     )
@@ -168,7 +169,7 @@ def _part(
     path: Path, files: list[Path], values: list[str], decoded: Decoded, names: tuple[str, ...]
 ) -> DataPart:
     labels = [names.index(value) for value in values]
-    shown = [file.relative_to(path).as_posix() for file in files]
+    shown = [spelled(file.relative_to(path).as_posix()) for file in files]
     read = [row for row in range(len(files)) if row not in decoded.failures]
     return DataPart(
         ImageSet(decoded.images, torch.tensor([labels[row] for row in read]).long(), names),
@@ -190,7 +191,7 @@ def _list_images(path: Path, *, lenient: bool = False) -> tuple[list[Path], list
             suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
             raise InvalidValueError(f"{folder}: expected images ({suffixes}), got none")
         files += images
-        values += [folder.name] * len(images)
+        values += [spelled(folder.name)] * len(images)
     return files, values
 
 

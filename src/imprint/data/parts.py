@@ -1,8 +1,9 @@
 """The folders of a data set: its parts, where it has some, and its classes."""
 
+import re
 from pathlib import Path
 
-__all__ = ["class_folders", "is_hidden", "part_folders", "split_folders"]
+__all__ = ["class_folders", "is_hidden", "part_folders", "spelled", "split_folders"]
 
 TRAIN = ("train", "training")
 TEST = ("test", "testing", "val", "valid", "validation")
@@ -83,3 +84,28 @@ def is_hidden(path: Path, folder: Path) -> bool:
         (True, False)
     """
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+def spelled(name: str) -> str:
+    r"""Spell a file's name as text.
+
+    Args:
+        name: as the system gives it.
+
+    Returns:
+        The same; bytes that are no text stand as escapes, which JSON, pages and indexes can hold.
+
+    Examples:
+        >>> spelled("caf\udce9.png")
+        'caf\\xe9.png'
+    """
+    return NO_TEXT.sub(_escaped, name)
+
+
+NO_TEXT = re.compile("[\ud800-\udfff]")
+"""What stands in a string for a byte that is no text, or in a damaged file's JSON for nothing."""
+
+
+def _escaped(found: re.Match[str]) -> str:
+    point = ord(found[0])
+    return f"\\x{point - 0xDC00:02x}" if 0xDC80 <= point <= 0xDCFF else f"\\u{point:04x}"

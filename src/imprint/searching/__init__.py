@@ -4,7 +4,7 @@ from imprint.searching.about import About
 from imprint.searching.adding import Added
 from imprint.searching.agreement import Agreement, channel_agreement, strongest_agreement
 from imprint.searching.classical import ClassicalSigner
-from imprint.searching.entries import Entry, spelled
+from imprint.searching.entries import Entry
 from imprint.searching.filters import read_filter
 from imprint.searching.found import Found
 from imprint.searching.gallery import Gallery
@@ -43,7 +43,6 @@ __all__ = [
     "read_metadata",
     "sound_features",
     "sound_vectors",
-    "spelled",
     "spread_out",
     "strongest_agreement",
     "taste",

@@ -13,7 +13,7 @@ from imprint.searching.filters import Kind
 from imprint.searching.rows import Value
 from imprint.types import DataPart
 
-__all__ = ["LINK", "Entries", "Entry", "part_entries", "spelled"]
+__all__ = ["LINK", "Entries", "Entry", "part_entries"]
 
 Shape = tuple[int, int, int]
 
@@ -85,22 +85,6 @@ def part_entries(source: str, name: str, part: DataPart) -> Iterator[Entry]:
         label = part.images.class_names[int(labels[row])]
         hashed, read = partial(_hash, images[row]), partial(_read, images[row])
         yield Entry(own, f"{source}#{name}/{row}", label, hashed, read)
-
-
-def spelled(name: str) -> str:
-    r"""Spell a file's name as text.
-
-    Args:
-        name: as the system gives it.
-
-    Returns:
-        The same; bytes that are no text stand as escapes.
-
-    Examples:
-        >>> spelled("caf\udce9.png")
-        'caf\\xe9.png'
-    """
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _hash(image: Tensor) -> str:

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imprint.data import IMAGE_SUFFIXES
+from imprint.data import IMAGE_SUFFIXES, spelled
 from imprint.data.decoding import Encoded, Shape, choose_shape, decode, survey
 from imprint.errors import InvalidValueError, MissingFileError
-from imprint.searching.entries import Entry, spelled
+from imprint.searching.entries import Entry
 
 __all__ = ["file_entry", "hash_file", "image_paths", "shape_of_files"]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from imprint.data import AudioOptions, read_sound_picture
+from imprint.data import AudioOptions, read_sound_picture, spelled
 from imprint.data.audio import list_audio
 from imprint.data.audio_files import AudioFile
 from imprint.data.audio_images import Excerpt, choose_excerpts, image_shape
 from imprint.errors import InvalidValueError
-from imprint.searching.entries import Entries, Entry, spelled
+from imprint.searching.entries import Entries, Entry
 from imprint.searching.files import hash_file
 from imprint.searching.filters import Kind
 from imprint.searching.metadata import typed
@@ -62,7 +62,7 @@ def track_entries(place: Path, audio: AudioOptions, shape: Shape | None) -> Entr
     if shape not in (None, own):
         raise InvalidValueError(f"data: expected images {shape}, got audio, whose are {own}")
     columns = _columns(files)
-    refused = [(spelled(files[place].shown), why) for place, why in choice.failures.items()]
+    refused = [(files[place].shown, why) for place, why in choice.failures.items()]
     each = _entries(files, choice.excerpts, columns, audio)
     return Entries(len(choice.excerpts), own, each, refused, audio, _kinds(columns))
 
@@ -83,12 +83,12 @@ def _entries(
         own = {name: cells[place] for name, cells in columns.items()}
         path = os.path.abspath(file.path)  # noqa: PTH100 - resolve() would follow the link
         yield Entry(
-            spelled(file.shown) + number,
+            file.shown + number,
             spelled(path),
-            spelled(file.label),
+            file.label,
             hashed,
             partial(_read, file.path, start, audio, hashed),
-            {**own, TRACK: spelled(file.track), START: round(start, 3)},
+            {**own, TRACK: file.track, START: round(start, 3)},
         )
 
 
