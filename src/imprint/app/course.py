@@ -95,7 +95,8 @@ def _ended(course: Course) -> str:
     seen = sum(row["images_seen"] for row in rows)
     skipped = sum(row["images_skipped"] for row in rows) / max(1, seen)
     accuracy = f"{rows[-1]['test_accuracy']:.2%} of the test images right"
-    return f"Done after {len(rows)} epochs: {accuracy}, {skipped:.0%} of the training skipped."
+    count = "1 epoch" if len(rows) == 1 else f"{len(rows)} epochs"
+    return f"Done after {count}: {accuracy}, {skipped:.0%} of the training skipped."
 
 
 def _at(course: Course) -> str:
