@@ -169,6 +169,7 @@ def ask(guard, path, host="127.0.0.1:7860", kind="http", method="GET", body=(), 
 
     head = [(b"host", host.encode())]
     head += [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    head.append((b"content-length", str(sum(map(len, body))).encode()))
     scope = {"type": kind, "path": path, "headers": head, "method": method}
     asyncio.run(guard(scope, receive, send))
     return sent[0]

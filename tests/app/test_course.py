@@ -18,6 +18,8 @@ def test_a_finished_run_is_its_result(place):
     assert course.main == result["skip"]
     assert (course.state, course.epochs) == ("done", 2)
     assert standing(course).startswith("Done after 2 epochs: ")
+    one = {"skip": result["skip"] | {"epochs": result["skip"]["epochs"][:1]}}
+    assert standing(course._replace(runs=one)).startswith("Done after 1 epoch: ")
 
 
 def test_a_run_that_goes_on_is_its_last_checkpoint(going):

@@ -28,9 +28,9 @@ def test_a_page_has_only_text(odd, runs_of):
     """Gradio's answers could not be sent otherwise, and the page would stand still."""
     for part in (telling(lambda: f"<b>{odd}</b>"), shortened(odd), telling(fail_with, odd)):
         assert part.encode()
-    folder = runs_of({"command": "train", "model": "conv4", "data": f"/data/{odd}"})
-    (run,) = list_runs(folder)
-    assert run.title.encode()
+    for number, config in enumerate(({"data": f"/data/{odd}"}, {"command": odd})):
+        (run,) = list_runs(runs_of(str(number), {"command": "train", **config}))
+        assert run.title.encode()
 
 
 def fail_with(text):
@@ -41,10 +41,11 @@ def fail_with(text):
 def runs_of(tmp_path):
     """A folder of runs with one run in it."""
 
-    def made(config):
-        (tmp_path / "first").mkdir()
-        write_json(tmp_path / "first" / "config.json", config)
-        return NamedFolders(tmp_path)
+    def made(name, config):
+        folder = tmp_path / name / "first"
+        folder.mkdir(parents=True)
+        write_json(folder / "config.json", config)
+        return NamedFolders(folder.parent)
 
     return made
 

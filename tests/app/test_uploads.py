@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from imprint.app.guard import LARGEST_BODY, UPLOADS_KEPT, Guard
-from imprint.app.uploads import limited, make_room
+from imprint.app.guard import KEPT, LARGEST_BODY, Guard
+from imprint.app.uploads import MOST_FILES, make_room
 
 
 def dropped(folder, name, size, age):
@@ -19,11 +19,21 @@ def dropped(folder, name, size, age):
 @pytest.mark.parametrize(
     ("most", "kept"), [(100, "abc"), (69, "bc"), (60, "bc"), (59, "c"), (9, "")]
 )
-def test_the_oldest_files_make_way(tmp_path, most, kept):
+def test_the_oldest_files_make_way_with_their_folders(tmp_path, most, kept):
     sizes = {"a": (10, 30), "b": (50, 20), "c": (10, 10)}
     files = {name: dropped(tmp_path, name, *told) for name, told in sizes.items()}
     make_room(tmp_path, most)
     assert [name for name, path in files.items() if path.exists()] == list(kept)
+    assert sorted(path.name for path in tmp_path.iterdir()) == list(kept)
+
+
+def test_small_files_are_counted_too(tmp_path):
+    for age in range(MOST_FILES + 3):
+        path = tmp_path / f"{age}.png"
+        path.write_bytes(b"")
+        os.utime(path, (1e9 - age, 1e9 - age))
+    make_room(tmp_path, 100)
+    assert {int(path.stem) for path in tmp_path.iterdir()} == set(range(MOST_FILES))
 
 
 def test_nothing_outside_goes_through_a_link(tmp_path):
@@ -39,37 +49,76 @@ def test_there_may_be_no_folder_yet(tmp_path):
     make_room(tmp_path / "none", 10)
 
 
-def messages(*sizes):
-    parts = [{"type": "http.request", "body": b"0" * size, "more_body": True} for size in sizes]
-
-    async def receive():
-        return parts.pop(0)
-
-    return receive
+LARGEST = 100
 
 
-def test_a_request_that_grows_too_large_is_broken_off():
-    receive = limited(messages(4, 6, 1), 10)
-    kinds = [asyncio.run(receive())["type"] for _ in range(3)]
-    assert kinds == ["http.request", "http.request", "http.disconnect"]
+class Uploads:
+    """An app that takes uploads when it is told to, behind a guard."""
+
+    def __init__(self, cache):
+        self.cache, self.done, self.taken = cache, asyncio.Event(), 0
+        self.guard = Guard(self, cache=cache, largest=LARGEST)
+
+    async def __call__(self, scope, receive, send):
+        self.taken += 1
+        number = self.taken
+        await self.done.wait()
+        dropped(self.cache, f"own {number}", LARGEST, -number)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def ask(self, *headers):
+        """The status of an upload of which only the headers are here yet."""
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        path = {"path": "/gradio_api/upload", "method": "POST"}
+        scope = {"type": "http", "headers": [*headers], **path}
+        await self.guard(scope, None, send)
+        return sent[0]["status"]
 
 
-def test_before_each_upload_there_is_room_for_one_more(tmp_path):
-    largest = 100
-    ages = range(2 * UPLOADS_KEPT)
-    files = [dropped(tmp_path, str(age), largest, age) for age in ages]
-    sizes = []
+def length(size):
+    return b"content-length", str(size).encode()
 
-    async def app(_scope, receive, send):
-        while (message := await receive())["type"] == "http.request":
-            sizes.append(len(message["body"]))
-        await send({"type": "http.response.start", "status": 400, "headers": []})
 
-    async def send(_message):
-        pass
+def test_after_an_upload_the_oldest_make_way(tmp_path):
+    files = [dropped(tmp_path, str(age), LARGEST, age) for age in range(2 * KEPT)]
+    app = Uploads(tmp_path)
+    app.done.set()
+    assert asyncio.run(app.ask(length(LARGEST))) == 200
+    assert [path.exists() for path in files] == [age < KEPT - 1 for age in range(2 * KEPT)]
+    assert (tmp_path / "own 1").is_dir()
 
-    scope = {"type": "http", "path": "/gradio_api/upload", "method": "POST", "headers": []}
-    body = [LARGEST_BODY, largest, 1]
-    asyncio.run(Guard(app, cache=tmp_path, largest=largest)(scope, messages(*body), send))
-    assert [path.exists() for path in files] == [age < UPLOADS_KEPT - 1 for age in ages]
-    assert sizes == body[:2]
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([length(LARGEST + LARGEST_BODY)], 200),
+        ([length(LARGEST + LARGEST_BODY + 1)], 413),
+        ([], 413),
+        ([length(1), length(2)], 413),
+        ([length(1), (b"transfer-encoding", b"chunked")], 413),
+    ],
+)
+def test_an_upload_says_its_size_and_is_not_too_large(tmp_path, headers, status):
+    app = Uploads(tmp_path)
+    app.done.set()
+    assert asyncio.run(app.ask(*headers)) == status
+    assert app.taken == (status == 200)
+
+
+def test_of_many_at_once_only_some_are_taken(tmp_path):
+    async def many():
+        app = Uploads(tmp_path)
+        asked = [asyncio.create_task(app.ask(length(LARGEST))) for _ in range(2 * KEPT)]
+        await asyncio.wait(asked[KEPT:])
+        app.done.set()
+        first = await asyncio.gather(*asked)
+        return first, await app.ask(length(LARGEST))
+
+    first, later = asyncio.run(many())
+    assert sorted(first) == [200] * KEPT + [503] * KEPT
+    assert later == 200
+    assert sum(path.is_file() for path in tmp_path.rglob("*.png")) == KEPT

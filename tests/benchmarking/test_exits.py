@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -80,20 +82,30 @@ def test_heads_that_see_places_know_more_early(result):
 
 
 def test_a_smaller_network_is_asked_first_as_well(model, parts):
-    small = trained(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), parts)
+    small = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784), nn.Linear(784, 10))
+    small = trained(small, parts).train()
+    before = copy.deepcopy(small.state_dict())
     found = bench_exits(
         model, *parts, layers=["pool2"], methods=["imprint-probe"], smaller={"linear": small},
         max_extra_error=0.01,
     )  # fmt: skip
     alone, both, plain = found["methods"]
     assert both["method"] == "linear, then imprint-probe"
-    assert plain["method"], plain["layers"] == ("linear's confidence", ["first network"])
+    assert (plain["method"], plain["layers"]) == ("linear's confidence", ["first network"])
     assert plain["at_limit"]["time"] < 1
     assert plain["at_limit"]["extra_error"] < 0.03
     assert "first network" in both["layers"]
     assert both["at_limit"]["time"] < alone["at_limit"]["time"] if alone["at_limit"] else True
     assert both["at_limit"]["extra_error"] < 0.03
     assert found["smaller"][0]["accuracy"] < found["full_accuracy"] - 0.03
+    assert small.training
+    assert all(value.equal(before[name]) for name, value in small.state_dict().items())
+
+
+def test_a_smaller_network_of_other_classes_is_told_before_long_work(model, parts):
+    other = nn.Sequential(nn.Flatten(), nn.Linear(784, 9))
+    with pytest.raises(InvalidValueError, match=r"expected logits \(2, 10\), as of the model"):
+        bench_exits(model, *parts, layers=["pool1"], smaller={"other": other}, on_stage=pytest.fail)
 
 
 def test_the_model_is_left_as_it_was(model, parts):
@@ -156,8 +168,14 @@ def test_plain_confidence_is_the_largest_softmax_at_the_end():
     logits = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
     own = FinalConfidence(nn.Identity()).answer(logits)
     assert own.labels.equal(logits.argmax(1))
-    expected = logits.double().exp() / logits.double().exp().sum(1, keepdim=True)
-    torch.testing.assert_close(own.confidence.double(), expected.amax(1), rtol=1e-5, atol=0)
+    softmax = logits.double().exp() / logits.double().exp().sum(1, keepdim=True)
+    torch.testing.assert_close(own.confidence.double().sigmoid(), softmax.amax(1))
+
+
+def test_plain_confidence_keeps_apart_what_a_softmax_rounds_to_1():
+    logits = torch.tensor([[17.0, 0.0], [18.0, 0.0], [40.0, 0.0]])
+    assert (logits.softmax(1).amax(1) == 1).sum() >= 2
+    assert FinalConfidence(nn.Identity()).answer(logits).confidence.tolist() == [17, 18, 40]
 
 
 def test_an_unknown_method_is_told():

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imprint.data import load, spelled, survey
+from imprint.data.audio_tables import files_in_table
 from imprint.data.folders import FolderImages
+from imprint.errors import InvalidValueError
 
 
 @given(st.binary())
@@ -39,3 +41,18 @@ def test_classes_named_in_no_utf8_are_read_and_named_by_text(accents):
     part = survey(accents)["all"]
     assert part.images.class_names == names
     assert part.paths[0] == r"caf\xe9/0.png"
+
+
+def test_two_folders_that_are_spelled_alike_are_told(accents):
+    (accents / r"caf\xe9").mkdir()
+    for read in (load, survey):
+        with pytest.raises(InvalidValueError, match=r"expected classes of different names, got"):
+            read(accents)
+
+
+def test_a_table_of_sound_in_a_folder_named_in_no_utf8_has_a_class_of_text(tmp_path):
+    folder = tmp_path / "caf\udce9"
+    folder.mkdir()
+    (folder / "tracks.csv").write_text("file,year\na.wav,1970\n")
+    (file,) = files_in_table(folder / "tracks.csv", lenient=True)
+    assert file.label == r"caf\xe9"

@@ -142,6 +142,13 @@ def test_depths_fit_deeper(monkeypatch):
     monkeypatch.setattr(deeper, "MAP_EPOCHS", 1)
     monkeypatch.setattr(deeper, "IMAGES", 32)
     monkeypatch.setattr(deeper, "WATCHED", 8)
+    judged = []
+    percent = deeper.percent
+    monkeypatch.setattr(
+        deeper, "percent", lambda model, part: judged.append(len(part)) or percent(model, part)
+    )
     found = deeper.EXPERIMENT.finding(done(deeper.EXPERIMENT.cells(1)), 1)
     assert [claim.verdict for claim in found.claims]
+    assert set(judged) == {32, 40}  # all images, whatever is watched in between
+    assert "nan" not in str(found.tables[0].lines)
     assert [line[0] for line in found.tables[0].lines][2:] == ["stem", "layer1", "layer2", "layer3"]

@@ -1,4 +1,6 @@
 import copy
+import pickle
+import warnings
 
 import pytest
 import torch
@@ -37,10 +39,26 @@ def test_a_model_is_not_copied_while_rows_may_leave_it(opened):
     assert copy.deepcopy(model)(IMAGES).equal(model(IMAGES))
 
 
-def test_a_part_that_holds_the_model_is_not_copied_either():
-    whole = nn.Sequential(network(), nn.Identity())
-    with held(whole[0], "open exits"), pytest.raises(LayerError, match="open exits"):
-        copy.deepcopy(whole)
+def test_nor_is_what_holds_the_model_or_a_part_of_it():
+    whole = nn.Sequential(nn.Sequential(network(), nn.ReLU()), nn.Identity())
+    with held(whole[0], "open exits"):
+        for part in (whole, whole[0][0], whole[0][0][1]):
+            with pytest.raises(LayerError, match="open exits to copy"):
+                copy.deepcopy(part)
+        with pytest.raises(LayerError, match="open exits to pickle"):
+            pickle.dumps(whole[0][1])
+        copy.deepcopy(whole[1])
+    assert not any("imprint_holder" in part.__dict__ for part in whole.modules())
+    pickle.dumps(copy.deepcopy(whole))
+
+
+def test_a_holder_within_another_leaves_that_one():
+    whole = nn.Sequential(network())
+    with held(whole, "an open gate"):
+        with held(whole[0], "an open gate", beside="an open gate"):
+            pass
+        with pytest.raises(LayerError, match="an open gate"):
+            copy.deepcopy(whole[0])
 
 
 def test_weights_can_be_kept_while_rows_may_leave(opened):
@@ -62,6 +80,18 @@ def test_models_of_torch_jit_are_told(make):
         EarlyExit.calibrate(model, fit_on=[], promise_on=[])
     with pytest.raises(InvalidValueError, match=expected):
         Tap(model, "1")
+
+
+def test_a_scripted_part_leaves_the_others_readable():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        part = torch.jit.script(nn.ReLU())
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 4), part, nn.Linear(4, 2)).eval()
+    with SkipGate(model, layer="1", num_classes=2)(torch.tensor([0, 1])), Tap(model, "3") as tap:
+        model(IMAGES)
+    assert len(tap.maps) <= 2
+    with pytest.raises(InvalidValueError, match="scripted or traced"):
+        Tap(model, "2")
 
 
 def test_data_parallel_copies_are_told_and_one_alone_runs():

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from imprint.data import spelled
 from imprint.errors import DamagedFileError, MissingFileError
 from imprint.report import Shown, picture
 from imprint.report.axes import named_axes
@@ -73,7 +74,7 @@ class Explored(NamedTuple):
     @property
     def class_names(self) -> list[str]:
         """The K names."""
-        return list(self.result.get("class_names", []))
+        return [spelled(str(name)) for name in self.result.get("class_names", [])]
 
 
 def read_explored(folder: Path) -> Explored:

@@ -214,7 +214,7 @@ def shortened(text: str, most: int = 400) -> str:
         >>> shortened("image: expected one, got none")
         'image: expected one, got none'
     """
-    text, own = spelled(text), os.environ.get("GRADIO_TEMP_DIR")
+    text, own = spelled(text), spelled(os.environ.get("GRADIO_TEMP_DIR", ""))
     if own:
         text = re.sub(rf"{re.escape(own)}/(?:[^/\s]+/)*", "", text)
     return text if len(text) <= most else f"{text[:most]}…"

@@ -1,12 +1,13 @@
 """What stands before every request: the app's own files and no others, and nothing from outside."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from imprint.app.named_files import FILE, may_name, may_serve
-from imprint.app.uploads import limited, make_room
+from imprint.app.uploads import make_room
 
 __all__ = ["Guard"]
 
@@ -32,8 +33,8 @@ FORMS = ("/login", "/login/", "/logout")
 LARGEST_BODY = 1_000_000
 """Bytes of a request that is no upload, and of what an upload has beside its file."""
 
-UPLOADS_KEPT = 20
-"""Uploads of the largest size for which there is room; beyond it the oldest make way."""
+KEPT = 20
+"""Uploads of the largest size for which there is room: kept, and once more as many on their way."""
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
@@ -68,6 +69,7 @@ class Guard:
         self, app: App, *, cache: Path, largest: int, hosts: frozenset[str] = frozenset()
     ) -> None:
         self._app, self._cache, self._largest, self._hosts = app, cache, largest, hosts
+        self._coming = 0  # bytes of uploads on their way
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -76,9 +78,7 @@ class Guard:
         elif not self._is_open(scope):
             await _refuse(scope, send)
         elif _is_upload(scope):
-            make_room(self._cache, (UPLOADS_KEPT - 1) * self._largest)
-            own = limited(receive, self._largest + LARGEST_BODY)
-            await self._app(scope, own, _with_headers(send))
+            await self._dropped(scope, receive, send)
         elif scope["method"] in {"GET", "HEAD"}:
             await self._app(scope, receive, _with_headers(send))
         else:
@@ -97,6 +97,22 @@ class Guard:
             return next(told, None) or await receive()
 
         await self._app(scope, again, _with_headers(send))
+
+    async def _dropped(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take an upload, which says its size; once it is in, the oldest files make way."""
+        size, most = _size(scope), KEPT * self._largest
+        if size is None or size > self._largest + LARGEST_BODY:
+            await _refuse(scope, send, status=413)
+            return
+        if self._coming and self._coming + size > most:
+            await _refuse(scope, send, status=503)
+            return
+        self._coming += size
+        try:
+            await self._app(scope, receive, _with_headers(send))
+        finally:
+            self._coming -= size
+            await asyncio.to_thread(make_room, self._cache, most)
 
     def _is_open(self, scope: Scope) -> bool:
         path = scope["path"]
@@ -122,6 +138,13 @@ def _host_of(scope: Scope) -> str:
 def _header(scope: Scope, name: bytes) -> str:
     found = (value.decode("latin-1") for key, value in scope["headers"] if key == name)
     return str(next(found, ""))
+
+
+def _size(scope: Scope) -> int | None:
+    """The bytes of a request's body; None where they are not said, or said twice in other words."""
+    told = {value for key, value in scope["headers"] if key == b"content-length"}
+    coded = any(key == b"transfer-encoding" for key, _ in scope["headers"])
+    return int(told.pop()) if len(told) == 1 and not coded else None
 
 
 def _is_of_another_page(scope: Scope) -> bool:
@@ -158,13 +181,14 @@ async def _whole(receive: Receive) -> bytes | None:
             return body
 
 
-async def _refuse(scope: Scope, send: Send) -> None:
+async def _refuse(scope: Scope, send: Send, *, status: int = 403) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008})
         return
     head = [(b"content-type", b"text/plain"), *HEADERS]
-    await send({"type": "http.response.start", "status": 403, "headers": head})
-    await send({"type": "http.response.body", "body": b"not served"})
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    said = {413: b"too large, or of a size that is not said", 503: b"too many uploads at once"}
+    await send({"type": "http.response.body", "body": said.get(status, b"not served")})
 
 
 def _with_headers(send: Send) -> Send:

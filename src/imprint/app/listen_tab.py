@@ -17,6 +17,7 @@ from imprint.app.listening import (
 from imprint.app.pictures import notice
 from imprint.app.sources import Sources
 from imprint.app.spectrogram import spectrogram_chart
+from imprint.app.uploads import make_room
 from imprint.data import AUDIO_SUFFIXES
 from imprint.errors import ImprintError
 from imprint.searching import Suggested
@@ -25,6 +26,9 @@ __all__ = ["listen_tab"]
 
 RESULTS = 6
 """Tracks that are recommended."""
+
+PLAYED = 300_000_000
+"""Bytes of what was played, beyond which the oldest makes way; it is decoded anew where asked."""
 
 SPREAD = "Spread: 0 the most similar, 1 unlike one another"
 
@@ -139,6 +143,7 @@ def _player(sources: Sources, listening: Listening, sound: Sound) -> str:
         seconds=listening.seconds,
         sample_rate=listening.audio.sample_rate,
     )
+    make_room(made.parent, PLAYED)
     address, name = f"/gradio_api/file={quote(str(made))}", escape(sound.name, quote=True)
     return f'<audio controls preload="metadata" src="{address}" aria-label="Play {name}"></audio>'
 

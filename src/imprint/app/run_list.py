@@ -51,7 +51,7 @@ class ListedRun(NamedTuple):
         """The name with what one wants to know before choosing it."""
         note = {"done": "", "running": "running, ", "silent": "unfinished, "}[self.state]
         code = "code of its own, " if self.code else ""
-        return f"{self.name} ({note}{code}{self.about})"
+        return spelled(f"{self.name} ({note}{code}{self.about})")
 
 
 def list_runs(folders: NamedFolders, *commands: str) -> list[ListedRun]:
@@ -132,7 +132,7 @@ def _code(folder: Path) -> str:
 def _about(config: Mapping[str, Any]) -> str:
     """Network and data, as far as a run has them."""
     named = [config.get(key) for key in ("model", "data", "run")]
-    words = [spelled(Path(str(word)).name) for word in named if isinstance(word, str) and word]
+    words = [Path(str(word)).name for word in named if isinstance(word, str) and word]
     return " on ".join(words[:2]) or str(config.get("command", "a run"))
 
 

@@ -1,23 +1,22 @@
-"""Room for what visitors drop: the oldest files make way, and no request goes on for ever."""
+"""Room for what visitors drop, and for what is played to them: the oldest files make way."""
 
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
-__all__ = ["limited", "make_room"]
+__all__ = ["make_room"]
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
+MOST_FILES = 1000
+"""Files that stay, at most; their folders make a list that is gone through for each new one."""
 
 
 def make_room(folder: Path, most: int) -> None:
-    """Remove the oldest files of a folder.
+    """Remove the oldest files of a folder, and folders in which none is left.
 
     Args:
         folder: with all that lies below it.
-        most: bytes that the files which stay may take together.
+        most: bytes that the files which stay may take together; they are 1,000 at most.
 
     Examples:
         >>> import tempfile
@@ -29,9 +28,12 @@ def make_room(folder: Path, most: int) -> None:
     """
     newest = sorted(_files(folder), reverse=True)
     taken = accumulate(size for _, size, _ in newest)
-    for (_, _, path), total in zip(newest, taken, strict=True):
-        if total > most:
+    for number, ((_, _, path), total) in enumerate(zip(newest, taken, strict=True), 1):
+        if total > most or number > MOST_FILES:
             path.unlink(missing_ok=True)
+            if path.parent != folder:
+                with suppress(OSError):  # another file lies there
+                    path.parent.rmdir()
 
 
 def _files(folder: Path) -> Iterator[tuple[int, int, Path]]:
@@ -41,28 +43,3 @@ def _files(folder: Path) -> Iterator[tuple[int, int, Path]]:
             if path.is_file():
                 stat = path.stat()
                 yield stat.st_mtime_ns, stat.st_size, path
-
-
-def limited(receive: Receive, most: int) -> Receive:
-    """Break a request off, as if its visitor had left, where its body grows too large.
-
-    Args:
-        receive: gives the request's messages.
-        most: bytes of its body.
-
-    Returns:
-        What gives them in its place.
-
-    Examples:
-        >>> callable(limited(lambda: None, 10))
-        True
-    """
-    left = most
-
-    async def counted() -> Message:
-        nonlocal left
-        message = await receive()
-        left -= len(message.get("body", b""))
-        return message if left >= 0 else {"type": "http.disconnect"}
-
-    return counted

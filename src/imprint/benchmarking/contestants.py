@@ -10,16 +10,13 @@ from torch import Tensor, nn
 from imprint.benchmarking.exit_speed import MethodExit
 from imprint.early_exit import FIRST, Costs, FirstNetwork, Outcomes
 from imprint.early_exit.answerers import AnyExit
-from imprint.early_exit.costs import exit_seconds
+from imprint.early_exit.costs import Answer, exit_seconds
 from imprint.early_exit.published import FinalConfidence
 from imprint.taps import guest
 
 __all__ = ["Contestant", "asked_first", "confidence_first"]
 
 Batches = Sequence[tuple[Tensor, Tensor]]
-
-Answer = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""From maps or images to logits, and how sure each is."""
 
 
 class Contestant(NamedTuple):
@@ -71,27 +68,32 @@ def asked_first(
 
 
 def confidence_first(
-    network: nn.Module, classes: int, before: Contestant, tune_on: Batches, measure_on: Batches
+    network: nn.Module,
+    before: Contestant,
+    tune_on: Batches,
+    measure_on: Batches,
+    *,
+    classes: int,
 ) -> Contestant:
     """Ask a small network before the full one, sure by its largest softmax: plain confidence.
 
     Args:
         network: gives logits `(N, K)`; it is left as it was.
-        classes: K.
         before: any way to answer early, of whose layers none is used.
         tune_on: images as the network takes them, with labels.
         measure_on: likewise.
+        classes: K.
 
     Returns:
-        The way; a threshold that is as high for all images.
+        The way, with one place.
 
     Examples:
         >>> none = Outcomes(torch.ones(0, 2), torch.ones(0, 2).bool(), torch.ones(2).bool())
         >>> before = Contestant([], [], none, none, Costs(torch.ones(0), torch.ones(0), 1.0), True)
         >>> batches = [(torch.rand(2, 1, 2, 2), torch.tensor([0, 1]))]
         >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
-        >>> confidence_first(network, 2, before, batches, batches).priced
-        False
+        >>> confidence_first(network, before, batches, batches, classes=2).places
+        ['first network']
     """
     shape = tuple(tune_on[0][0].shape[1:])
     make = partial(MethodExit, FIRST, shape, FinalConfidence(network), classes)

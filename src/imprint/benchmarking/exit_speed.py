@@ -1,7 +1,7 @@
 """Seconds of several ways to answer early, and of smaller networks, measured in turn."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from statistics import median, quantiles
@@ -87,7 +87,10 @@ def measured_ratios(
         runs[name] = partial(_run, model, partial(early_exits, model, exits), batches, clock)
     for name, network in smaller.items():
         runs[name] = partial(_run, network, nullcontext, batches, clock)
-    turns = take_turns(runs, seconds=seconds, clock=clock)
+    with ExitStack() as stack:
+        for network in smaller.values():  # which may be asked first as well
+            stack.enter_context(guest(network))
+        turns = take_turns(runs, seconds=seconds, clock=clock)
     full = turns.pop("")
     return {name: _spread(own, full) for name, own in turns.items()}
 

@@ -15,6 +15,7 @@ from imprint.early_exit.answerers import AnyExit
 from imprint.early_exit.calibration import step_through
 from imprint.early_exit.checks import check_classes
 from imprint.early_exit.costs import exit_layers, exit_seconds, network_costs, rest_of_network
+from imprint.early_exit.first_network import check_first
 from imprint.early_exit.published import ExitMethod
 from imprint.early_exit.readings import passes
 from imprint.early_exit.routes import join_outcomes
@@ -71,7 +72,7 @@ def bench_exits(
         a row a network: time and accuracy; `seconds` of each stage; `versions`.
 
     Raises:
-        InvalidValueError: for an unknown method.
+        InvalidValueError: for an unknown method, or a smaller network of other classes.
         LayerError: for a layer that will not do.
 
     Examples:
@@ -85,6 +86,9 @@ def bench_exits(
     stages = Stages(on_stage)
     example = fit_on[0][0]
     names = exit_layers(model, example, layers)
+    networks = smaller or {}
+    for network in networks.values():
+        check_first(network, model, example[:2])
     classes = _classes(model, example)
     check_classes(torch.cat([labels for _, labels in fit_on]), classes, "fit_on")
     learnt = {name: [EXIT_METHODS[name].build(classes) for _ in names] for name in methods}
@@ -102,17 +106,14 @@ def bench_exits(
         )
         for name in methods
     }
-    networks = smaller or {}
+    first = methods[0]  # what all share
     with stages("ask smaller networks first"):
         for name, network in networks.items():
-            own = ways[methods[0]]
-            both = asked_first(network, own, tune_on, measure_on)
-            ways[f"{name}, then {methods[0]}"] = both
-            plain = confidence_first(network, classes, own, tune_on, measure_on)
-            ways[f"{name}'s confidence"] = plain
+            own = (network, ways[first], tune_on, measure_on)
+            ways[f"{name}, then {first}"] = asked_first(*own)
+            ways[f"{name}'s confidence"] = confidence_first(*own, classes=classes)
     with stages("measure"):
         rows, beside = _compared(model, ways, networks, measure_on, max_extra_error)
-    first = methods[0]  # what all share
     shares = (costs[first].layers / costs[first].whole).tolist()
     return {
         "full_accuracy": float(measured[first].full_right.double().mean()),

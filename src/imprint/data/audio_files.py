@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from imprint.data.folders import IMAGE_SUFFIXES
-from imprint.data.parts import class_folders, is_hidden, spelled
+from imprint.data.parts import folders_by_class, is_hidden, spelled
 from imprint.data.sounds import AUDIO_SUFFIXES
 from imprint.errors import ImprintError, InvalidValueError, MissingFileError
 
@@ -78,10 +78,10 @@ def files_by_class(root: Path, folder: Path, *, lenient: bool = False) -> list[A
         []
     """
     files = []
-    for place in class_folders(folder):
+    for name, place in folders_by_class(folder).items():
         outside = _outside(root, place)
         below = [place] if outside else _audio(place.rglob("*"), place)
-        found = [_file(root, path, place.name) for path in below]
+        found = [_file(root, path, name) for path in below]
         if not found and not lenient:
             suffixes = ", ".join(sorted(AUDIO_SUFFIXES))
             raise InvalidValueError(f"{place}: expected audio ({suffixes}), got none")

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from imprint.data.audio_files import AudioFile, place_in
-from imprint.data.parts import class_folders, is_hidden
+from imprint.data.parts import class_folders, is_hidden, spelled
 from imprint.errors import DamagedFileError, InvalidValueError
 
 __all__ = ["files_in_table", "find_table"]
@@ -92,7 +92,7 @@ def files_in_table(
     rows = [row for row in _rows(path) if labels is None or row[labels].strip()]
     if not rows:
         raise InvalidValueError(f"{path}: expected at least one row with a label, got none")
-    named = path.parent.resolve().name if labels is None else None
+    named = spelled(path.parent.resolve().name) if labels is None else None
     files = [_file(path.parent, row, file, named or row[labels or file].strip()) for row in rows]
     return _each_once(files)
 

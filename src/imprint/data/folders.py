@@ -19,7 +19,7 @@ from imprint.data.decoding import (
     survey,
 )
 from imprint.data.labels import encode_labels
-from imprint.data.parts import class_folders, is_hidden, part_folders, spelled, split_folders
+from imprint.data.parts import folders_by_class, is_hidden, part_folders, spelled, split_folders
 from imprint.data.seeds import generator_of
 from imprint.data.source import ReadOptions, Source
 from imprint.data.splits import stratified_split
@@ -154,8 +154,7 @@ def survey_folder(path: Path, options: ReadOptions | None = None) -> dict[str, D
     options = options or ReadOptions()
     folders = part_folders(path)
     found = {name: _list_images(folder, lenient=True) for name, folder in folders.items()}
-    classes = (own for place in folders.values() for own in class_folders(place))
-    names = sorted({spelled(own.name) for own in classes})
+    names = sorted({name for place in folders.values() for name in folders_by_class(place)})
     decoded = decode_readable(
         [partial(_stream, files) for files, _ in found.values()], image_size=options.image_size
     )
@@ -181,17 +180,17 @@ def _part(
 
 def _list_images(path: Path, *, lenient: bool = False) -> tuple[list[Path], list[str]]:
     """List the images of all classes in order, and the class of each."""
-    folders = class_folders(path)
+    folders = folders_by_class(path)
     if not folders:
         raise InvalidValueError(f"{path}: expected one folder per class, got no folder")
     files, values = [], []
-    for folder in folders:
+    for name, folder in folders.items():
         images = sorted(path for path in folder.rglob("*") if _is_image(path, folder))
         if not images and not lenient:
             suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
             raise InvalidValueError(f"{folder}: expected images ({suffixes}), got none")
         files += images
-        values += [spelled(folder.name)] * len(images)
+        values += [name] * len(images)
     return files, values
 
 

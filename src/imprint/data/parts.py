@@ -3,7 +3,16 @@
 import re
 from pathlib import Path
 
-__all__ = ["class_folders", "is_hidden", "part_folders", "spelled", "split_folders"]
+from imprint.errors import InvalidValueError
+
+__all__ = [
+    "class_folders",
+    "folders_by_class",
+    "is_hidden",
+    "part_folders",
+    "spelled",
+    "split_folders",
+]
 
 TRAIN = ("train", "training")
 TEST = ("test", "testing", "val", "valid", "validation")
@@ -24,6 +33,32 @@ def class_folders(path: Path) -> list[Path]:
         True
     """
     return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def folders_by_class(path: Path) -> dict[str, Path]:
+    """Find the folder of each class, which is named after it.
+
+    Args:
+        path: a folder.
+
+    Returns:
+        The folders by the classes' names, in the order of the folders'.
+
+    Raises:
+        InvalidValueError: where the names of two folders are spelled alike.
+
+    Examples:
+        >>> "embedded" in folders_by_class(Path(__file__).parent)
+        True
+    """
+    found: dict[str, Path] = {}
+    for folder in class_folders(path):
+        name = spelled(folder.name)
+        if name in found:
+            expected = "expected classes of different names"
+            raise InvalidValueError(f"{path}: {expected}, got {name!r} twice")
+        found[name] = folder
+    return found
 
 
 def split_folders(path: Path) -> tuple[Path, Path | None]:
@@ -103,7 +138,7 @@ def spelled(name: str) -> str:
 
 
 NO_TEXT = re.compile("[\ud800-\udfff]")
-"""What stands in a string for a byte that is no text, or in a damaged file's JSON for nothing."""
+"""Half of a pair of UTF-16; Python puts some of them in the place of bytes that are no text."""
 
 
 def _escaped(found: re.Match[str]) -> str:

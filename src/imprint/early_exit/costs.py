@@ -27,6 +27,7 @@ from imprint.taps import (
 )
 
 __all__ = [
+    "Answer",
     "exit_layers",
     "exit_seconds",
     "layer_seconds",

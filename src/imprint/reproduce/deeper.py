@@ -1,6 +1,7 @@
 """The paper's future work on depth: similarity and maps from each stage of a ResNet-20."""
 
 from dataclasses import replace
+from math import isnan
 from statistics import mean
 from typing import Any
 
@@ -65,11 +66,15 @@ def _cells(seeds: int) -> list[Cell]:
 
 
 def _gate_cell(name: str, seed: int) -> Cell:
-    return Cell(f"{DATA}-depth-gate-{name}-{seed}", _gated, {"name": name, "seed": seed})
+    return Cell(f"{_name()}-gate-{name}-{seed}", _gated, {"name": name, "seed": seed})
 
 
 def _maps_cell(seed: int) -> Cell:
-    return Cell(f"{DATA}-depth-maps-{seed}", _on_maps, {"seed": seed})
+    return Cell(f"{_name()}-maps-{seed}", _on_maps, {"seed": seed})
+
+
+def _name() -> str:
+    return f"{DATA}-{SETTINGS.model}-{IMAGES}-{SETTINGS.batch_size}-{SETTINGS.epochs}"
 
 
 def _gated(name: str, seed: int) -> dict[str, Any]:
@@ -188,7 +193,8 @@ _TABLE_CAPTION = (
 def _beyond(runs: list[dict[str, Any]], control: list[dict[str, Any]]) -> str:
     pairs = zip(_ends(runs), _ends(control), strict=True)
     middle, low, high = interval([own - other for own, other in pairs])
-    return f"{middle:+.2f} ({low:+.2f} to {high:+.2f})"
+    ends = "" if isnan(low) else f" ({low:+z.2f} to {high:+z.2f})"
+    return f"{middle:+z.2f}{ends}"
 
 
 def _maps_table(known: Runs) -> Table:

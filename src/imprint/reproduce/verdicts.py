@@ -76,8 +76,8 @@ def judge_gain(
     With `[low, high]` the 95 % interval of the gain, read in the direction that the paper claims:
     it *does not hold* where `low ≤ 0` and `high` stays below half of the printed gain; it *cannot
     be told* where `low ≤ 0` otherwise. Where `low > 0` it *holds*, unless `high` stays below half
-    of the printed gain, or the control gains as much or more (the interval of ours less the
-    control's has its low at 0 or below): then it *holds in part*.
+    of the printed gain, or is not above the control's (the interval of ours less the control's has
+    its low at 0 or below): then it *holds in part*.
 
     Args:
         says: the claim.

@@ -49,7 +49,8 @@ def check_images(model: nn.Module, images: Tensor, *, finite: bool = True) -> Te
         >>> check_images(nn.Conv2d(3, 4, 1).half(), torch.zeros(2, 3, 8, 8)).dtype
         torch.float16
     """
-    check_hooks(model)
+    for part in model.modules():
+        check_hooks(part)
     fits = isinstance(images, Tensor) and images.is_floating_point() and images.ndim == 4
     if not fits or 0 in images.shape:
         shown = getattr(images, "shape", None)

@@ -15,12 +15,15 @@ _HOLDER = "imprint_holder"
 
 
 class _Holder(str):
-    """What holds a model; it is not copied, since hooks in the copy would lead to the first."""
+    """What holds a module; copied or pickled with it, its hooks would lead to the first one."""
 
     __slots__ = ()
 
     def __deepcopy__(self, _memo: Any) -> NoReturn:
         raise LayerError(f"model: expected one without {self} to copy, got one with {self}")
+
+    def __reduce_ex__(self, _protocol: Any) -> NoReturn:
+        raise LayerError(f"model: expected one without {self} to pickle, got one with {self}")
 
 
 @contextmanager
@@ -64,8 +67,8 @@ def guest(model: nn.Module, *, training: bool | None = False) -> Iterator[nn.Mod
 def held(model: nn.Module, holder: str, *, beside: str = "") -> Iterator[None]:
     """Mark a model as held by what shrinks its batches, so that nothing else does as well.
 
-    Meanwhile `copy.deepcopy` of it is a `LayerError`: what is patched and hooked in the copy would
-    lead to this one.
+    Meanwhile to copy or pickle it or a part of it is a `LayerError`: what is patched and hooked in
+    the copy would lead to this one.
 
     Args:
         model: any `nn.Module`; the mark is taken off afterwards.
@@ -83,14 +86,17 @@ def held(model: nn.Module, holder: str, *, beside: str = "") -> Iterator[None]:
         imprint.errors.LayerError: model: expected one without open exits, got one with open exits
     """
     check_free(model, beside=beside)
-    before = model.__dict__.get(_HOLDER)
-    model.__dict__[_HOLDER] = _Holder(holder)
+    parts = [(part, part.__dict__.get(_HOLDER)) for part in model.modules()]
+    for part, _ in parts:
+        part.__dict__[_HOLDER] = _Holder(holder)
     try:
         yield
     finally:
-        del model.__dict__[_HOLDER]
-        if before is not None:
-            model.__dict__[_HOLDER] = before
+        for part, before in parts:
+            if before is None:
+                del part.__dict__[_HOLDER]
+            else:
+                part.__dict__[_HOLDER] = before
 
 
 def check_free(model: nn.Module, *, beside: str = "") -> None:
@@ -112,27 +118,26 @@ def check_free(model: nn.Module, *, beside: str = "") -> None:
             raise LayerError(f"model: expected one without {holder}, got one with {holder}")
 
 
-def check_hooks(model: nn.Module) -> None:
-    """Check that a model's layers can be read as they run.
+def check_hooks(module: nn.Module) -> None:
+    """Check that a module takes hooks, by which its output is read.
 
     Args:
-        model: any `nn.Module`.
+        module: a model or a layer; what lies within it is not looked at.
 
     Raises:
-        InvalidValueError: for one that torch.jit has scripted or traced, which takes no hooks, or
-            with `nn.DataParallel` over several devices, whose copies would share them.
+        InvalidValueError: for one that torch.jit has scripted or traced, or `nn.DataParallel` over
+            several devices, whose copies would share the hooks.
 
     Examples:
         >>> check_hooks(nn.ReLU())
     """
-    for module in model.modules():
-        if isinstance(module, torch.jit.ScriptModule):
-            got = "one scripted or traced by torch.jit; give the model that it was made of"
-        elif isinstance(module, nn.DataParallel) and len(module.device_ids) > 1:
-            got = "nn.DataParallel over several devices; take DistributedDataParallel"
-        else:
-            continue
-        raise InvalidValueError(f"model: expected an nn.Module that takes hooks, got {got}")
+    if isinstance(module, torch.jit.ScriptModule):
+        got = "one scripted or traced by torch.jit; give what it was made of"
+    elif isinstance(module, nn.DataParallel) and len(module.device_ids) > 1:
+        got = "nn.DataParallel over several devices; take DistributedDataParallel"
+    else:
+        return
+    raise InvalidValueError(f"model: expected an nn.Module that takes hooks, got {got}")
 
 
 def _cuda_devices(model: nn.Module) -> list[torch.device]:

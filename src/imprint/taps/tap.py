@@ -95,7 +95,7 @@ def find_layer(model: nn.Module, layer: str) -> nn.Module:
 
     Raises:
         LayerError: where there is none; it names the closest layers.
-        InvalidValueError: where the model takes no hooks.
+        InvalidValueError: where the model, or the layer, takes no hooks.
 
     Examples:
         >>> find_layer(nn.Sequential(nn.ReLU()), "0")
@@ -104,6 +104,7 @@ def find_layer(model: nn.Module, layer: str) -> nn.Module:
     check_hooks(model)
     layers: dict[str, nn.Module] = dict(model.named_modules())
     if layer in layers and layer:
+        check_hooks(layers[layer])
         return layers[layer]
     names = [name for name in layers if name]
     close = difflib.get_close_matches(layer, names, n=5, cutoff=0.5) or names[:12]
