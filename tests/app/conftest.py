@@ -1,11 +1,13 @@
 """Small runs, an exploration and an index, as their commands leave them; a server; a browser."""
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -184,3 +186,9 @@ def old(path, seconds):
     then = time.time() - seconds
     os.utime(path, (then, then))
     return read_json(path)
+
+
+def finished(own):
+    """What a coroutine gives, in a thread of its own: a browser may have its loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, own).result()

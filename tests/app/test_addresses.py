@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,11 +11,7 @@ from imprint.app.named_files import may_name, may_serve
 from imprint.app.password import matches, read_password
 from imprint.errors import InvalidValueError, MissingFileError
 
-
-def run(coroutine):
-    """Run a coroutine beside a loop that a browser of other tests may hold in this thread."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
+from .conftest import finished
 
 
 @pytest.mark.parametrize(
@@ -88,9 +83,9 @@ def test_only_the_right_password_lets_in(monkeypatch):
     async def told(password):
         return await matches("öffne dich")("anyone", password)
 
-    assert run(told("öffne dich"))
+    assert finished(told("öffne dich"))
     for wrong in ("", "offne dich", "öffne dich ", "\ud800"):
-        assert not run(told(wrong))
+        assert not finished(told(wrong))
 
 
 def test_guesses_wait_for_one_another_and_nobody_else_does(monkeypatch):
@@ -104,7 +99,7 @@ def test_guesses_wait_for_one_another_and_nobody_else_does(monkeypatch):
         await asyncio.gather(*guesses)
         return pending, asyncio.get_running_loop().time() - begun
 
-    pending, whole = run(guess())
+    pending, whole = finished(guess())
     assert pending
     assert whole >= 0.2
 
@@ -171,7 +166,7 @@ def ask(guard, path, host="127.0.0.1:7860", kind="http", method="GET", body=(), 
     head += [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
     head.append((b"content-length", str(sum(map(len, body))).encode()))
     scope = {"type": kind, "path": path, "headers": head, "method": method}
-    asyncio.run(guard(scope, receive, send))
+    finished(guard(scope, receive, send))
     return sent[0]
 
 

@@ -6,6 +6,8 @@ import pytest
 from imprint.app.guard import KEPT, LARGEST_BODY, Guard
 from imprint.app.uploads import MOST_FILES, make_room
 
+from .conftest import finished
+
 
 def dropped(folder, name, size, age):
     """A file of some age in seconds, in a folder of its own, as Gradio keeps it."""
@@ -87,7 +89,7 @@ def test_after_an_upload_the_oldest_make_way(tmp_path):
     files = [dropped(tmp_path, str(age), LARGEST, age) for age in range(2 * KEPT)]
     app = Uploads(tmp_path)
     app.done.set()
-    assert asyncio.run(app.ask(length(LARGEST))) == 200
+    assert finished(app.ask(length(LARGEST))) == 200
     assert [path.exists() for path in files] == [age < KEPT - 1 for age in range(2 * KEPT)]
     assert (tmp_path / "own 1").is_dir()
 
@@ -105,7 +107,7 @@ def test_after_an_upload_the_oldest_make_way(tmp_path):
 def test_an_upload_says_its_size_and_is_not_too_large(tmp_path, headers, status):
     app = Uploads(tmp_path)
     app.done.set()
-    assert asyncio.run(app.ask(*headers)) == status
+    assert finished(app.ask(*headers)) == status
     assert app.taken == (status == 200)
 
 
@@ -118,7 +120,7 @@ def test_of_many_at_once_only_some_are_taken(tmp_path):
         first = await asyncio.gather(*asked)
         return first, await app.ask(length(LARGEST))
 
-    first, later = asyncio.run(many())
+    first, later = finished(many())
     assert sorted(first) == [200] * KEPT + [503] * KEPT
     assert later == 200
     assert sum(path.is_file() for path in tmp_path.rglob("*.png")) == KEPT
