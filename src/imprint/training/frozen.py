@@ -37,13 +37,13 @@ def check_freezable(data: DataSplits, settings: TrainSettings) -> None:
         >>> flipped = DataSplits("pair", pair, pair, ("flip",))
         >>> check_freezable(flipped, TrainSettings(freeze_to="block1"))
         Traceback (most recent call last):
-        imprint.errors.InvalidValueError: augment: expected False beside freeze_to, ... flip
+        imprint.errors.InvalidValueError: augment: expected False (--no-augment) beside ... flip
     """
     if settings.freeze_to is None:
         return
     names = settings.augmentations_of(data.augmentations)
     if names:
-        expected = "False beside freeze_to, whose maps are taken once"
+        expected = "False (--no-augment) beside freeze_to, whose maps are taken once"
         raise InvalidValueError(f"augment: expected {expected}; got {', '.join(names)}")
     if data.train.floats:
         raise InvalidValueError("freeze_to: expected none on feature maps, got one")
