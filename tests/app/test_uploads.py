@@ -49,6 +49,7 @@ def test_nothing_outside_goes_through_a_link(tmp_path):
 
 def test_there_may_be_no_folder_yet(tmp_path):
     make_room(tmp_path / "none", 10)
+    assert not (tmp_path / "none").exists()
 
 
 LARGEST = 100
