@@ -80,9 +80,7 @@ def bench_exits(
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: methods: expected imprint-mlp, ... got 'hope'
     """
-    for name in methods or ["none"]:
-        if name not in EXIT_METHODS:
-            raise InvalidValueError(f"methods: expected {', '.join(EXIT_METHODS)}; got {name!r}")
+    _check_methods(methods)
     stages = Stages(on_stage)
     example = fit_on[0][0]
     names = exit_layers(model, example, layers)
@@ -108,10 +106,7 @@ def bench_exits(
     }
     first = methods[0]  # what all share
     with stages("ask smaller networks first"):
-        for name, network in networks.items():
-            own = (network, ways[first], tune_on, measure_on)
-            ways[f"{name}, then {first}"] = asked_first(*own)
-            ways[f"{name}'s confidence"] = confidence_first(*own, classes=classes)
+        ways |= _asked_before(networks, first, ways[first], (tune_on, measure_on), classes)
     with stages("measure"):
         rows, beside = _compared(model, ways, networks, measure_on, max_extra_error)
     shares = (costs[first].layers / costs[first].whole).tolist()
@@ -124,6 +119,27 @@ def bench_exits(
         "seconds": stages.seconds,
         "versions": versions(),
     }
+
+
+def _check_methods(methods: Sequence[str]) -> None:
+    for name in methods or ["none"]:
+        if name not in EXIT_METHODS:
+            raise InvalidValueError(f"methods: expected {', '.join(EXIT_METHODS)}; got {name!r}")
+
+
+def _asked_before(
+    networks: Mapping[str, nn.Module],
+    then: str,
+    way: Contestant,
+    batches: tuple[Batches, Batches],
+    classes: int,
+) -> dict[str, Contestant]:
+    """Smaller networks before a way to answer early, and before the full network alone."""
+    ways = {}
+    for name, network in networks.items():
+        ways[f"{name}, then {then}"] = asked_first(network, way, *batches)
+        ways[f"{name}'s confidence"] = confidence_first(network, way, *batches, classes=classes)
+    return ways
 
 
 def _compared(

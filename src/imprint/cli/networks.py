@@ -110,10 +110,14 @@ def check_classes(trained: Trained, name: str, class_names: tuple[str, ...]) -> 
     """
     if trained.class_names != class_names:
         expected = f"the {len(trained.class_names)} classes of the run in {name}"
-        own, got = (", ".join(names[:6]) for names in (trained.class_names, class_names))
+        own, got = _some(trained.class_names), _some(class_names)
         raise InvalidValueError(
             f"data: expected {expected} ({own}), got {len(class_names)} ({got})"
         )
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join([*names[:6], *(["…"] if len(names) > 6 else [])])
 
 
 def split_seed_of(config: Mapping[str, Any]) -> int:

@@ -134,10 +134,10 @@ def spelled(name: str) -> str:
         >>> spelled("caf\udce9.png")
         'caf\\xe9.png'
     """
-    return NO_TEXT.sub(_escaped, name)
+    return _NO_TEXT.sub(_escaped, name)
 
 
-NO_TEXT = re.compile("[\ud800-\udfff]")
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 """Half of a pair of UTF-16; Python puts some of them in the place of bytes that are no text."""
 
 
