@@ -7,7 +7,7 @@
 
 One run of each data set; half of the test images calibrate, the other half measure. A ResNet-8,
 trained for as many epochs, stands beside; with `--first-again`, trained for so many more, it is
-asked first.
+asked first. A processor without bfloat16 trains several times faster with `--precision 32`.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from record import record
@@ -32,6 +32,7 @@ from imprint.early_exit import EarlyExit, WithExits
 from imprint.robustness import on_pixels
 from imprint.taps import clock_of, take_turns
 from imprint.training import Trained, TrainSettings, load_trained, train
+from imprint.training.settings import Precision
 from imprint.types import ImageSet
 
 SIZES = (1, 32, 256)
@@ -48,14 +49,19 @@ TO_REACH = {
 }
 
 
-def network(data: str, epochs: int, model: str = "resnet20", again: int = 0) -> Trained:
+def network(
+    data: str,
+    epochs: int,
+    model: str = "resnet20",
+    again: int = 0,
+    precision: Precision = "bf16",
+) -> Trained:
     """The network of a run, trained where there is none yet; `again` epochs more from its end."""
-    own = "exits" if model == "resnet20" else f"exits-{model}"
-    folder = Path("runs") / f"{own}-{data}-{epochs}"
-    trained = _trained(folder, data, TrainSettings(model=model, epochs=epochs, precision="bf16"))
+    folder = Path("runs") / f"exits-{model}-{data}-{epochs}-{precision}"
+    trained = _trained(folder, data, TrainSettings(model=model, epochs=epochs, precision=precision))
     if not again:
         return trained
-    settings = TrainSettings(model=model, epochs=again, precision="bf16", lr=0.1, seed=1)
+    settings = TrainSettings(model=model, epochs=again, precision=precision, lr=0.1, seed=1)
     start = trained.model.state_dict()
     return _trained(folder.with_name(f"{folder.name}-and-{again}"), data, settings, start)
 
@@ -179,11 +185,16 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--again", type=int, default=0, help="Epochs more, from the first's end.")
     parser.add_argument("--first-again", type=int, help="A ResNet-8's, which is asked first.")
+    parser.add_argument("--precision", choices=get_args(Precision), default="bf16")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    small = network(options.data, options.epochs, "resnet8", options.first_again or 0)
-    trained = network(options.data, options.epochs, again=options.again)
+    small = network(
+        options.data, options.epochs, "resnet8", options.first_again or 0, options.precision
+    )
+    trained = network(
+        options.data, options.epochs, again=options.again, precision=options.precision
+    )
     splits = load(options.data)
     first = None if options.first_again is None else fast(small.model)
     model = fast(trained.model)
@@ -202,6 +213,7 @@ def main() -> None:
         "data": options.data,
         "epochs": [options.epochs, options.again],
         "first_epochs": None if first is None else [options.epochs, options.first_again],
+        "precision": options.precision,
         "to_reach": TO_REACH[options.data],
         **shown,
         "overhead": overhead(model, usual, images) if usual.exits and first is None else {},
