@@ -274,24 +274,33 @@ def test_an_out_that_holds_another_run(imprint, npz, tmp_path):
     assert imprint("train", "--out", "run", "--resume")[0] == 0  # nothing left to do
 
 
-def test_a_full_disk_keeps_the_last_checkpoint(npz, tmp_path):
+def test_a_full_disk_keeps_the_last_checkpoint(imprint, npz, tmp_path):
     """A limit on the size of a file stands for the disk: the config fits, the checkpoint not."""
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-    done = subprocess.run(
-        command(npz, *FAST, "--out", tmp_path / "run"),
-        capture_output=True, text=True, preexec_fn=limit, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1].startswith("imprint: error: ")
-    assert "Traceback" not in done.stderr
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, usual[1]))
+    try:
+        code, _, err = imprint("train", npz, *FAST, "--out", "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert code == 2
+    assert err.strip().splitlines()[-1].startswith("imprint: error: ")
+    assert "Traceback" not in err
     left = {path.name for path in (tmp_path / "run").iterdir()} - {"progress.json"}
     assert left == {"config.json"}
 
 
 LONG = [*FAST[:2], "--epochs", "20", *FAST[4:], "--compare"]
+
+
+def begin(*arguments):
+    """A run in a process of its own, on one thread as here, which heeds Ctrl-C as in a shell."""
+    return subprocess.Popen(
+        command(*arguments),
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - jobs ignore it
+    )
 
 
 def wait_for(path, process):
@@ -300,50 +309,28 @@ def wait_for(path, process):
         time.sleep(0.005)
 
 
-def test_ctrl_c_keeps_the_checkpoint(npz, tmp_path):
-    process = subprocess.Popen(
-        command(npz, *LONG, "--out", tmp_path / "run"),
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - jobs ignore it
-    )
-    wait_for(tmp_path / "run" / "checkpoint-plain.safetensors", process)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+def test_a_run_that_is_killed_and_then_stopped_resumes_to_the_bit(imprint, npz, tmp_path):
+    run = tmp_path / "run"
+    killed = begin(npz, *LONG, "--out", run)
+    wait_for(run / "checkpoint-plain.safetensors", killed)
+    killed.kill()
+    killed.communicate()
+    assert not (run / "result.json").exists()
+
+    stopped = begin("--out", run, "--resume")
+    wait_for(run / "checkpoint-skip.safetensors", stopped)
+    stopped.send_signal(signal.SIGINT)
+    _, err = stopped.communicate(timeout=60)
+    assert stopped.returncode == 130
     assert "Traceback" not in err
     assert "--resume" in err
-    assert (tmp_path / "run" / "checkpoint-plain.safetensors").exists()
-    assert not (tmp_path / "run" / "result.json").exists()
+    assert (run / "checkpoint-skip.safetensors").exists()
+    assert not (run / "result.json").exists()
 
-
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """A run that nobody interrupted, and its data."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    data = make_npz(folder / "bars.npz")
-    arguments = command(data, *LONG, "--out", folder / "run")
-    subprocess.run(arguments, check=True, capture_output=True, env=ONE_THREAD)
-    return data, folder / "run"
-
-
-@pytest.mark.parametrize("name", ["plain", "skip"])
-def test_a_killed_run_resumes_to_the_bit(undisturbed, tmp_path, name):
-    data, whole = undisturbed
-    out = tmp_path / "run"
-    arguments = command(data, *LONG, "--out", out)
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env=ONE_THREAD)
-    wait_for(out / f"checkpoint-{name}.safetensors", process)
-    process.kill()
-    process.communicate()
-    assert not (out / "result.json").exists()
-    resume = command("--out", out, "--resume")
-    subprocess.run(resume, check=True, capture_output=True, env=ONE_THREAD)
+    assert imprint("train", "--out", "run", "--resume")[0] == 0
+    assert imprint("train", npz, *LONG, "--out", "undisturbed")[0] == 0
     for file in ("model.safetensors", "model-plain.safetensors"):
-        assert same(weights(out, file), weights(whole, file))
+        assert same(weights(run, file), weights(tmp_path / "undisturbed", file))
 
 
 def test_alone_it_shows_its_help_and_no_error(imprint):

@@ -8,12 +8,14 @@ import torch
 from imprint.data import load
 from imprint.exploration import ExploreSettings, explore
 
+from .conftest import first_images
+
 SETTINGS = ExploreSettings(device="cpu")
-STARTS = {"train": 0, "test": 60_000}
 
 
-def pairs_in(groups, starts):
-    """All pairs of rows, counted through, that are in one group."""
+def pairs_in(groups, splits):
+    """All pairs of rows, counted through train and test, that are in one group."""
+    starts = {"train": 0, "test": len(splits.train)}
     rows = ([starts[split] + index for split, index in group] for group in groups)
     return {(min(pair), max(pair)) for group in rows for pair in combinations(group, 2)}
 
@@ -29,15 +31,14 @@ def before(fashion):
     return explore(fashion, settings=ExploreSettings(device="cpu", judge=None))
 
 
-@pytest.mark.xdist_group("planted")
 class TestPlanted:
     def test_equal_images_and_leaks_are_found_and_nothing_else(self, found, planted):
-        got = pairs_in(found.duplicates(), STARTS)
+        got = pairs_in(found.duplicates(), planted.splits)
         assert got == planted.equal | planted.leaks  # Fashion-MNIST has no equal images itself
 
     def test_near_duplicates_are_found(self, found, before, planted):
-        own = pairs_in(before.duplicates(near=True), STARTS)
-        got = pairs_in(found.duplicates(near=True), STARTS) - own
+        own = pairs_in(before.duplicates(near=True), planted.splits)
+        got = pairs_in(found.duplicates(near=True), planted.splits) - own
         right = got & planted.near
         assert len(right) >= 0.95 * len(planted.near)
         assert len(right) >= 0.95 * len(got)
@@ -59,11 +60,10 @@ class TestPlanted:
         assert len(planted.wrong & {row["index"] for row in suspects}) >= 0.8 * 300
 
 
-@pytest.mark.xdist_group("explored-mnist")
 def test_wrong_labels_of_mnist_that_people_agree_on_come_out_high():
     """Northcutt, Athalye & Mueller (2021), "Pervasive label errors in test sets"."""
-    exploration = explore(load("mnist"), settings=SETTINGS)
-    scores = exploration.samples.label_issue_score[60_000:]
+    exploration = explore(first_images(load("mnist"), 10_000, 10_000), settings=SETTINGS)
+    scores = exploration.samples.label_issue_score[10_000:]
     place = scores.argsort(descending=True).argsort()
     known = torch.tensor([9729, 6597, 2130, 3520, 4176])
     assert place[known].median() < 100  # of 10,000

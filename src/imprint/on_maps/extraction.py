@@ -1,5 +1,6 @@
 """Maps of all images, taken once and stored."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -80,10 +81,9 @@ def extract(
     if not store.complete:
         check_space([store])
         on_extract(Extraction(part, store.rows, about.count, about.nbytes))
-    batches = max(1, CHUNK_BYTES // (about.row_bytes * batch_size))
-    room = about.empty(
-        batches * batch_size
-    )  # one for all chunks: fresh memory costs more than maps
+    fitting = max(1, CHUNK_BYTES // (about.row_bytes * batch_size))
+    batches = min(fitting, math.ceil((about.count - store.rows) / batch_size))
+    room = about.empty(batches * batch_size)  # one for all: fresh memory costs more than maps
     while not store.complete:
         rows = torch.arange(store.rows, min(about.count, store.rows + len(room)))
         for some, place in zip(
