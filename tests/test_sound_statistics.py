@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import scipy.fft
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imprint.errors import InvalidValueError
-from imprint.sound_statistics import count_statistics, sound_statistics
+from imprint.sound_statistics import count_statistics, cut_windows, sound_statistics
 from imprint.spectrograms import spectrogram_images
 
 
@@ -16,6 +18,20 @@ def test_they_are_as_many_as_counted_for_any_size():
     for bands, frames in ((24, 5), (64, 100), (96, 700)):
         images = torch.rand(2, 2, bands, frames)
         assert sound_statistics(images).shape == (2, count_statistics(bands))
+
+
+@given(length=st.integers(1, 300), frames=st.integers(1, 40))
+def test_windows_hold_every_frame_and_overlap(length, frames):
+    images = torch.arange(length).expand(1, 1, 1, length)
+    windows = cut_windows(images, frames)[0, :, 0, 0]
+    assert windows.shape[1] == min(frames, length)
+    assert windows.unique().tolist() == list(range(length))
+    steps = windows[:, 0].diff()
+    assert (windows == windows[:, :1] + torch.arange(windows.shape[1])).all()
+    if len(steps):
+        assert steps.max() - steps.min() <= 1  # as even as whole frames can be
+        assert steps.double().mean() <= 0.8 * frames + 1e-9
+        assert len(steps) - 1 < (length - frames) / (0.8 * frames)  # no more than that takes
 
 
 def test_outline_and_spectrum_agree_with_numpy_and_scipy():

@@ -63,6 +63,14 @@ def test_order_names_scale_and_offset_do_not_matter(seed, scale, offset):
     assert torch.allclose(plain @ plain.T, other @ other.T, rtol=1e-2, atol=1e-2)
 
 
+def test_many_samples_give_what_few_at_a_time_do(monkeypatch):
+    features, groups = samples()
+    whole = whiten_within(features, groups)
+    monkeypatch.setattr("imprint.whitening.TOGETHER", 7)
+    for one, other in zip(whole, whiten_within(features, groups), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
 def test_groups_of_one_sample_have_no_part_in_what_varies():
     features, groups = samples()
     lone = torch.cat([features, features[:1]]), torch.cat([groups, torch.tensor([99])])

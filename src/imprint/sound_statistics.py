@@ -8,7 +8,13 @@ from torch import Tensor
 
 from imprint.errors import InvalidValueError
 
-__all__ = ["count_statistics", "sound_statistics"]
+__all__ = ["WINDOW", "count_statistics", "cut_windows", "sound_statistics"]
+
+WINDOW = 94
+"""Frames of a window of sound: 3 s at the usual hop."""
+
+OVERLAP = 0.2
+"""The least part of a window that is in the next one as well."""
 
 PITCH_CLASSES = 12
 
@@ -37,6 +43,28 @@ BYTE = 255.0
 
 TOGETHER = 1 << 24
 """Numbers of images that are taken at a time: torch's quantiles have a limit."""
+
+
+def cut_windows(images: Tensor, frames: int = WINDOW) -> Tensor:
+    """Cut sounds into windows of one length, evenly spread, which hold every frame.
+
+    Args:
+        images: `(N, C, H, T)`, T at least 1.
+        frames: F, of a window, at least 1; a shorter sound is one window of its own length.
+
+    Returns:
+        `(N, W, C, H, F)`; neighbours share at least a fifth of a window.
+
+    Examples:
+        >>> cut_windows(torch.zeros(3, 2, 64, 469)).shape
+        torch.Size([3, 6, 2, 64, 94])
+    """
+    length = images.shape[3]
+    frames = min(frames, length)
+    last = length - frames
+    count = 1 + math.ceil(last / (frames * (1 - OVERLAP)))
+    begins = torch.linspace(0, last, count).round().long().tolist()
+    return torch.stack([images[..., begin : begin + frames] for begin in begins], 1)
 
 
 def sound_statistics(images: Tensor) -> Tensor:

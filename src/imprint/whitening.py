@@ -16,6 +16,10 @@ FARTHEST = 3.0
 """Deviations from the mean at which a number is cut, so that no single one decides."""
 
 
+TOGETHER = 4096
+"""Samples that are held in float64 at a time."""
+
+
 class Whitening(NamedTuple):
     """A map: features in deviations from the mean, cut at 3 of them, times a matrix.
 
@@ -82,11 +86,10 @@ def whiten_within(
     size = features.shape[1]
     if dimensions is not None and not 1 <= dimensions <= size:
         raise InvalidValueError(f"dimensions: expected 1 … {size}, got {dimensions}")
-    mean = features.double().mean(0)
-    deviation = features.double().std(0, correction=0)
+    mean = features.mean(0, dtype=torch.float64)
+    deviation = _deviation(features, mean)
     deviation = deviation.where(deviation > FLAT, 1.0)
-    scale = Whitening(mean, deviation, features.new_zeros(0))
-    centres, within = _spread(scale.scaled(features.double()), groups)
+    centres, within = _spread(features, Whitening(mean, deviation, mean), groups)
     level = float(within.diagonal().mean())
     if not level > 0:
         got = f"{len(groups.unique())} groups of {len(groups)} samples"  # type: ignore[no-untyped-call]
@@ -99,12 +102,24 @@ def whiten_within(
     return Whitening(mean.float(), deviation.float(), matrix.float())
 
 
-def _spread(features: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
+def _deviation(features: Tensor, mean: Tensor) -> Tensor:
+    squares = sum((some - mean).square().sum(0) for some in torch.split(features, TOGETHER))
+    return torch.as_tensor(squares / len(features)).sqrt()
+
+
+def _spread(features: Tensor, scale: Whitening, groups: Tensor) -> tuple[Tensor, Tensor]:
     """The mean of each group, and the covariance within groups, each counting alike."""
     _, places, counts = groups.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
-    sums = features.new_zeros(len(counts), features.shape[1])
-    centres = sums.index_add_(0, places, features) / counts[:, None]
+    size = features.shape[1]
+    centres = scale.mean.new_zeros(len(counts), size)
+    parts = [*zip(torch.split(features, TOGETHER), torch.split(places, TOGETHER), strict=True)]
+    for some, own in parts:
+        centres.index_add_(0, own, scale.scaled(some))
+    centres /= counts[:, None]
     several = counts > 1
-    weights = (several / counts)[places] / several.sum().clamp(min=1)
-    rest = features - centres[places]
-    return centres, (rest * weights[:, None]).T @ rest
+    weights = several / counts / several.sum().clamp(min=1)
+    within = scale.mean.new_zeros(size, size)
+    for some, own in parts:
+        rest = scale.scaled(some) - centres[own]
+        within += (rest * weights[own, None]).T @ rest
+    return centres, within

@@ -8,6 +8,9 @@ import torch
 from imprint.training import TrainSettings, train
 from imprint.types import DataSplits, ImageSet
 
+WINDOWS = pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (390, "dark")])
+"""What a page is looked at in: wide and light, narrow and dark."""
+
 SETTINGS = {"epochs": 3, "batch_size": 32, "device": "cpu", "lr": 0.1}
 
 

@@ -6,7 +6,7 @@ from imprint.benchmarking.summaries import summarise
 from imprint.report import bench_report
 from imprint.report.bench import difference_against_saving
 
-from .conftest import check_page
+from .conftest import WINDOWS, check_page
 
 
 def result_of(methods, seeds=3, epochs=4):
@@ -47,8 +47,7 @@ def test_the_line_at_which_nothing_is_lost_is_in_view():
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1400])
+@WINDOWS
 def test_a_browser_shows_it_at_any_width(browser, tmp_path, width, scheme):
     html = bench_report(result_of(("plain", "random", "imprint")), "imprint bench " + "x" * 300)
     check_page(browser, html, tmp_path, width=width, scheme=scheme, plots=2)

@@ -10,7 +10,7 @@ from imprint.report.palette import class_colours
 from imprint.report.pictures import TILE, TILES, sprite_sheets
 from imprint.types import DataPart, ImageSet, Unreadable
 
-from .conftest import check_page, splits_of
+from .conftest import WINDOWS, check_page, splits_of
 
 SETTINGS = ExploreSettings(device="cpu", batch_size=16, embedding="pca")
 HOSTILE = ("<script>alert(1)</script>", "x" * 300, "</script><b>", "&amp;'\"")
@@ -48,8 +48,7 @@ def test_no_text_of_the_data_is_unescaped(found, tmp_path):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [1400, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@WINDOWS
 def test_the_page_in_a_browser(browser, found, tmp_path, width, scheme):
     page = page_of(found, tmp_path)
     check_page(browser, page, tmp_path, width=width, scheme=scheme, plots=6)

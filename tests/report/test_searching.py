@@ -10,7 +10,7 @@ from imprint.report import search_findings
 from imprint.searching import Gallery
 from imprint.types import DataPart, ImageSet
 
-from .conftest import check_page, splits_of
+from .conftest import WINDOWS, check_page, splits_of
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" " + "very-long-" * 12
 
@@ -68,7 +68,7 @@ def test_images_of_rows_are_read_only_where_they_are_named(tmp_path):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (390, "dark")])
+@WINDOWS
 def test_the_page_in_a_browser(browser, found, tmp_path, width, scheme):
     page = found.page("imprint search albums.index cat/0001.jpg")
     check_page(browser, page, tmp_path, width=width, scheme=scheme, plots=0)

@@ -15,7 +15,7 @@ from imprint.report.page import render
 from imprint.report.pictures import picture
 from imprint.training import TrainSettings, train
 
-from .conftest import SETTINGS, check_page, splits_of
+from .conftest import SETTINGS, WINDOWS, check_page, splits_of
 
 FIGURE = re.compile(r'<script type="application/json">(.*?)</script>', re.DOTALL)
 LINK = re.compile(r'(?:src|href)="([^"]*)"|url\(([^)]*)\)|@import')
@@ -112,8 +112,7 @@ def test_the_verdict_says_more_or_less():
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1400])
+@WINDOWS
 def test_a_browser_shows_it_at_any_width(browser, comparison, tmp_path, width, scheme):
     html = train_report(*comparison, "imprint train stripes --compare " + "x" * 200)
     check_page(browser, html, tmp_path, width=width, scheme=scheme, plots=7)

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from imprint.data import AudioOptions, survey
-from imprint.errors import InvalidValueError, LayerError, MissingFileError
+from imprint.errors import DamagedFileError, InvalidValueError, LayerError, MissingFileError
 from imprint.models import build_model
-from imprint.runs import read_json
+from imprint.runs import read_json, read_tensors, write_tensors
+from imprint.sound_statistics import sound_statistics
 from imprint.training import (
     SameTrackSettings,
     Trained,
@@ -22,6 +23,7 @@ from imprint.training import (
 from imprint.training.contrast import augment_sounds, contrast, pairs_of_tracks
 from imprint.training.embedding import SignatureOf, build_embedding
 from imprint.types import ImageSet
+from imprint.whitening import Whitening
 
 CONV = {"model": "conv4", "layer": "block4", "epochs": 2, "batch_size": 8, "device": "cpu"}
 
@@ -54,6 +56,30 @@ def test_a_run_is_loaded_as_it_was_and_gives_vectors_of_length_1(given, tmp_path
     assert (result["tracks"], result["test_tracks"]) == (9, 3)
     assert len(result["losses"]) == (2 if given else 0)
     assert read_json(tmp_path / "run" / "config.json")["task"] == "same-track"
+
+
+def test_a_vector_is_the_direction_of_the_mean_of_its_windows():
+    train, test = split_tracks(sounds(frames=300), 0.25)
+    network, _ = train_same_track(train, test, SameTrackSettings(dimensions=40))
+    images = test.images.float() / 255
+    solved = Whitening(*(getattr(network.embedding, name) for name in Whitening._fields))
+    with torch.inference_mode():
+        vectors = network(images)
+        for image, vector in zip(images, vectors, strict=True):
+            parts = [image[None, :, :, begin : begin + 94] for begin in (0, 69, 137, 206)]
+            own = [F.normalize(solved(sound_statistics(part))[0], dim=0) for part in parts]
+            expected = F.normalize(torch.stack(own).mean(0), dim=0)
+            torch.testing.assert_close(vector, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_run_that_was_solved_for_whole_sounds_is_told(tmp_path):
+    train, test = split_tracks(sounds(), 0.25)
+    train_same_track(train, test, SameTrackSettings(), out=tmp_path / "run")
+    tensors, note = read_tensors(tmp_path / "run" / "model.safetensors")
+    del tensors["features.window"]
+    write_tensors(tmp_path / "run" / "model.safetensors", tensors, note)
+    with pytest.raises(DamagedFileError, match=r"features\.window"):
+        load_trained(tmp_path / "run", answers=False)
 
 
 def test_what_varies_within_tracks_counts_for_less():

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from imprint.errors import InvalidValueError
 from imprint.models import build_model
 from imprint.signatures import signature
-from imprint.sound_statistics import sound_statistics
+from imprint.sound_statistics import WINDOW, cut_windows, sound_statistics
 from imprint.taps import Tap
 from imprint.whitening import Whitening
 
@@ -23,11 +23,19 @@ Shape = tuple[int, int, int]
 
 
 class Statistics(nn.Module):
-    """`sound_statistics` as a module: `(N, 2, H, T)` to `(N, D)`."""
+    """The statistics of each window of sounds: `(N, 2, H, T)` to `(N, W, D)`."""
+
+    window: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("window", torch.tensor(WINDOW))  # a run keeps what it was solved for
 
     def forward(self, images: Tensor) -> Tensor:
         """Take the statistics of sounds."""
-        return sound_statistics(images)
+        windows = cut_windows(images, int(self.window))
+        statistics = sound_statistics(windows.flatten(0, 1))
+        return statistics.view(*windows.shape[:2], statistics.shape[1])
 
 
 class SignatureOf(nn.Module):
@@ -50,7 +58,10 @@ class SignatureOf(nn.Module):
 
 
 class _Whitened(nn.Module):
-    """Features to vectors of length 1, by a map that is solved for rather than learnt."""
+    """Features to vectors of length 1, by a map that is solved for rather than learnt.
+
+    Of features `(N, W, D)` each window's vector is taken, and the direction of their mean.
+    """
 
     signed = True  # an index keeps the vectors' signs
     mean: Tensor
@@ -65,14 +76,15 @@ class _Whitened(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         solved = Whitening(self.mean, self.deviation, self.matrix)
-        return F.normalize(solved(features.to(self.matrix)), dim=1)
+        vectors = F.normalize(solved(features.to(self.matrix)), dim=-1)
+        return vectors if features.ndim == 2 else F.normalize(vectors.mean(1), dim=1)
 
 
 class Embedding(nn.Module):
     """Gives each sound a vector of length 1; those of one track lie close.
 
     Args:
-        features: images `(N, 2, H, T)` to `(N, D)`.
+        features: images `(N, 2, H, T)` to `(N, D)`, or to `(N, W, D)`, of each of W windows.
         size: D.
         dimensions: of the vectors, at most D.
 
@@ -134,5 +146,5 @@ def build_embedding(
             raise InvalidValueError(f"layer: expected one of {layers}; got none")
         features = SignatureOf(network, layer)
     with torch.no_grad():
-        size = features.eval()(torch.zeros(1, *shape)).shape[1]
+        size = features.eval()(torch.zeros(1, *shape)).shape[-1]
     return Embedding(features, size, min(size, dimensions or size))

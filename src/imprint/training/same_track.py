@@ -67,7 +67,7 @@ class SameTrackSettings:
 
     model: str = STATISTICS
     layer: str | None = None
-    dimensions: int | None = 256
+    dimensions: int | None = 384
     shrinkage: float = 0.2
     epochs: int = 8
     batch_size: int = 128
@@ -136,7 +136,7 @@ def train_same_track(
         >>> some = ImageSet(sounds, torch.zeros(8, dtype=torch.int64), ("",), groups=tracks)
         >>> network, result = train_same_track(some, some, SameTrackSettings())
         >>> result["dimensions"], network(torch.rand(1, 2, 64, 40)).shape
-        (256, torch.Size([1, 256]))
+        (384, torch.Size([1, 384]))
     """
     begun, stages = time.perf_counter(), Stages(on_stage)
     if out is not None:
@@ -185,8 +185,10 @@ def _built(train: ImageSet, settings: SameTrackSettings) -> Embedding:
 def _solve(
     network: Embedding, train: ImageSet, settings: SameTrackSettings, device: torch.device
 ) -> None:
-    """Set the last map by the features of all sounds as they are."""
-    features, tracks = _run(network.features, train.images, device), tracks_of(train, "train")
+    """Set the last map by the features of all sounds, or of all their windows, as they are."""
+    tracks = tracks_of(train, "train")
+    features = _run(network.features, train.images, device).flatten(0, -2)
+    tracks = tracks.repeat_interleave(len(features) // len(tracks))
     network.take(
         whiten_within(features, tracks, dimensions=network.dimensions, shrinkage=settings.shrinkage)
     )
