@@ -199,7 +199,7 @@ def test_finds_the_wrong_labels_among_mnist():
     """The point: planted wrong labels are found, and hardly any others."""
     data = load("mnist")
     generator = torch.Generator().manual_seed(0)
-    part = torch.randperm(60_000, generator=generator)[:12_000]
+    part = torch.randperm(60_000, generator=generator)[:8_000]
     true = data.train.labels[part]
     wrong = torch.rand(len(part), generator=generator) < 0.2
     steps = torch.randint(1, 10, (len(part),), generator=generator)
