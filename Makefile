@@ -16,12 +16,13 @@ demo: $(VENV)/installed  ## train on MNIST, plainly and skipping, and show the d
 	rm -rf runs/demo
 	$(BIN)/imprint train mnist --compare --out runs/demo
 
-# One thread a worker: several workers with all threads each would only wait for one another.
+# One thread a worker: several workers with all threads each would only wait for one another. A file
+# stays in one of them, so that what its tests share is made once.
 test: $(VENV)/checks  ## run every check (format, lint, types, tests, documentation)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(VENV)/checks  ## format the code and mend what can be mended by machine

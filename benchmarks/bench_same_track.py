@@ -2,9 +2,10 @@
 
 Each collection in turn is left out; from the others' tracks, without their labels, a run of
 `imprint train --task same-track` is learnt, and the left-out collection's excerpts are looked for
-among all excerpts. Beside it: MFCC and chroma as they are, with the usual means and deviations, and
-the statistics of sound before the last map is solved. The run of the largest left-out collection
-then serves the copies and the clock of `bench_music.py`.
+among all excerpts. Beside it: MFCC and chroma as they are, with the usual means and deviations; the
+statistics of whole sounds without a map; and, without more music, a run that was told the tracks
+wrong: excerpts stay whole, and are dealt out to tracks by chance. The run of the largest left-out
+collection then serves the copies and the clock of `bench_music.py`.
 
     IMPRINT_DATA=../shared/data python benchmarks/bench_same_track.py
     IMPRINT_DATA=../shared/data python benchmarks/bench_same_track.py --mels 128
@@ -21,6 +22,7 @@ import argparse
 import os
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -28,7 +30,7 @@ from typing import Any
 import torch
 from bench_music import ASKED, EACH, copied, timed
 from record import record
-from torch import Tensor
+from torch import Tensor, nn
 
 from imprint import Gallery
 from imprint.data import AudioOptions, survey
@@ -93,8 +95,22 @@ def learnt_from(part: DataPart, more: list[DataPart], held: list[str]) -> ImageS
     return ImageSet(joined, labels, ("",), groups=torch.cat(tracks))
 
 
+def mixed(sounds: ImageSet) -> ImageSet:
+    """The same sounds, each said to be of a track that was drawn among the tracks of all."""
+    assert sounds.groups is not None
+    order = torch.randperm(len(sounds), generator=torch.Generator().manual_seed(0))
+    return replace(sounds, groups=sounds.groups[order])
+
+
 def _labels(part: DataPart) -> list[str]:
     return [part.images.class_names[label] for label in part.images.labels.tolist()]
+
+
+@torch.inference_mode()
+def vectors_of(network: nn.Module, part: DataPart) -> Tensor:
+    """What a run gives for all excerpts."""
+    vectors: Tensor = network(part.images.images.float() / 255)
+    return vectors
 
 
 def left_out(
@@ -113,14 +129,16 @@ def left_out(
         train = learnt_from(part, more, held)
         test = part.images.taken(torch.tensor(asked))
         network, result = train_same_track(train, test, settings, out=runs / turn)
-        with torch.inference_mode():
-            vectors = network(part.images.images.float() / 255)
+        vectors = vectors_of(network, part)
         shown = {
             "learnt": cosines(vectors),
             "learnt_without_hubs": without_hubs(cosines(vectors)),
             "statistics": cosines(standardised(part.images.images, train.images)),
             "mfcc_chroma": cosines(sound_vectors(part.images.images)),
         }
+        if not more:
+            wrong, _ = train_same_track(mixed(train), test, settings)
+            shown["wrong_tracks"] = cosines(vectors_of(wrong, part))
         own = {name: ranked(rows, part, asked) for name, rows in shown.items()}
         each[turn] = {name: mean(found["first"]) for name, found in own.items()}
         each[turn] |= {"excerpts": len(asked), "learnt_from": result["excerpts"]}

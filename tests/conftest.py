@@ -17,17 +17,6 @@ hypothesis.settings.register_profile("suite", deadline=None, max_examples=40, de
 hypothesis.settings.load_profile("suite")
 
 
-ALONE = {"test_examples.py"}
-"""Files whose tests share nothing, so that several processes may run them."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, where what they share is made once."""
-    for item in items:
-        if not item.get_closest_marker("xdist_group") and item.path.name not in ALONE:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
-
-
 def pytest_runtest_setup() -> None:
     """Begin every test alike, so that none fails by chance on another day."""
     torch.manual_seed(0)

@@ -21,7 +21,6 @@ CONTENTS = (
 )
 
 # One worker builds, and runs all of these tests.
-pytestmark = pytest.mark.xdist_group("distribution")
 
 
 def run(*command, cwd):

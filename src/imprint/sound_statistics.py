@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imprint.counts import check_count
 from imprint.errors import InvalidValueError
 
 __all__ = ["WINDOW", "count_statistics", "cut_windows", "sound_statistics"]
@@ -14,7 +15,7 @@ WINDOW = 94
 """Frames of a window of sound: 3 s at the usual hop."""
 
 OVERLAP = 0.2
-"""The least part of a window that is in the next one as well."""
+"""The part of a window that is in the next one as well, to a frame, or more."""
 
 PITCH_CLASSES = 12
 
@@ -49,17 +50,24 @@ def cut_windows(images: Tensor, frames: int = WINDOW) -> Tensor:
     """Cut sounds into windows of one length, evenly spread, which hold every frame.
 
     Args:
-        images: `(N, C, H, T)`, T at least 1.
+        images: `(N, C, H, T)`, any dtype, T at least 1.
         frames: F, of a window, at least 1; a shorter sound is one window of its own length.
 
     Returns:
-        `(N, W, C, H, F)`; neighbours share at least a fifth of a window.
+        `(N, W, C, H, F)`; neighbours share a fifth of a window, to a frame, or more.
+
+    Raises:
+        InvalidValueError: for another shape, or no frames.
 
     Examples:
         >>> cut_windows(torch.zeros(3, 2, 64, 469)).shape
         torch.Size([3, 6, 2, 64, 94])
     """
+    if images.ndim != 4 or not images.shape[3]:
+        expected = "images (N, C, H, T), T at least 1"
+        raise InvalidValueError(f"images: expected {expected}, got {tuple(images.shape)}")
     length = images.shape[3]
+    check_count("frames", frames)
     frames = min(frames, length)
     last = length - frames
     count = 1 + math.ceil(last / (frames * (1 - OVERLAP)))

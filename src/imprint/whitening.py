@@ -39,7 +39,7 @@ class Whitening(NamedTuple):
 
     def scaled(self, features: Tensor) -> Tensor:
         """Give features `(N, D)` in deviations from the mean, in [-3, 3]."""
-        return ((features - self.mean) / self.deviation).clamp(-FARTHEST, FARTHEST)
+        return _scaled(features, self.mean, self.deviation)
 
 
 @torch.no_grad()
@@ -86,10 +86,8 @@ def whiten_within(
     size = features.shape[1]
     if dimensions is not None and not 1 <= dimensions <= size:
         raise InvalidValueError(f"dimensions: expected 1 … {size}, got {dimensions}")
-    mean = features.mean(0, dtype=torch.float64)
-    deviation = _deviation(features, mean)
-    deviation = deviation.where(deviation > FLAT, 1.0)
-    centres, within = _spread(features, Whitening(mean, deviation, mean), groups)
+    mean, deviation = _moments(features)
+    centres, within = _spread(features, mean, deviation, groups)
     level = float(within.diagonal().mean())
     if not level > 0:
         got = f"{len(groups.unique())} groups of {len(groups)} samples"  # type: ignore[no-untyped-call]
@@ -97,29 +95,40 @@ def whiten_within(
     within = (1 - shrinkage) * within + shrinkage * level * torch.eye(size, dtype=torch.float64)
     matrix = torch.linalg.cholesky(torch.linalg.inv(within)).T
     if dimensions is not None:
-        _, _, directions = torch.linalg.svd((centres - centres.mean(0)) @ matrix.T)
-        matrix = directions[:dimensions] @ matrix
+        apart = (centres - centres.mean(0)) @ matrix.T
+        _, directions = torch.linalg.eigh(apart.T @ apart)  # ascending
+        matrix = directions.flip(1)[:, :dimensions].T @ matrix
     return Whitening(mean.float(), deviation.float(), matrix.float())
 
 
-def _deviation(features: Tensor, mean: Tensor) -> Tensor:
-    squares = sum((some - mean).square().sum(0) for some in torch.split(features, TOGETHER))
-    return torch.as_tensor(squares / len(features)).sqrt()
+def _scaled(features: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    return ((features - mean) / deviation).clamp(-FARTHEST, FARTHEST)
 
 
-def _spread(features: Tensor, scale: Whitening, groups: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean and deviation of each number, float64; 1 for the deviation of what does not vary."""
+    parts = torch.split(features, TOGETHER)
+    mean = torch.stack([some.double().sum(0) for some in parts]).sum(0) / len(features)
+    squares = torch.stack([(some - mean).square().sum(0) for some in parts]).sum(0)
+    deviation = (squares / len(features)).sqrt()
+    return mean, deviation.where(deviation > FLAT, 1.0)
+
+
+def _spread(
+    features: Tensor, mean: Tensor, deviation: Tensor, groups: Tensor
+) -> tuple[Tensor, Tensor]:
     """The mean of each group, and the covariance within groups, each counting alike."""
     _, places, counts = groups.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
     size = features.shape[1]
-    centres = scale.mean.new_zeros(len(counts), size)
+    centres = mean.new_zeros(len(counts), size)
     parts = [*zip(torch.split(features, TOGETHER), torch.split(places, TOGETHER), strict=True)]
     for some, own in parts:
-        centres.index_add_(0, own, scale.scaled(some))
+        centres.index_add_(0, own, _scaled(some, mean, deviation))
     centres /= counts[:, None]
     several = counts > 1
     weights = several / counts / several.sum().clamp(min=1)
-    within = scale.mean.new_zeros(size, size)
+    within = mean.new_zeros(size, size)
     for some, own in parts:
-        rest = scale.scaled(some) - centres[own]
+        rest = _scaled(some, mean, deviation) - centres[own]
         within += (rest * weights[own, None]).T @ rest
     return centres, within

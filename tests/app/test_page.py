@@ -13,10 +13,10 @@ from imprint.runs import read_json, write_json
 
 from .conftest import RATE, tone
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("app")]
+pytestmark = pytest.mark.browser
 
 TABS = ("Train", "Explore", "See", "Fool", "Listen")
-PATIENCE = 30_000
+PATIENCE = 60_000
 
 
 class Visit:

@@ -13,8 +13,6 @@ import pytest
 
 from .conftest import ended, started
 
-pytestmark = pytest.mark.xdist_group("app")
-
 BOUNDARY = "imprint"
 
 

@@ -14,7 +14,7 @@ PLANTING = Path(__file__).parents[2] / "benchmarks" / "planting.py"
 
 
 def first_images(splits, train, test):
-    """The first of each part's images: what is looked for is as rare, and found sooner."""
+    """The first of each part's images."""
     parts = {"train": splits.train, "test": splits.test}
     counts = {"train": train, "test": test}
     return replace(splits, **{own: parts[own].taken(torch.arange(counts[own])) for own in parts})

@@ -255,12 +255,12 @@ def test_an_interrupted_comparison_ends_as_if_it_had_not_been(
     ids=lambda how: "-".join(map(str, how.values())),
 )
 def test_any_way_of_skipping_resumes_exactly(splits, tmp_path, how):
-    settings = TrainSettings(**{**QUICK, "epochs": 5}, **how)
+    settings = TrainSettings(**{**QUICK, "epochs": 8}, **how)
     whole = train(splits, settings, out=tmp_path / "whole")
     epochs = itertools.count(1)
 
     def interrupt(*_):
-        if next(epochs) == 4:
+        if next(epochs) == 7:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -72,6 +72,27 @@ def test_a_vector_is_the_direction_of_the_mean_of_its_windows():
             torch.testing.assert_close(vector, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_silence_within_a_sound_has_no_part_in_its_vector():
+    train, test = split_tracks(sounds(frames=300), 0.25)
+    silent = train.images.clone()
+    silent[:3, :, :, 94:] = 0
+    network, _ = train_same_track(replace(train, images=silent), test, SameTrackSettings())
+    images = test.images.float() / 255
+    cut = torch.where(torch.arange(300) < 163, images, 0.0)  # of four windows the last is silent
+    with torch.inference_mode():
+        shorter = network.embedding(network.features(cut)[:, :3])
+        torch.testing.assert_close(network(cut), shorter)
+        assert network(torch.zeros_like(images)).count_nonzero() == 0
+    assert network.embedding.matrix.isfinite().all()
+
+
+@pytest.mark.parametrize(("tracks", "dimensions"), [(12, 852), (400, 384)])
+def test_fewer_tracks_than_dimensions_keep_all_features(tracks, dimensions):
+    train = sounds(tracks=tracks, each=2, frames=20)
+    network, result = train_same_track(train, train, SameTrackSettings())
+    assert network.dimensions == result["dimensions"] == dimensions
+
+
 def test_a_run_that_was_solved_for_whole_sounds_is_told(tmp_path):
     train, test = split_tracks(sounds(), 0.25)
     train_same_track(train, test, SameTrackSettings(), out=tmp_path / "run")
@@ -82,13 +103,14 @@ def test_a_run_that_was_solved_for_whole_sounds_is_told(tmp_path):
         load_trained(tmp_path / "run", answers=False)
 
 
-def test_what_varies_within_tracks_counts_for_less():
+@pytest.mark.parametrize("frames", [60, 300])
+def test_what_varies_within_tracks_counts_for_less(frames):
     """Excerpts differ in colour by three patterns, more than tracks do by their own."""
     generator = torch.Generator().manual_seed(0)
     tracks = torch.arange(30).repeat_interleave(4)
     own = torch.rand(30, 64, generator=generator)[tracks]
     colour = torch.rand(120, 3, generator=generator) @ torch.rand(3, 64, generator=generator)
-    images = (0.1 * own + 0.3 * colour)[:, None, :, None].expand(-1, 2, -1, 60)
+    images = (0.1 * own + 0.3 * colour)[:, None, :, None].expand(-1, 2, -1, frames)
     noise = 0.05 * torch.rand(images.shape, generator=generator)
     labels = torch.zeros(120, dtype=torch.int64)
     whole = ImageSet(((images + noise) * 255).byte(), labels, ("",), groups=tracks)
@@ -96,6 +118,23 @@ def test_what_varies_within_tracks_counts_for_less():
     _, result = train_same_track(train, test, SameTrackSettings())
     assert result["first"] > 0.8
     assert result["untrained_first"] < 0.6, result
+
+
+def test_what_tracks_have_of_their_own_counts_for_much_where_they_are_told_right():
+    """Tracks differ by three patterns, excerpts by 64 bands: without tracks all count alike."""
+    generator = torch.Generator().manual_seed(0)
+    tracks = torch.arange(60).repeat_interleave(4)
+    own = (torch.rand(60, 3, generator=generator) @ torch.rand(3, 64, generator=generator))[tracks]
+    rest = torch.rand(240, 64, generator=generator)
+    images = (0.15 * own + 0.3 * rest)[:, None, :, None].expand(-1, 2, -1, 300)
+    images = images + 0.05 * torch.rand(images.shape, generator=generator)
+    labels = torch.zeros(240, dtype=torch.int64)
+    whole = ImageSet((images * 255).byte(), labels, ("",), groups=tracks)
+    train, test = split_tracks(whole, 0.3)
+    mixed = train.groups[torch.randperm(len(train), generator=generator)]
+    _, right = train_same_track(train, test, SameTrackSettings())
+    _, wrong = train_same_track(replace(train, groups=mixed), test, SameTrackSettings())
+    assert right["first"] > 2 * wrong["first"], (right["first"], wrong["first"])
 
 
 def test_a_network_learns_by_contrast():

@@ -33,7 +33,10 @@ Task = Annotated[
     ),
 ]
 Model = Annotated[str, what(help=NETWORKS)]
-Dimensions = Annotated[int, what(help="Of the vectors of same-track.")]
+Dimensions = Annotated[
+    int | None,
+    what(help="Of the vectors of same-track.", show_default="384, of fewer tracks all features"),
+]
 Layer = Annotated[
     str | None, what(help="Where maps are read.", show_default="a built-in network's own")
 ]

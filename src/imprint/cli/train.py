@@ -36,7 +36,7 @@ def train(
     task: options.Task = "classify",
     model: options.Model = DEFAULTS.model,
     layer: options.Layer = None,
-    dimensions: options.Dimensions = 384,
+    dimensions: options.Dimensions = None,
     test_share: options.TestShare = options.TEST_SHARE,
     image_size: options.ImageSize = None,
     seconds: audio_options.Seconds = None,

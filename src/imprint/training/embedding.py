@@ -23,7 +23,7 @@ Shape = tuple[int, int, int]
 
 
 class Statistics(nn.Module):
-    """The statistics of each window of sounds: `(N, 2, H, T)` to `(N, W, D)`."""
+    """Statistics of each window of sounds: `(N, 2, H, T)` to `(N, W, D)`; NaN of silent ones."""
 
     window: Tensor
 
@@ -33,9 +33,10 @@ class Statistics(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Take the statistics of sounds."""
-        windows = cut_windows(images, int(self.window))
-        statistics = sound_statistics(windows.flatten(0, 1))
-        return statistics.view(*windows.shape[:2], statistics.shape[1])
+        windows = cut_windows(images, int(self.window)).flatten(0, 1)
+        silent = windows.flatten(1).amax(1) <= 0 if len(windows) else windows.new_zeros(0).bool()
+        statistics = sound_statistics(windows).masked_fill(silent[:, None], torch.nan)
+        return statistics.unflatten(0, (len(images), -1))  # type: ignore[no-any-return,no-untyped-call]
 
 
 class SignatureOf(nn.Module):
@@ -60,7 +61,8 @@ class SignatureOf(nn.Module):
 class _Whitened(nn.Module):
     """Features to vectors of length 1, by a map that is solved for rather than learnt.
 
-    Of features `(N, W, D)` each window's vector is taken, and the direction of their mean.
+    Of features `(N, W, D)` each window's vector is taken, and the direction of their mean; windows
+    of NaN, which are silent, have no part in it. Where there are no others, the vector is 0.
     """
 
     signed = True  # an index keeps the vectors' signs
@@ -77,11 +79,11 @@ class _Whitened(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         solved = Whitening(self.mean, self.deviation, self.matrix)
         vectors = F.normalize(solved(features.to(self.matrix)), dim=-1)
-        return vectors if features.ndim == 2 else F.normalize(vectors.mean(1), dim=1)
+        return vectors if features.ndim == 2 else F.normalize(vectors.nansum(1), dim=1)
 
 
 class Embedding(nn.Module):
-    """Gives each sound a vector of length 1; those of one track lie close.
+    """Gives each sound a vector of length 1, silence one of 0; those of one track lie close.
 
     Args:
         features: images `(N, 2, H, T)` to `(N, D)`, or to `(N, W, D)`, of each of W windows.

@@ -29,6 +29,9 @@ __all__ = ["SameTrackSettings", "train_same_track"]
 
 TASK = "same-track"
 
+DIMENSIONS = 384
+"""Of the vectors where nobody names them. Fewer tracks than that do not lie apart in as many."""
+
 WITHIN = 20
 """Results of a query that are looked through for its track."""
 
@@ -47,7 +50,8 @@ class SameTrackSettings:
         model: `statistics`, for which only the last map is solved, or a network as for
             `TrainSettings`, which first learns by contrast.
         layer: of the network, where its signature is taken; None for statistics.
-        dimensions: of the vectors; None, or more than there are features, for as many.
+        dimensions: of the vectors, as many as there are features if that is less; None for 384
+            where more tracks than that are learnt from, and else for as many as there are features.
         shrinkage: of the covariance within tracks, in (0, 1].
         epochs: of a network: as many steps as take each track once.
         batch_size: excerpts a step, two of each track, at least 4.
@@ -67,7 +71,7 @@ class SameTrackSettings:
 
     model: str = STATISTICS
     layer: str | None = None
-    dimensions: int | None = 384
+    dimensions: int | None = None
     shrinkage: float = 0.2
     epochs: int = 8
     batch_size: int = 128
@@ -136,7 +140,7 @@ def train_same_track(
         >>> some = ImageSet(sounds, torch.zeros(8, dtype=torch.int64), ("",), groups=tracks)
         >>> network, result = train_same_track(some, some, SameTrackSettings())
         >>> result["dimensions"], network(torch.rand(1, 2, 64, 40)).shape
-        (384, torch.Size([1, 384]))
+        (852, torch.Size([1, 852]))
     """
     begun, stages = time.perf_counter(), Stages(on_stage)
     if out is not None:
@@ -179,7 +183,8 @@ def train_same_track(
 def _built(train: ImageSet, settings: SameTrackSettings) -> Embedding:
     channels, height, width = train.images.shape[1:]
     shape, own = (channels, height, width), settings
-    return build_embedding(own.model, shape, own.layer, own.dimensions, seed=own.seed)
+    chosen = DIMENSIONS if _count(tracks_of(train, "train")) > DIMENSIONS else None
+    return build_embedding(own.model, shape, own.layer, own.dimensions or chosen, seed=own.seed)
 
 
 def _solve(
@@ -189,6 +194,9 @@ def _solve(
     tracks = tracks_of(train, "train")
     features = _run(network.features, train.images, device).flatten(0, -2)
     tracks = tracks.repeat_interleave(len(features) // len(tracks))
+    if settings.model == STATISTICS:
+        heard = ~features.isnan().all(1)
+        features, tracks = features[heard], tracks[heard]
     network.take(
         whiten_within(features, tracks, dimensions=network.dimensions, shrinkage=settings.shrinkage)
     )
