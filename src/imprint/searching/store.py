@@ -182,9 +182,8 @@ class Store:
         if not ids:
             return {}
         query = self._table.search().where(among(ids))
-        found = self._read(lambda: query.limit(len(ids)).to_arrow().to_pylist())
-        kinds = self.kinds
-        return {cells["id"]: _stored(cells, kinds) for cells in found}
+        found = self._read(lambda: query.limit(len(ids)).to_arrow())
+        return {own.row.id: own for own in _stored(found, self.kinds)}
 
     def known(self, own: str, argument: str = "query") -> Stored:
         """Read the row of an id with its vectors; `argument` is what named it, for the error.
@@ -217,9 +216,8 @@ class Store:
         places = sorted({number * count // most for number in range(most)} if count > most
                         else range(count))  # fmt: skip
         query = self._table.take_offsets(places).select([SOUND])
-        column = self._read(lambda: query.to_arrow()[SOUND].drop_null().combine_chunks())
-        flat = torch.from_numpy(column.flatten().to_numpy().copy())
-        return flat.view(len(column), SOUND_DIMENSIONS)
+        column = self._read(query.to_arrow)[SOUND].drop_null()
+        return _vectors(column.combine_chunks())
 
     def files(self) -> Iterator[tuple[str, str, str]]:
         """Read id, path and hash of each row, one after the other."""
@@ -234,8 +232,7 @@ class Store:
         asked = query if where is None else query.where(where)
         with told(self.uri):
             for batch in asked.to_batches(batch_size=size):
-                flat = torch.from_numpy(batch["signature"].flatten().to_numpy().copy())
-                yield batch["id"].to_pylist(), flat.view(len(batch), -1)
+                yield batch["id"].to_pylist(), _vectors(batch["signature"])
 
     def nearest(
         self, signature: Tensor, k: int, where: str | None = None
@@ -317,10 +314,30 @@ def _row(cells: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Row:
     return Row(cells["id"], cells["path"], cells["label"], cells.get("hash", ""), values)
 
 
-def _stored(cells: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Stored:
-    sound = cells.get(SOUND)
-    signature = torch.tensor(cells["signature"])
-    return Stored(_row(cells, kinds), signature, None if sound is None else torch.tensor(sound))
+def _stored(found: Any, kinds: Mapping[str, Kind]) -> list[Stored]:
+    """The rows of an Arrow table; vectors are taken over whole, number by number takes long."""
+    signatures = _vectors(found["signature"].combine_chunks())
+    sounds = _sounds(found)
+    others = found.drop_columns(
+        [name for name in ("signature", SOUND) if name in found.column_names]
+    )
+    rows = [_row(cells, kinds) for cells in others.to_pylist()]
+    return [Stored(*own) for own in zip(rows, signatures, sounds, strict=True)]
+
+
+def _sounds(found: Any) -> list[Tensor | None]:
+    """What an Arrow table keeps of sounds; None for what is none."""
+    if SOUND not in found.column_names:
+        return [None] * found.num_rows
+    column = found[SOUND].combine_chunks()
+    kept = iter(_vectors(column.drop_null()))
+    return [next(kept) if valid else None for valid in column.is_valid().to_pylist()]
+
+
+def _vectors(column: Any) -> Tensor:
+    """A column of lists of one length, none of them missing, as `(N, D)`."""
+    flat = torch.from_numpy(column.flatten().to_numpy().copy())
+    return flat.view(len(column), column.type.list_size)
 
 
 def _cells(query: Any) -> list[dict[str, Any]]:
