@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imprint.counts import check_count
 from imprint.errors import InvalidValueError
 
 __all__ = ["WINDOW", "count_statistics", "cut_windows", "sound_statistics"]
@@ -67,7 +66,8 @@ def cut_windows(images: Tensor, frames: int = WINDOW) -> Tensor:
         expected = "images (N, C, H, T), T at least 1"
         raise InvalidValueError(f"images: expected {expected}, got {tuple(images.shape)}")
     length = images.shape[3]
-    check_count("frames", frames)
+    if frames < 1:
+        raise InvalidValueError(f"frames: expected at least 1, got {frames}")
     frames = min(frames, length)
     last = length - frames
     count = 1 + math.ceil(last / (frames * (1 - OVERLAP)))
