@@ -83,6 +83,7 @@ def test_silence_within_a_sound_has_no_part_in_its_vector():
         shorter = network.embedding(network.features(cut)[:, :3])
         torch.testing.assert_close(network(cut), shorter)
         assert network(torch.zeros_like(images)).count_nonzero() == 0
+        assert network(images[:0]).shape == (0, network.dimensions)
     assert network.embedding.matrix.isfinite().all()
 
 

@@ -33,10 +33,11 @@ class Statistics(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Take the statistics of sounds."""
-        windows = cut_windows(images, int(self.window)).flatten(0, 1)
-        silent = windows.flatten(1).amax(1) <= 0 if len(windows) else windows.new_zeros(0).bool()
-        statistics = sound_statistics(windows).masked_fill(silent[:, None], torch.nan)
-        return statistics.unflatten(0, (len(images), -1))  # type: ignore[no-any-return,no-untyped-call]
+        windows = cut_windows(images, int(self.window))
+        statistics = sound_statistics(windows.flatten(0, 1))
+        each = statistics.view(*windows.shape[:2], statistics.shape[1])
+        silent = windows.flatten(2).amax(2, keepdim=True) <= 0
+        return each.masked_fill(silent, torch.nan)
 
 
 class SignatureOf(nn.Module):
