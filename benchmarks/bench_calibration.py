@@ -17,7 +17,7 @@ from typing import Any
 from unittest import mock
 
 import torch
-from bench_exits import fast, network
+from bench_exits import network
 from record import record
 from torch import Tensor, nn
 
@@ -34,6 +34,7 @@ from imprint.early_exit import (
     tally_of,
 )
 from imprint.early_exit.calibration import choose_exits
+from imprint.taps import channels_last
 from imprint.training.trained import Trained
 from imprint.types import ImageSet
 
@@ -65,7 +66,7 @@ def outcomes_of(
 
     with mock.patch.object(calibrated, "choose_exits", watched):
         EarlyExit.calibrate(
-            fast(trained.model),
+            channels_last(trained.model),
             fit_on=pairs(train),
             promise_on=pairs(test),
             first=first,
@@ -85,9 +86,9 @@ def before() -> AbstractContextManager[Any]:
 _choose_layers = calibration.choose_layers
 
 
-def _greedy(outcomes: Outcomes, ladder: Tensor, costs: Costs, limit: float) -> Any:
+def _greedy(*given: Any) -> Any:
     with mock.patch.object(calibration, "WORTH", 0.01):
-        return _choose_layers(outcomes, ladder, costs, limit)
+        return _choose_layers(*given)
 
 
 WAYS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
@@ -135,7 +136,9 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for case, (name, epochs, again, first) in CASES.items():
         splits, trained = load(name), network(name, epochs, again=again)
-        small = None if first is None else fast(network(name, epochs, "resnet8", first).model)
+        small = (
+            None if first is None else channels_last(network(name, epochs, "resnet8", first).model)
+        )
         outcomes, costs = outcomes_of(trained, small, splits.train, splits.test)
         for count in CALIBRATING:
             for way, calibrating in WAYS.items():

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from bench_exits import fast, network
+from bench_exits import network
 from record import record
 from torch import Tensor, nn
 
@@ -20,6 +20,7 @@ from imprint.answering import ExitSettings, answer_early
 from imprint.answering.speed import measure_speed
 from imprint.data import load, normalise
 from imprint.early_exit import EarlyExit
+from imprint.taps import channels_last
 
 CASES = {"cifar10": (20, 12), "fashion-mnist": (8, 0), "mnist": (3, 0)}
 LIMIT = 0.03
@@ -44,7 +45,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for data, (epochs, again) in CASES.items():
         splits, trained = load(data), network(data, epochs, again=again)
-        model, scale = fast(trained.model), trained.normalisation
+        model, scale = channels_last(trained.model), trained.normalisation
         images = normalise(splits.test.images[:2048], scale, channels_last=True)
         settings = ExitSettings(max_overhead=LIMIT, measured_batches=(256,))
         found = answer_early(model, splits.train, splits.test, scale, settings=settings)

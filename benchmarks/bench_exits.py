@@ -30,7 +30,7 @@ from imprint.benchmarking import bench_exits
 from imprint.data import load, normalise
 from imprint.early_exit import EarlyExit, WithExits
 from imprint.robustness import on_pixels
-from imprint.taps import clock_of, take_turns
+from imprint.taps import channels_last, clock_of, take_turns
 from imprint.training import Trained, TrainSettings, load_trained, train
 from imprint.training.settings import Precision
 from imprint.types import ImageSet
@@ -148,19 +148,13 @@ def side_by_side(trained: Trained, splits: Any, smaller: Trained) -> dict[str, A
     fitting = torch.linspace(0, len(splits.train) - 1, 20_000).round().long()
     tuning, measuring = order.tensor_split(2)
     return bench_exits(
-        fast(trained.model),
+        channels_last(trained.model),
         batches(splits.train, fitting),
         batches(splits.test, tuning),
         batches(splits.test, measuring),
-        smaller={"resnet8": fast(smaller.model)},
+        smaller={"resnet8": channels_last(smaller.model)},
         on_stage=stage,
     )
-
-
-def fast(model: Any) -> nn.Module:
-    """The layout in which convolutions are fastest."""
-    made: nn.Module = model.to(memory_format=torch.channels_last)
-    return made
 
 
 def attacked(trained: Trained, exits: EarlyExit, part: ImageSet) -> list[dict[str, Any]]:
@@ -196,8 +190,8 @@ def main() -> None:
         options.data, options.epochs, again=options.again, precision=options.precision
     )
     splits = load(options.data)
-    first = None if options.first_again is None else fast(small.model)
-    model = fast(trained.model)
+    first = None if options.first_again is None else channels_last(small.model)
+    model = channels_last(trained.model)
     exits: dict[str, EarlyExit] = {}
     shown: dict[str, Any] = {}
     for name, settings in CASES.items():

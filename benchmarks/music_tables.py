@@ -86,7 +86,8 @@ def _found(figures: dict[str, Any], stamp: str) -> str:
     lines = ["| MFCC and chroma, nothing trained | measured | to reach |", "|---|---|---|"]
     lines += [f"| {what} | {measured} | {to_reach} |" for what, measured, to_reach in rows]
     about = (
-        f"{figures['excerpts']} excerpts of {figures['tracks']} tracks of `data/music`; "
+        f"The folder `music` in `IMPRINT_DATA`: {figures['excerpts']} excerpts of "
+        f"{figures['tracks']} tracks from eight free games; it is not in the repository. "
         f"{own['queries']} have another of their track, {own['composer_queries']} a composer. The "
         f"time is the median of {timed['asked']}, nine of ten took at most "
         f"{timed['milliseconds_p90']:.0f}; others used the machine."

@@ -13,7 +13,7 @@ FLOORS = (
     {
         *("signatures", "similarity", "spectrograms", "outputs", "ranks", "runs", "stages"),
         *("intervals", "whole_batches", "hashes", "sound_statistics", "sound_augmentation"),
-        *("whitening", "allocator", "counts"),
+        *("whitening", "allocator", "counts", "shares"),
     },
     {"memory", "taps", "data", "models"},
     {"skipping", "early_exit", "exploring", "seeing", "on_maps", "robustness", "searching"},

@@ -265,6 +265,17 @@ def test_an_export_of_exits_that_were_not_calibrated_has_nothing_to_watch(images
         ExportedNetwork.load(folder)
 
 
+@pytest.mark.parametrize("note", ["{}", '{"layers": []}', "[]"])
+def test_an_export_whose_note_is_damaged_is_told(images, scale, tmp_path, note):
+    folder = export_exits(
+        build_model("paper", (1, 28, 28), 10).eval(), EarlyExit(()), tmp_path / "out",
+        shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
+    )  # fmt: skip
+    (folder / "exits.json").write_text(note)
+    with pytest.raises(DamagedFileError, match=r"out.*expected"):
+        ExportedNetwork.load(folder)
+
+
 class Counted(nn.Module):
     """Asks for the number of its images as most people do."""
 

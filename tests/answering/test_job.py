@@ -7,6 +7,7 @@ from torch import nn
 
 from imprint.answering import ExitSettings, answer_early, job
 from imprint.answering.speed import measure_speed
+from imprint.data import normalise
 from imprint.early_exit import HEAD_KINDS, Costs, EarlyExit, Exit, Head, calibrated
 from imprint.errors import ImprintError, InvalidValueError
 from imprint.types import ImageSet, Normalisation
@@ -56,7 +57,9 @@ def model():
 def fixed_costs(monkeypatch):
     costs = Costs(torch.tensor([0.1]), torch.tensor([0.01]), 1.0)
     for user in (calibrated, job):
-        monkeypatch.setattr(user, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, costs))
+        monkeypatch.setattr(
+            user, "measure_costs", lambda *_, **__: dict.fromkeys(HEAD_KINDS, costs)
+        )
 
 
 def settings(**given):
@@ -120,6 +123,43 @@ def test_without_an_exit_that_keeps_the_promise_all_go_to_the_end(model, tmp_pat
     assert "all images go to the end" in (tmp_path / "report.html").read_text()
 
 
+class InTuple(nn.Module):
+    """Gives its logits in a tuple, with something else."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images):
+        return self.model(images), None
+
+
+def test_a_model_may_give_its_logits_in_a_tuple(model):
+    plain, wrapped = (
+        answer_early(
+            own, lights(600, 0), lights(3000, 1), SCALE,
+            settings=settings(layers=(layer,), measured_batches=(64,)),
+        ).result
+        for own, layer in ((model, "0"), (InTuple(model), "model.0"))
+    )  # fmt: skip
+    same = ("full_accuracy", "early_accuracy", "extra_error", "agreement")
+    assert {key: wrapped[key] for key in same} == {key: plain[key] for key in same}
+
+
+def test_images_are_scaled_a_batch_at_a_time(model, monkeypatch):
+    seen = []
+
+    def watched(pixels, *given, **options):
+        seen.append(len(pixels))
+        return normalise(pixels, *given, **options)
+
+    monkeypatch.setattr(job, "normalise", watched)
+    held = lights(6000, 1)
+    answer_early(model, lights(600, 0), held, SCALE, settings=settings(measured_batches=(64,)))
+    assert max(seen) == 2048  # those that are timed
+    assert sum(size <= 64 for size in seen) == 2 * 47 + 1
+
+
 def test_the_seed_draws_what_calibrates(model):
     results = [
         answer_early(
@@ -181,7 +221,7 @@ def test_classes_that_differ_are_an_error(model):
         ({"max_extra_error": None}, "max_extra_error: expected .* got None"),
         ({"measured_batches": (1.5,)}, "measured_batches: expected at least 1"),
         ({"measured_batches": ()}, "measured_batches: expected at least 1"),
-        ({"calibration_share": 1.0}, r"calibration_share: expected one in \(0, 1\), got 1.0"),
+        ({"calibration_share": 1.0}, r"calibration_share: expected a value in \(0, 1\), got 1.0"),
         ({"confidence": 1.5}, r"confidence: expected a value in \(0, 1\), got 1.5"),
     ],
 )

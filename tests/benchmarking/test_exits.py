@@ -136,9 +136,9 @@ def test_e2cm_answers_by_the_nearest_mean_whatever_the_batches():
     means = torch.stack([maps[labels == k].mean(0) for k in range(3)])
     distance = (maps[:, None] - means[None]).flatten(2).norm(dim=2)
     assert whole.answer(maps).labels.equal(distance.argmin(1))
-    torch.testing.assert_close(whole.answer(maps).confidence, parts.answer(maps).confidence)
+    torch.testing.assert_close(whole.answer(maps).sureness, parts.answer(maps).sureness)
     scaled = (-distance / distance.mean(1, keepdim=True)).softmax(1).amax(1)
-    torch.testing.assert_close(whole.answer(maps).confidence, scaled, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(whole.answer(maps).sureness, scaled, rtol=1e-4, atol=1e-4)
 
 
 def test_the_cache_is_the_papers():
@@ -149,7 +149,7 @@ def test_the_cache_is_the_papers():
     similarity = cosine_similarity(signature(maps), memory.prototypes)
     own = method.answer(maps)
     assert own.labels.equal(similarity.argmax(1))
-    torch.testing.assert_close(own.confidence, similarity.amax(1) - memory.thresholds[own.labels])
+    torch.testing.assert_close(own.sureness, similarity.amax(1) - memory.thresholds[own.labels])
 
 
 def test_a_branch_learns_and_repeats():
@@ -159,9 +159,9 @@ def test_a_branch_learns_and_repeats():
         for _ in range(300):
             twin.learn(maps, labels)
     one, other = (twin.answer(maps) for twin in twins)
-    assert one.confidence.equal(other.confidence)
+    assert one.sureness.equal(other.sureness)
     assert (one.labels == labels).double().mean() > 0.85
-    assert (one.confidence <= 0).all()
+    assert (one.sureness <= 0).all()
 
 
 def test_plain_confidence_is_the_largest_softmax_at_the_end():
@@ -169,13 +169,13 @@ def test_plain_confidence_is_the_largest_softmax_at_the_end():
     own = FinalConfidence(nn.Identity()).answer(logits)
     assert own.labels.equal(logits.argmax(1))
     softmax = logits.double().exp() / logits.double().exp().sum(1, keepdim=True)
-    torch.testing.assert_close(own.confidence.double().sigmoid(), softmax.amax(1))
+    torch.testing.assert_close(own.sureness.double().sigmoid(), softmax.amax(1))
 
 
 def test_plain_confidence_keeps_apart_what_a_softmax_rounds_to_1():
     logits = torch.tensor([[17.0, 0.0], [18.0, 0.0], [40.0, 0.0]])
     assert (logits.softmax(1).amax(1) == 1).sum() >= 2
-    assert FinalConfidence(nn.Identity()).answer(logits).confidence.tolist() == [17, 18, 40]
+    assert FinalConfidence(nn.Identity()).answer(logits).sureness.tolist() == [17, 18, 40]
 
 
 def test_an_unknown_method_is_told():

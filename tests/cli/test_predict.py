@@ -157,7 +157,9 @@ def test_what_is_not_known_is_left_empty(shape):
 
 def test_with_exits_answers_say_where_they_came_from(imprint, place, tmp_path, monkeypatch):
     costs = Costs(torch.tensor([0.1]), torch.tensor([0.01]), 1.0)  # on so small a network none pays
-    monkeypatch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, costs))
+    monkeypatch.setattr(
+        calibrated, "measure_costs", lambda *_, **__: dict.fromkeys(HEAD_KINDS, costs)
+    )
     loose = ["--max-extra-error", 0.2, "--confidence", 0.7, "--calibration-share", 0.8]
     code, _, err = imprint(
         "early-exit", place / "run0", place / "pictures", *loose, "--layer", "block1",
@@ -218,7 +220,9 @@ def test_with_exits_answers_say_where_they_came_from(imprint, place, tmp_path, m
 
 def test_a_small_network_is_asked_first(imprint, place, tmp_path, monkeypatch):
     costs = Costs(torch.tensor([0.9]), torch.tensor([0.01]), 1.0).behind(0.1)
-    monkeypatch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, costs))
+    monkeypatch.setattr(
+        calibrated, "measure_costs", lambda *_, **__: dict.fromkeys(HEAD_KINDS, costs)
+    )
     asked = [
         "early-exit", place / "run0", place / "pictures", "--max-extra-error", 0.2, "--confidence",
         0.7, "--calibration-share", 0.8, "--layer", "block1", "--device", "cpu",
@@ -283,7 +287,9 @@ def test_mistakes_are_one_line(imprint, place, tmp_path, arguments, message):
 
 def test_a_first_network_that_is_not_taken_is_not_needed(imprint, place, tmp_path, monkeypatch):
     costs = Costs(torch.tensor([0.1]), torch.tensor([0.01]), 1.0).behind(9.0)
-    monkeypatch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, costs))
+    monkeypatch.setattr(
+        calibrated, "measure_costs", lambda *_, **__: dict.fromkeys(HEAD_KINDS, costs)
+    )
     shutil.copytree(place / "small", tmp_path / "small")
     code, _, err = imprint(
         "early-exit", place / "run0", place / "pictures", "--max-extra-error", 0.2, "--confidence",

@@ -35,7 +35,9 @@ def model():
 
 @pytest.fixture(autouse=True)
 def fixed_costs(monkeypatch):
-    monkeypatch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, COSTS))
+    monkeypatch.setattr(
+        calibrated, "measure_costs", lambda *_, **__: dict.fromkeys(HEAD_KINDS, COSTS)
+    )
 
 
 def calibrate(model, **given):

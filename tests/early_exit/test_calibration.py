@@ -131,7 +131,7 @@ def test_exits_that_would_cost_too_much_where_none_answers_are_not_taken(idle, m
 
 def test_steps_go_from_strict_to_loose(outcomes):
     thresholds = torch.tensor([[9.0, 9.0, 9.0], [9.0, 9.0, 9.0], [3.0, 4.0, 5.0], [0.0, 0.0, 0.0]])
-    steps = step_through(outcomes["probe"], thresholds, COSTS)
+    steps = list(step_through(outcomes["probe"], thresholds, COSTS))
     assert len(steps) == 3
     assert steps[-1].seconds == pytest.approx(0.31)
     assert [step.seconds for step in steps] == sorted((s.seconds for s in steps), reverse=True)
@@ -150,13 +150,17 @@ def calibrated_on(digits, count=3000, **options):
 @pytest.fixture
 def fixed_costs(monkeypatch):
     """Costs that no noise of the machine touches."""
-    monkeypatch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, COSTS))
+    monkeypatch.setattr(
+        calibrated, "measure_costs", lambda *_, **__: dict.fromkeys(HEAD_KINDS, COSTS)
+    )
 
 
 @pytest.fixture(scope="module")
 def calibrated_exits(digits):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, COSTS))
+        patch.setattr(
+            calibrated, "measure_costs", lambda *_, **__: dict.fromkeys(HEAD_KINDS, COSTS)
+        )
         return calibrated_on(digits)
 
 

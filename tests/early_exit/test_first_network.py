@@ -201,7 +201,9 @@ def calibrate(first, **given):
 def cheap_first(monkeypatch):
     """The layer lies late, the first network costs little."""
     costs = Costs(torch.tensor([0.8]), torch.tensor([0.01]), 1.0).behind(0.1)
-    monkeypatch.setattr(calibrated, "measure_costs", lambda *_: dict.fromkeys(HEAD_KINDS, costs))
+    monkeypatch.setattr(
+        calibrated, "measure_costs", lambda *_, **__: dict.fromkeys(HEAD_KINDS, costs)
+    )
 
 
 @pytest.mark.usefixtures("cheap_first")

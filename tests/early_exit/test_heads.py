@@ -40,6 +40,12 @@ def test_a_grid_is_as_fine_as_its_entries_allow(channels):
     assert places == max(1, min(8, math.isqrt(ENTRIES // channels)))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_grid_of_half_precision_is_summed_in_single(dtype):
+    maps = torch.rand(2, 8, 40, 40, generator=torch.Generator().manual_seed(0)).to(dtype)
+    torch.testing.assert_close(grid_means(maps), grid_means(maps.float()))
+
+
 def test_features_of_tokens_and_vectors():
     tokens, vectors = torch.rand(2, 16, 5), torch.rand(2, 5)
     expected = tokens.view(2, 8, 2, 5).mean(2).transpose(1, 2).flatten(1)
@@ -66,10 +72,10 @@ def test_margins_are_never_negative_and_nan_stays():
 
 def test_mistakes_are_told():
     rows, labels = torch.rand(40, 3), torch.arange(40) % 4
-    with pytest.raises(InvalidValueError, match=r"each of 5 classes .* got none of \[4\]"):
+    with pytest.raises(InvalidValueError, match=r"each of 5 classes .* got none of 4"):
         fit_head(rows, labels, 5, "probe")
     rows[3, 1] = torch.nan
     with pytest.raises(InvalidValueError, match="features: expected finite values"):
         fit_head(rows, labels, 4, "probe")
-    with pytest.raises(InvalidValueError, match="head: expected prototype, probe, mlp, got none"):
+    with pytest.raises(InvalidValueError, match="kind: expected prototype, probe, mlp, got none"):
         check_kinds([])

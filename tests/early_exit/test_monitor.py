@@ -112,7 +112,7 @@ def test_batches_do_not_matter():
     [
         (torch.zeros(2, 10), {}, r"reference: expected \(S, M\), M at least 20; got \(2, 10\)"),
         (torch.zeros(300), {}, r"reference: expected .* got \(300,\)"),
-        (torch.zeros(1, 300), {"false_alarms": 1}, r"false_alarms: expected one in \(0, 1\)"),
+        (torch.zeros(1, 300), {"false_alarms": 1}, r"false_alarms: expected a value in \(0, 1\)"),
         (torch.zeros(1, 300), {"false_alarms": "x"}, r"false_alarms: expected .* got 'x'"),
     ],
 )

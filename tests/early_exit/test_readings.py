@@ -6,8 +6,9 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset, SubsetRandomSampler, TensorDataset
 
 from imprint.early_exit import Head
-from imprint.early_exit import costs as costs_module
-from imprint.early_exit.costs import exit_layers, measure_costs, network_costs
+from imprint.early_exit import exit_layers as layers_module
+from imprint.early_exit.costs import measure_costs, network_costs
+from imprint.early_exit.exit_layers import exit_layers
 from imprint.early_exit.overlap import warn_of_overlap
 from imprint.early_exit.readings import read_layers
 from imprint.errors import InvalidValueError, LayerError
@@ -116,7 +117,7 @@ def test_a_layer_that_data_pass_around_is_refused_with_those_that_would_do():
 
 
 def test_without_a_layer_that_comes_early_enough_there_is_none(monkeypatch):
-    monkeypatch.setattr(costs_module, "LATE", 0.0)
+    monkeypatch.setattr(layers_module, "LATE", 0.0)
     with pytest.raises(LayerError, match="expected some through which all data flow, found none"):
         exit_layers(nn.Sequential(nn.Flatten()), IMAGES)
 
@@ -126,7 +127,10 @@ def test_costs_grow_with_depth(model):
     costs = measure_costs(model, ["block1", "block3"], IMAGES, heads)["probe"]
     assert 0 < costs.layers[0] < costs.layers[1] < costs.whole
     assert (costs.heads > 0).all()
+    assert costs.idle is None
     assert model.training
+    closed = measure_costs(model, ["block1"], IMAGES, {"probe": heads["probe"][:1]}, idle=True)
+    assert (closed["probe"].idle > 0).all()
 
 
 def test_what_a_batch_costs_however_few_its_rows_lies_between_nothing_and_all(model):

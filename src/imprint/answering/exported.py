@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imprint.answering.onnx_packages import onnx_package
-from imprint.early_exit import FIRST, DriftMonitor
+from imprint.early_exit import END, FIRST, DriftMonitor, margins
 from imprint.early_exit.monitor import FEWEST
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.runs import read_json, read_tensors
@@ -43,7 +43,7 @@ class ExportedNetwork:
     ) -> None:
         self.shape: tuple[int, int, int] = tuple(about["shape"])
         self.class_names = tuple(about["classes"])
-        self.places = (*about["layers"], "end")
+        self.places = (*about["layers"], END)
         self._thresholds = [float(own) for own in about["thresholds"]]
         mean, std = (np.asarray(about[name], np.float32) for name in ("mean", "std"))
         self._mean, self._std = mean[:, None, None], std[:, None, None]
@@ -70,9 +70,9 @@ class ExportedNetwork:
         runtime = onnx_package("onnxruntime")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
-        if about["layers"]:  # threads of one segment that wait must not keep those of the next busy
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
+            if about["layers"]:  # threads of a segment that wait must not keep the next one's busy
+                options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             segments = [
                 runtime.InferenceSession(folder / f"segment_{number}.onnx", options)
                 for number in range(len(about["layers"]) + 1)
@@ -133,7 +133,7 @@ class ExportedNetwork:
             *maps, own = segment.run(None, {segment.get_inputs()[0].name: values})
             logits[rows] = own
             if maps:
-                sure = _margins(own) >= self._thresholds[number]
+                sure = margins(torch.from_numpy(own)).numpy() >= self._thresholds[number]
                 if monitor is not None:
                     closed = closed or monitor.watch_exit(number, torch.from_numpy(own))
                 sure &= not closed
@@ -150,9 +150,3 @@ def _reference(path: Path) -> Tensor | None:
         expected = f"a tensor `reference` (2, M), M at least {FEWEST}"
         raise ValueError(f"{path.name}: expected {expected}; got {tuple(own.shape)}")
     return own
-
-
-def _margins(logits: Floats) -> Floats:
-    highest = np.sort(logits, axis=1)
-    with np.errstate(invalid="ignore"):  # infinity less infinity is not sure
-        return np.asarray(highest[:, -1] - highest[:, -2])

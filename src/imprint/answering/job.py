@@ -1,6 +1,6 @@
 """Early exits for a trained network: calibrated, measured on other images, shown."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -10,14 +10,15 @@ from torch import Tensor, nn
 from imprint.answering.record import EarlyExitResult
 from imprint.answering.results import Answered, result_of
 from imprint.answering.settings import ExitSettings
-from imprint.answering.speed import measure_speed
+from imprint.answering.speed import measure_speed, measured_images
 from imprint.data import normalise
 from imprint.early_exit import EarlyExit, Exit, Route
 from imprint.early_exit.costs import measure_costs
 from imprint.early_exit.overlap import warn_of_overlap
 from imprint.errors import InvalidValueError
+from imprint.outputs import first_tensor
 from imprint.stages import Stages
-from imprint.taps import guest
+from imprint.taps import device_of, guest
 from imprint.types import ImageSet, Normalisation
 
 __all__ = ["answer_early"]
@@ -84,15 +85,21 @@ def answer_early(
             batch_size=settings.batch_size,
             seed=settings.seed,
         )
-    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
-    images = normalise(measuring.images, normalisation, channels_last=True).to(device)
+    device = device_of(model)
+
+    def scaled(pixels: Tensor) -> Tensor:
+        return normalise(pixels, normalisation, channels_last=True).to(device)
+
     with guest(first) if first is not None else nullcontext():
         with stages("answer"):
-            full, early, taken = _answers(model, exits, images, settings.batch_size)
+            batches = torch.split(measuring.images, settings.batch_size)
+            full, early, taken = _answers(model, exits, batches, scaled)
         with stages("time"):
-            sizes = [n for n in settings.measured_batches if n <= len(images)] or [len(images)]
+            count = len(measuring)
+            sizes = [size for size in settings.measured_batches if size <= count] or [count]
+            images = scaled(measuring.images[: max(map(measured_images, sizes))])
             speeds = [measure_speed(model, exits, images, size) for size in sizes]
-            times = _times(model, exits, images[: settings.batch_size])
+            times = _times(model, exits, scaled(batches[0]))
     answered = Answered(measuring, exits, full, early, taken, speeds, times)
     return EarlyExitResult(answered, result_of(answered, settings, seconds=stages.seconds))
 
@@ -126,13 +133,20 @@ def _shares(held: ImageSet, settings: ExitSettings) -> tuple[ImageSet, ImageSet]
 
 @torch.inference_mode()
 def _answers(
-    model: nn.Module, exits: EarlyExit, images: Tensor, batch_size: int
+    model: nn.Module,
+    exits: EarlyExit,
+    batches: Sequence[Tensor],
+    scaled: Callable[[Tensor], Tensor],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Answers of the full network, early ones, and where they came from, each `(N,)`."""
     routes: list[Route] = []
-    batches = torch.split(images, batch_size)
+
+    def labels() -> Tensor:
+        outputs = (first_tensor(model(scaled(batch)), "the model") for batch in batches)
+        return torch.cat([logits.argmax(1) for logits in outputs])
+
     with guest(model):
-        full = torch.cat([model(batch).argmax(1) for batch in batches])
+        full = labels()
         with exits(model, routes.append):
-            early = torch.cat([model(batch).argmax(1) for batch in batches])
+            early = labels()
     return full.cpu(), early.cpu(), torch.cat([route.taken for route in routes]).cpu()

@@ -13,12 +13,10 @@ from imprint.data import normalise
 from imprint.early_exit import DriftMonitor, EarlyExit, Route
 from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor
-from imprint.taps import guest
+from imprint.taps import device_of, guest
 from imprint.types import Normalisation
 
 __all__ = ["Prediction", "predict", "predict_exported"]
-
-END = "end"
 
 
 class Prediction(NamedTuple):
@@ -72,8 +70,8 @@ def predict(
         [('x', 'a', 'end'), ('y', 'b', 'end')]
     """
     exits = exits or EarlyExit(())
-    places = [own.layer for own in exits.exits] + [END]
-    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    places = exits.places
+    device = device_of(model)
     for names, pixels in batches:
         images = normalise(pixels, normalisation, channels_last=True).to(device)
         logits, taken = _answer(model, exits, images, monitor)

@@ -14,9 +14,6 @@ from imprint.types import ImageSet
 
 __all__ = ["Answered", "result_of"]
 
-END = "end"
-"""The name of the network's own answer, among the exits."""
-
 
 @dataclass(frozen=True, eq=False)
 class Answered:
@@ -96,13 +93,11 @@ def result_of(
 
 def _exit_rows(answered: Answered) -> list[dict[str, Any]]:
     """A row an exit, then one for the network's end."""
-    places: list[tuple[str, float | None]] = [
-        (own.layer, own.threshold) for own in answered.exits.exits
-    ]
-    labels = answered.part.labels
-    times: Sequence[float | None] = answered.times or [None] * (len(places) + 1)
+    places, labels = answered.exits.places, answered.part.labels
+    thresholds = [*(own.threshold for own in answered.exits.exits), None]
+    times: Sequence[float | None] = answered.times or [None] * len(places)
     rows = []
-    for number, (layer, threshold) in enumerate([*places, (END, None)]):
+    for number, (layer, threshold) in enumerate(zip(places, thresholds, strict=True)):
         here, time = answered.taken == number, times[number]
         share = float(here.double().mean())
         early, full = (

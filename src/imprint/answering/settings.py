@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from imprint.early_exit import HEAD_KINDS, HeadKind, Promise
 from imprint.early_exit.checks import check_options
 from imprint.errors import InvalidValueError
+from imprint.shares import check_share
 
 __all__ = ["ExitSettings"]
 
@@ -54,9 +55,7 @@ class ExitSettings:
         if self.head not in ("auto", *HEAD_KINDS):
             expected = ", ".join(("auto", *HEAD_KINDS))
             raise InvalidValueError(f"head: expected {expected}, got {self.head!r}")
-        share = self.calibration_share
-        if not isinstance(share, int | float) or not 0 < share < 1:
-            raise InvalidValueError(f"calibration_share: expected one in (0, 1), got {share!r}")
+        check_share("calibration_share", self.calibration_share)
         sizes = self.measured_batches
         if not sizes or not all(isinstance(size, int) and size >= 1 for size in sizes):
             raise InvalidValueError(f"measured_batches: expected at least 1, got {sizes}")

@@ -42,6 +42,22 @@ class Speed(NamedTuple):
     latency_ratio: float
 
 
+def measured_images(batch_size: int) -> int:
+    """Say how many images a measurement takes, where there are so many.
+
+    Args:
+        batch_size: images that run together.
+
+    Returns:
+        The number.
+
+    Examples:
+        >>> measured_images(256)
+        2048
+    """
+    return FEW if batch_size == 1 else max(2048, 8 * batch_size)
+
+
 def measure_speed(
     model: nn.Module, exits: EarlyExit, images: Tensor, batch_size: int, *, seconds: float = 20.0
 ) -> Speed:
@@ -62,7 +78,7 @@ def measure_speed(
         >>> measure_speed(model, EarlyExit(()), torch.rand(8, 1, 2, 2), 4, seconds=0).images
         8
     """
-    count = min(len(images), FEW if batch_size == 1 else max(2048, 8 * batch_size))
+    count = min(len(images), measured_images(batch_size))
     batches = torch.split(images[:count], batch_size)
     clock = clock_of(images.device)
 

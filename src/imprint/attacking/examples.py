@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from imprint.attacking.settings import AttackSettings
-from imprint.robustness import device_of, pixels_of, probabilities_of
+from imprint.robustness import pixels_of, probabilities_of
+from imprint.taps import device_of
 from imprint.training import spread_rows
 from imprint.types import ImageSet
 

@@ -19,9 +19,10 @@ from imprint.attacking.rounds import (
 from imprint.attacking.settings import AttackSettings
 from imprint.data import from_dataset
 from imprint.errors import InvalidValueError
-from imprint.robustness import check_attackable, device_of, pixel_batches
+from imprint.robustness import check_attackable, pixel_batches
 from imprint.robustness.extra import captum_robust
 from imprint.stages import Stages
+from imprint.taps import device_of
 from imprint.types import ImageSet
 
 __all__ = ["attack"]

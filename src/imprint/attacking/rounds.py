@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from imprint.attacking.settings import AttackSettings
 from imprint.robustness import (
     LOSSES,
-    device_of,
     input_gradients,
     pixel_batches,
     right_answers,
     sign_noise,
     transferred,
 )
+from imprint.taps import device_of
 from imprint.types import ImageSet
 
 __all__ = ["Networks", "Row", "attack_rows", "network_row", "noise_rows", "right_ones"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from imprint.benchmarking.exit_speed import MethodExit
 from imprint.early_exit import FIRST, Costs, FirstNetwork, Outcomes
 from imprint.early_exit.answerers import AnyExit
-from imprint.early_exit.costs import Answer, exit_seconds
+from imprint.early_exit.exit_seconds import Answer, exit_seconds
 from imprint.early_exit.published import FinalConfidence
 from imprint.taps import guest
 
-__all__ = ["Contestant", "asked_first", "confidence_first"]
+__all__ = ["Batches", "Contestant", "asked_first", "confidence_first"]
 
 Batches = Sequence[tuple[Tensor, Tensor]]
+"""Images as the model takes them, with their labels."""
 
 
 class Contestant(NamedTuple):
@@ -40,7 +41,12 @@ class Contestant(NamedTuple):
 
 
 def asked_first(
-    network: nn.Module, before: Contestant, tune_on: Batches, measure_on: Batches
+    network: nn.Module,
+    before: Contestant,
+    tune_on: Batches,
+    measure_on: Batches,
+    *,
+    between: Callable[[], Any] = lambda: None,
 ) -> Contestant:
     """Ask a small network before another way to answer early, sure by its margin.
 
@@ -49,6 +55,7 @@ def asked_first(
         before: the other way.
         tune_on: images as the network takes them, with labels.
         measure_on: likewise.
+        between: as for `exit_seconds`.
 
     Returns:
         Both as one.
@@ -64,7 +71,7 @@ def asked_first(
     shape = tuple(tune_on[0][0].shape[1:])
     make = partial(FirstNetwork, network, shape)
     with guest(network):
-        return _behind(make, before, tune_on, measure_on)
+        return _behind(make, before, tune_on, measure_on, between)
 
 
 def confidence_first(
@@ -74,6 +81,7 @@ def confidence_first(
     measure_on: Batches,
     *,
     classes: int,
+    between: Callable[[], Any] = lambda: None,
 ) -> Contestant:
     """Ask a small network before the full one, sure by its largest softmax: plain confidence.
 
@@ -83,6 +91,7 @@ def confidence_first(
         tune_on: images as the network takes them, with labels.
         measure_on: likewise.
         classes: K.
+        between: as for `exit_seconds`.
 
     Returns:
         The way, with one place.
@@ -106,11 +115,15 @@ def confidence_first(
         priced=False,
     )
     with guest(network):
-        return _behind(make, alone, tune_on, measure_on)
+        return _behind(make, alone, tune_on, measure_on, between)
 
 
 def _behind(
-    make: Callable[[float], AnyExit], before: Contestant, tune_on: Batches, measure_on: Batches
+    make: Callable[[float], AnyExit],
+    before: Contestant,
+    tune_on: Batches,
+    measure_on: Batches,
+    between: Callable[[], Any],
 ) -> Contestant:
     """A way with one more place before all others."""
     answer = make(torch.inf).answer
@@ -120,7 +133,7 @@ def _behind(
         [make, *before.makers],
         _before(answer, tune_on, before.tuned),
         _before(answer, measure_on, before.measured),
-        before.costs.behind(exit_seconds(images, answer) / len(images)),
+        before.costs.behind(exit_seconds(images, answer, between) / len(images)),
         before.priced,
     )
 

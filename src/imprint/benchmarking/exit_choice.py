@@ -50,7 +50,7 @@ class Chosen(NamedTuple):
     Attributes:
         layers: numbers of L.
         ladder: `(P, L)`, the thresholds tried, from strict to loose.
-        step: the fastest within the limit; None where there is none.
+        step: the fastest within the limit; None where none is faster than the network alone.
     """
 
     layers: list[int]
@@ -58,7 +58,7 @@ class Chosen(NamedTuple):
     step: Step | None
 
 
-def choose_fastest(tuned: Outcomes, costs: Costs, limit: float, *, priced: bool = True) -> Chosen:
+def choose_fastest(tuned: Outcomes, costs: Costs, limit: float, *, priced: bool) -> Chosen:
     """Choose a method's layers and thresholds: the fastest whose extra error is within a limit.
 
     Methods with one threshold for all layers are also given one a layer, as ours have, and keep
@@ -76,7 +76,7 @@ def choose_fastest(tuned: Outcomes, costs: Costs, limit: float, *, priced: bool 
     Examples:
         >>> sure, right = torch.arange(300.0)[None], torch.ones(1, 300, dtype=torch.bool)
         >>> costs = Costs(torch.tensor([1.0]), torch.tensor([0.1]), 4.0)
-        >>> choose_fastest(Outcomes(sure, right, right[0]), costs, 0.005).layers
+        >>> choose_fastest(Outcomes(sure, right, right[0]), costs, 0.005, priced=True).layers
         [0]
     """
     ladders = [thresholds_at(tuned, costs.savings, PRICES)]
@@ -90,9 +90,11 @@ def _fastest(ladder: Tensor, tuned: Outcomes, costs: Costs, limit: float) -> Cho
     layers, _ = choose_layers(tuned, ladder, costs, limit)
     own = finer(ladder[:, layers], tuned.margins[layers])
     steps = step_through(tuned.of(layers=layers), own, costs.of(layers))
-    within = [step for step in steps if _extra(step) <= limit]
-    step = min(within, key=lambda step: step.seconds, default=None)
-    return Chosen(layers, own, step)
+    within = [
+        step for step in steps if step.tally.extra_error <= limit and step.seconds < costs.whole
+    ]
+    fastest = min(within, key=lambda step: step.seconds, default=None)
+    return Chosen(layers, own, fastest)
 
 
 def _common(tuned: Outcomes) -> Tensor:
@@ -100,7 +102,3 @@ def _common(tuned: Outcomes) -> Tensor:
     sure = tuned.margins[tuned.margins.isfinite()]
     common = sure.float().quantile(torch.linspace(1, 0, len(PRICES)))
     return common[:, None].expand(-1, len(tuned.margins))
-
-
-def _extra(step: Step) -> float:
-    return (step.tally.harms - step.tally.gains) / step.tally.samples

@@ -28,7 +28,7 @@ class MethodExit:
         shape: of its maps, without the batch.
         method: that has learnt.
         num_classes: K.
-        threshold: the least confidence of an answer.
+        threshold: the least sureness of an answer.
     """
 
     layer: str
@@ -46,8 +46,8 @@ class MethodExit:
         Returns:
             The answers as one-hot rows `(N, K)`, and how sure each is, `(N,)`.
         """
-        labels, confidence = self.method.answer(maps)
-        return F.one_hot(labels, self.num_classes).float(), confidence
+        labels, sureness = self.method.answer(maps)
+        return F.one_hot(labels, self.num_classes).float(), sureness
 
     def to(self, _device: torch.device) -> Self:
         """Stay: methods learn where the maps are."""
@@ -56,7 +56,7 @@ class MethodExit:
 
 def measured_ratios(
     model: nn.Module,
-    ways: Mapping[str, Sequence[AnyExit]],
+    opened: Mapping[str, Sequence[AnyExit]],
     smaller: Mapping[str, nn.Module],
     batches: Sequence[Tensor],
     *,
@@ -66,7 +66,7 @@ def measured_ratios(
 
     Args:
         model: the full network; it and the smaller ones are left as they were.
-        ways: for each name its exits.
+        opened: for each name the exits of a way to answer early.
         smaller: for each name a network.
         batches: of images, as the networks take them.
         seconds: after which no new turn begins, once there were five.
@@ -83,7 +83,7 @@ def measured_ratios(
     """
     clock = clock_of(batches[0].device)
     runs: dict[str, Callable[[], float]] = {"": partial(_run, model, nullcontext, batches, clock)}
-    for name, exits in ways.items():
+    for name, exits in opened.items():
         runs[name] = partial(_run, model, partial(early_exits, model, exits), batches, clock)
     for name, network in smaller.items():
         runs[name] = partial(_run, network, nullcontext, batches, clock)

@@ -7,28 +7,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from imprint.benchmarking.contestants import Contestant, asked_first, confidence_first
+from imprint.benchmarking.contestants import Batches, Contestant, asked_first, confidence_first
 from imprint.benchmarking.exit_choice import EXIT_METHODS, Chosen, choose_fastest
 from imprint.benchmarking.exit_speed import MethodExit, measured_ratios
 from imprint.early_exit import Costs, Outcomes, expected_seconds, first_exits, tally_of
 from imprint.early_exit.answerers import AnyExit
 from imprint.early_exit.calibration import step_through
 from imprint.early_exit.checks import check_classes
-from imprint.early_exit.costs import exit_layers, exit_seconds, network_costs, rest_of_network
+from imprint.early_exit.costs import network_costs
+from imprint.early_exit.exit_layers import exit_layers
+from imprint.early_exit.exit_seconds import rest_of_network, seconds_a_sample
 from imprint.early_exit.first_network import check_first
 from imprint.early_exit.published import ExitMethod
 from imprint.early_exit.readings import passes
 from imprint.early_exit.routes import join_outcomes
 from imprint.errors import InvalidValueError
 from imprint.outputs import first_tensor
+from imprint.shares import check_share
 from imprint.stages import Stages
 from imprint.taps import guest, maps_at
 from imprint.training.results import versions
 
-__all__ = ["Batches", "bench_exits"]
-
-Batches = Sequence[tuple[Tensor, Tensor]]
-"""Images as the model takes them, with their labels."""
+__all__ = ["bench_exits"]
 
 TIMED = 8
 """Batches whose seconds are measured."""
@@ -63,7 +63,7 @@ def bench_exits(
         layers: where rows may leave; None looks for some.
         smaller: trained networks of less compute that take the same images, by a name each; each
             is also asked first, before the first of the methods, and before the full network.
-        max_extra_error: in (0, 1).
+        max_extra_error: that the choice may show, in (0, 1).
         on_stage: called with the name of each stage as it begins.
 
     Returns:
@@ -72,7 +72,8 @@ def bench_exits(
         a row a network: time and accuracy; `seconds` of each stage; `versions`.
 
     Raises:
-        InvalidValueError: for an unknown method, or a smaller network of other classes.
+        InvalidValueError: for an unknown method, a limit out of range, or a smaller network of
+            other classes.
         LayerError: for a layer that will not do.
 
     Examples:
@@ -81,6 +82,7 @@ def bench_exits(
         imprint.errors.InvalidValueError: methods: expected imprint-mlp, ... got 'hope'
     """
     _check_methods(methods)
+    check_share("max_extra_error", max_extra_error)
     stages = Stages(on_stage)
     example = fit_on[0][0]
     names = exit_layers(model, example, layers)
@@ -96,22 +98,26 @@ def bench_exits(
         tuned = _outcomes(model, names, learnt, tune_on)
         measured = _outcomes(model, names, learnt, measure_on)
     with stages("time"):
-        costs = _costs(model, names, learnt, example, classes)
-        makers = {name: _makers(model, names, learnt[name], (example, classes)) for name in methods}
-    ways = {
-        name: Contestant(
-            names, makers[name], tuned[name], measured[name], costs[name], EXIT_METHODS[name].priced
-        )
-        for name in methods
-    }
-    first = methods[0]  # what all share
+        alone = network_costs(model, names, example)
+        between = rest_of_network(model, example)
+        maps = {name: maps_at(model, name, example) for name in names}
+        contestants = {}
+        for name in methods:
+            seen = (tuned[name], measured[name])
+            contestants[name] = _contestant(
+                name, learnt[name], seen, maps, alone, classes=classes, between=between
+            )
     with stages("ask smaller networks first"):
-        ways |= _asked_before(networks, first, ways[first], (tune_on, measure_on), classes)
+        batches = (tune_on, measure_on)
+        then, behind = methods[0], contestants[methods[0]]
+        contestants |= _asked_before(
+            networks, then, behind, batches, classes=classes, between=between
+        )
     with stages("measure"):
-        rows, beside = _compared(model, ways, networks, measure_on, max_extra_error)
-    shares = (costs[first].layers / costs[first].whole).tolist()
+        rows, beside = _compared(model, contestants, networks, measure_on, max_extra_error)
+    shares = (alone.layers / alone.whole).tolist()
     return {
-        "full_accuracy": float(measured[first].full_right.double().mean()),
+        "full_accuracy": float(measured[methods[0]].full_right.double().mean()),
         "layers": dict(zip(names, shares, strict=True)),
         "max_extra_error": max_extra_error,
         "methods": rows,
@@ -127,38 +133,67 @@ def _check_methods(methods: Sequence[str]) -> None:
             raise InvalidValueError(f"methods: expected {', '.join(EXIT_METHODS)}; got {name!r}")
 
 
+def _contestant(
+    name: str,
+    methods: Sequence[ExitMethod],
+    seen: tuple[Outcomes, Outcomes],
+    maps: Mapping[str, Tensor],
+    alone: Costs,
+    *,
+    classes: int,
+    between: Callable[[], None],
+) -> Contestant:
+    """A method that has learnt at each layer, with its outcomes and what it costs there."""
+    makers: list[Callable[[float], AnyExit]] = [
+        partial(MethodExit, layer, tuple(own.shape[1:]), method, classes)
+        for (layer, own), method in zip(maps.items(), methods, strict=True)
+    ]
+    answers = [make(torch.inf).answer for make in makers]
+    heads = seconds_a_sample(list(maps.values()), answers, between)
+    costs = alone._replace(heads=heads)
+    return Contestant(list(maps), makers, *seen, costs, EXIT_METHODS[name].priced)
+
+
 def _asked_before(
     networks: Mapping[str, nn.Module],
     then: str,
-    way: Contestant,
+    behind: Contestant,
     batches: tuple[Batches, Batches],
+    *,
     classes: int,
+    between: Callable[[], None],
 ) -> dict[str, Contestant]:
     """Smaller networks before a way to answer early, and before the full network alone."""
-    ways = {}
+    found = {}
     for name, network in networks.items():
-        ways[f"{name}, then {then}"] = asked_first(network, way, *batches)
-        ways[f"{name}'s confidence"] = confidence_first(network, way, *batches, classes=classes)
-    return ways
+        found[f"{name}, then {then}"] = asked_first(network, behind, *batches, between=between)
+        found[f"{name}'s confidence"] = confidence_first(
+            network, behind, *batches, classes=classes, between=between
+        )
+    return found
 
 
 def _compared(
     model: nn.Module,
-    ways: Mapping[str, Contestant],
+    contestants: Mapping[str, Contestant],
     networks: Mapping[str, nn.Module],
     batches: Batches,
     max_extra_error: float,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """A row a way at its fastest within the limit, and one a smaller network, timed in turn."""
+    """A row a contestant at its fastest within the limit, and one a smaller network, in turn."""
     chosen = {
         name: choose_fastest(own.tuned, own.costs, max_extra_error, priced=own.priced)
-        for name, own in ways.items()
+        for name, own in contestants.items()
     }
     opened = {
-        name: _opened(ways[name], own) for name, own in chosen.items() if own.step is not None
+        name: _opened(contestants[name], own)
+        for name, own in chosen.items()
+        if own.step is not None
     }
     ratios = measured_ratios(model, opened, networks, [images for images, _ in batches[:TIMED]])
-    rows = [_row(name, chosen[name], own, ratios.get(name, {})) for name, own in ways.items()]
+    rows = [
+        _row(name, chosen[name], own, ratios.get(name, {})) for name, own in contestants.items()
+    ]
     beside = [
         {"network": name, "accuracy": _accuracy(own, batches)} | ratios[name]
         for name, own in networks.items()
@@ -166,26 +201,11 @@ def _compared(
     return rows, beside
 
 
-def _makers(
-    model: nn.Module,
-    names: Sequence[str],
-    methods: Sequence[ExitMethod],
-    seen: tuple[Tensor, int],
-) -> list[Callable[[float], AnyExit]]:
-    """What makes a method's exit at each layer; `seen` are images and the classes."""
-    images, classes = seen
-    shapes = [tuple(maps_at(model, name, images[:1]).shape[1:]) for name in names]
-    return [
-        partial(MethodExit, name, shape, method, classes)
-        for name, shape, method in zip(names, shapes, methods, strict=True)
-    ]
-
-
-def _opened(way: Contestant, chosen: Chosen) -> list[AnyExit]:
+def _opened(contestant: Contestant, chosen: Chosen) -> list[AnyExit]:
     """The exits that it chose."""
     assert chosen.step is not None  # noqa: S101 - within the limit
     pairs = zip(chosen.layers, chosen.step.thresholds.tolist(), strict=True)
-    return [way.makers[place](threshold) for place, threshold in pairs]
+    return [contestant.makers[place](threshold) for place, threshold in pairs]
 
 
 @torch.no_grad()
@@ -209,12 +229,12 @@ def _maps(maps: Tensor) -> Tensor:
 
 
 def _learn(model: nn.Module, names: Sequence[str], learnt: Learnt, batches: Batches) -> None:
-    most = max(method.passes for own in learnt.values() for method in own)
+    most = max(method.epochs for own in learnt.values() for method in own)
     for number in range(most):
         for batch in passes(model, names, batches, (_maps,)):
             for own in learnt.values():
                 for method, maps in zip(own, batch.features[_maps], strict=True):
-                    if number < method.passes:
+                    if number < method.epochs:
                         method.learn(maps, batch.labels)
 
 
@@ -229,52 +249,30 @@ def _outcomes(
         for name, own in learnt.items():
             pairs = zip(own, batch.features[_maps], strict=True)
             answers = [method.answer(maps) for method, maps in pairs]
-            confidence = torch.stack([each.confidence for each in answers])
+            sureness = torch.stack([each.sureness for each in answers])
             right = torch.stack([each.labels == batch.labels for each in answers])
-            found[name].append(Outcomes(confidence, right, full_right))
+            found[name].append(Outcomes(sureness, right, full_right))
     return {name: join_outcomes(parts) for name, parts in found.items()}
 
 
-def _costs(
-    model: nn.Module, names: Sequence[str], learnt: Learnt, images: Tensor, classes: int
-) -> dict[str, Costs]:
-    """Seconds of a sample to each layer and to the end, and of each method's answer there."""
-    network = network_costs(model, names, images)
-    maps = [maps_at(model, name, images) for name in names]
-    between = rest_of_network(model, images)
-
-    def seconds(method: ExitMethod, own: Tensor) -> float:
-        there = MethodExit("", tuple(own.shape[1:]), method, classes, torch.inf)
-        return exit_seconds(own, there.answer, between)
-
-    return {
-        name: network._replace(
-            heads=torch.tensor([seconds(m, own) for m, own in zip(methods, maps, strict=True)])
-            / len(images)
-        )
-        for name, methods in learnt.items()
-    }
-
-
-def _row(name: str, chosen: Chosen, way: Contestant, ratios: Mapping[str, float]) -> dict[str, Any]:
-    """What a method comes to: at the limit, and along its curve."""
-    part, own = way.measured.of(layers=chosen.layers), way.costs.of(chosen.layers)
-    steps = step_through(part, chosen.ladder, own)
+def _row(name: str, chosen: Chosen, own: Contestant, ratios: Mapping[str, float]) -> dict[str, Any]:
+    """What a contestant comes to: at the limit, and along its curve."""
+    part, costs = own.measured.of(layers=chosen.layers), own.costs.of(chosen.layers)
+    steps = step_through(part, chosen.ladder, costs)
     return {
         "method": name,
-        "layers": [way.places[layer] for layer in chosen.layers],
+        "layers": [own.places[layer] for layer in chosen.layers],
         "at_limit": None
         if chosen.step is None
-        else {**_point(part, chosen.step.thresholds, own), **ratios},
-        "curve": [_point(part, step.thresholds, own) for step in steps],
+        else {**_point(part, chosen.step.thresholds, costs), **ratios},
+        "curve": [_point(part, step.thresholds, costs) for step in steps],
     }
 
 
 def _point(part: Outcomes, thresholds: Tensor, costs: Costs) -> dict[str, float]:
     """Time, accuracy and extra error on the images that measure."""
     exits = first_exits(part.margins, thresholds)
-    tally = tally_of(part, exits)
-    extra = (tally.harms - tally.gains) / tally.samples
+    extra = tally_of(part, exits).extra_error
     return {
         "time": expected_seconds(exits, costs) / costs.whole,
         "accuracy": float(part.full_right.double().mean()) - extra,

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from imprint.outputs import first_tensor
 from imprint.skipping import SkipGate
-from imprint.taps import guest
+from imprint.taps import device_of, guest
 
 __all__ = ["StepFlops", "step_flops"]
 
@@ -66,7 +66,7 @@ def step_flops(
         >>> flops  # 2 · 4 · 3 forward, and as many for the weights' gradient
         StepFlops(forward=24.0, entered=0.0, trained=48.0)
     """
-    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    device = device_of(model)
     images = torch.rand(ROWS, *shape, generator=torch.Generator().manual_seed(0)).to(device)
     with guest(model, training=True):
         with FlopCounterMode(display=False) as forward, torch.no_grad():

@@ -1,6 +1,5 @@
 """`imprint attack`: how well networks withstand images that were made to fool them."""
 
-import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -11,8 +10,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 from torch import nn
 
 from imprint.attacking import AttackResult, AttackSettings
@@ -22,12 +20,14 @@ from imprint.cli.folders import new_folder
 from imprint.cli.live_bar import LiveBar
 from imprint.cli.networks import exits_of
 from imprint.cli.run_data import audio_as, check_fits, config_of, split_of
+from imprint.cli.terminal import bare_table, command_line, print_paths, result_console
 from imprint.data import load
 from imprint.early_exit import WithExits
 from imprint.errors import InvalidValueError
 from imprint.report import attack_findings, attack_lines
 from imprint.robustness import on_pixels
 from imprint.runs import check_vacant, claim, write_json
+from imprint.taps import channels_last
 from imprint.training import Trained, find_device, load_trained
 from imprint.types import ImageSet
 
@@ -106,7 +106,7 @@ def _attack(given: dict[str, Any]) -> tuple[AttackResult, Path]:
         found = run_attack(
             networks, part, settings=settings, on_batch=display.on_batch, on_row=display.on_row
         )
-    command = shlex.join(["imprint", *sys.argv[1:]])
+    command = command_line()
     asked = {key: given[key] for key in ("data", "limit", "image_size", "device")}
     asked["exits"] = None if given["exits"] is None else str(given["exits"])
     config = {"command": "attack", "runs": list(runs), **asked, **asdict(settings)}
@@ -132,9 +132,7 @@ def _runs(folders: list[Path]) -> dict[str, Trained]:
 
 def _network(trained: Trained, device: torch.device) -> nn.Module:
     """A run's network on pixels; in the layout that is fastest for convolutions."""
-    model: Any = on_pixels(trained.model, trained.normalisation).to(device)
-    fast: nn.Module = model.to(memory_format=torch.channels_last)
-    return fast
+    return channels_last(on_pixels(trained.model, trained.normalisation).to(device))
 
 
 def _with_exits(
@@ -191,16 +189,15 @@ class _Display(LiveBar):
 
 def _show(found: AttackResult, folder: Path) -> None:
     """Print the accuracies, what was found, and where the files are."""
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = result_console()
     columns, lines = attack_lines(found.result)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = bare_table()
     for k, name in enumerate(columns):
         justify: Any = "left" if k < 2 else "right"
         table.add_column(name, justify=justify, no_wrap=k >= 2, overflow="fold")
     for line in lines:
-        table.add_row(*(cell.replace("[", r"\[") for cell in line))
+        table.add_row(*map(escape, line))
     console.print(table)
     for sentence in attack_findings(found.result):
         console.print(sentence, markup=False)
-    for name in ("report.html", "result.json"):
-        console.print(str(folder / name), soft_wrap=True, markup=False)
+    print_paths(console, folder)

@@ -1,6 +1,5 @@
 """`imprint bench`: methods side by side; here the skipping methods, with their controls."""
 
-import shlex
 import sys
 import time
 from contextlib import redirect_stdout
@@ -10,13 +9,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from imprint.benchmarking import FROZEN, METHODS, BenchSettings, bench_skip
 from imprint.cli import options
 from imprint.cli.bench_exits import exits
 from imprint.cli.folders import new_folder
 from imprint.cli.options import DEFAULTS, settings_of, shares_of
+from imprint.cli.terminal import bare_table, command_line, print_paths, result_console
 from imprint.data import load
 from imprint.errors import InvalidValueError
 from imprint.report import BENCH_COLUMNS, bench_lines, bench_report
@@ -101,7 +100,7 @@ def _run(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
         out=folder,
         resume=given["resume"],
         on_run=_Lines(),
-        note={**reading, "command_line": shlex.join(["imprint", *sys.argv[1:]])},
+        note={**reading, "command_line": command_line()},
     )
     command = read_json(folder / "config.json").get("command_line", "")
     write_text(folder / "report.html", bench_report(result, command))
@@ -135,12 +134,11 @@ class _Lines:
 
 
 def _show(result: dict[str, Any], folder: Path) -> None:
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    console = result_console()
+    table = bare_table(gap=1)
     for name in BENCH_COLUMNS:
         table.add_column(name, justify="left" if name == "method" else "right", no_wrap=True)
     for line in bench_lines(result["summary"]):
         table.add_row(*line)
     console.print(table)
-    for name in ("report.html", "result.json"):
-        console.print(str(folder / name), soft_wrap=True, markup=False)
+    print_paths(console, folder)

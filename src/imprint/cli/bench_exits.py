@@ -1,6 +1,5 @@
 """`imprint bench exits`: ways to answer early side by side."""
 
-import shlex
 import sys
 from contextlib import redirect_stdout
 from functools import partial
@@ -10,17 +9,21 @@ from typing import Annotated, Any
 import torch
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from imprint.benchmarking import EXIT_METHODS, bench_exits
 from imprint.cli import options
 from imprint.cli.folders import new_folder
 from imprint.cli.networks import check_alike
 from imprint.cli.run_data import load_as
+from imprint.cli.terminal import bare_table, command_line, print_paths, result_console
+from imprint.counts import check_count
 from imprint.data import normalise
 from imprint.errors import InvalidValueError
 from imprint.report import BENCH_EXIT_COLUMNS, bench_exit_lines, bench_exits_report
 from imprint.runs import check_vacant, claim, write_json, write_text
+from imprint.shares import check_share
+from imprint.taps import channels_last
 from imprint.training import Trained, load_trained
 from imprint.types import ImageSet
 
@@ -71,12 +74,9 @@ def exits(
 def _run(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     """Read run and data, set the methods side by side, write all files."""
     names = _names(given["methods"])
-    for name, least in (("batch_size", 2), ("limit", 2)):
-        if given[name] < least:
-            raise InvalidValueError(f"{name}: expected at least {least}, got {given[name]}")
-    if not 0 < given["max_extra_error"] < 1:
-        got = given["max_extra_error"]
-        raise InvalidValueError(f"max_extra_error: expected a value in (0, 1), got {got}")
+    for name in ("batch_size", "limit"):
+        check_count(name, given[name], 2)
+    check_share("max_extra_error", given["max_extra_error"])
     folder = given["out"] or new_folder("bench-exits")
     check_vacant(folder)
     trained = load_trained(given["run"])
@@ -85,10 +85,9 @@ def _run(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     order = torch.randperm(len(splits.test), generator=torch.Generator().manual_seed(given["seed"]))
     tuning, measuring = order.tensor_split(2)
     fitting = torch.linspace(0, len(splits.train) - 1, min(given["limit"], len(splits.train)))
-    model: Any = trained.model
     console = Console(stderr=True, highlight=False)
     result = bench_exits(
-        model.to(memory_format=torch.channels_last),
+        channels_last(trained.model),
         _batches(splits.train, fitting.round().long(), trained, given["batch_size"]),
         _batches(splits.test, tuning, trained, given["batch_size"]),
         _batches(splits.test, measuring, trained, given["batch_size"]),
@@ -98,7 +97,7 @@ def _run(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
         max_extra_error=given["max_extra_error"],
         on_stage=console.print,
     )
-    command = shlex.join(["imprint", *sys.argv[1:]])
+    command = command_line()
     asked = {key: given[key] for key in ("data", "batch_size", "limit", "seed")}
     told = {"command": "bench exits", "run": str(given["run"]), **asked}
     write_json(claim(folder) / "config.json", {**told, "command_line": command})
@@ -121,9 +120,7 @@ def _beside(run: Path, trained: Trained) -> torch.nn.Module:
     """A smaller network, checked to take the same images."""
     own = load_trained(run)
     check_alike(own, run, trained, "smaller")
-    model: Any = own.model
-    network: torch.nn.Module = model.to(memory_format=torch.channels_last)
-    return network
+    return channels_last(own.model)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -145,14 +142,13 @@ def _batches(part: ImageSet, rows: torch.Tensor, trained: Trained, batch_size: i
 
 
 def _show(result: dict[str, Any], folder: Path) -> None:
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = result_console()
     console.print(f"full network: {100 * result['full_accuracy']:.2f} %")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = bare_table()
     for name in BENCH_EXIT_COLUMNS:
         right = name in ("time", "predicted", "accuracy", "extra error")
         table.add_column(name, justify="right" if right else "left")
     for line in bench_exit_lines(result):
-        table.add_row(*(cell.replace("[", r"\[") for cell in line))
+        table.add_row(*map(escape, line))
     console.print(table)
-    for name in ("report.html", "result.json"):
-        console.print(str(folder / name), soft_wrap=True, markup=False)
+    print_paths(console, folder)

@@ -1,14 +1,13 @@
 """What a training run shows while it goes, and the table at its end."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from imprint.cli.live_bar import LiveBar
+from imprint.cli.terminal import bare_table, result_console
 from imprint.on_maps import Extraction
 from imprint.report import accuracies_on_maps, verdict
 from imprint.training import Progress as Step
@@ -91,7 +90,7 @@ def show_result(result: Mapping[str, Any], paths: list[Path]) -> None:
         result: what `result.json` holds.
         paths: the files to name.
     """
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = result_console()
     both = "plain" in result
     runs = {"plain": result["plain"], result["skip"]["skip"]: result["skip"]} if both else None
     runs = runs or {result["skip"] if result["skip"] != "none" else "plain": result}
@@ -105,7 +104,7 @@ def show_result(result: Mapping[str, Any], paths: list[Path]) -> None:
 
 
 def _table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = bare_table()
     table.add_column("run")
     columns = ["accuracy", "worst class", "images trained", "skipped", "seconds"]
     for name in [*columns, *(["time saved"] if len(runs) == 2 else [])]:
@@ -128,7 +127,7 @@ def _table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
 
 def _maps_table(runs: Mapping[str, Mapping[str, Any]], result: Mapping[str, Any]) -> Table:
     """The run beside its base, on the test images and on their maps."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = bare_table()
     table.add_column("network")
     for name in ("test images", "test maps"):
         table.add_column(name, justify="right")

@@ -1,6 +1,5 @@
 """`imprint early-exit`: calibrate early exits of a run's network, and measure them."""
 
-import shlex
 import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict, fields
@@ -8,10 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 from torch import nn
 
 from imprint.answering import EarlyExitResult, ExitSettings, answer_early
@@ -19,11 +17,13 @@ from imprint.cli import options
 from imprint.cli.folders import new_folder
 from imprint.cli.networks import check_alike
 from imprint.cli.run_data import load_as, split_of
+from imprint.cli.terminal import bare_table, command_line, print_paths, result_console
 from imprint.early_exit.extra import special_functions
 from imprint.errors import InvalidValueError
 from imprint.hashes import hash_tensors
 from imprint.report import EXIT_COLUMNS, exit_findings, exit_lines
 from imprint.runs import check_vacant, claim, write_json
+from imprint.taps import channels_last
 from imprint.training import Trained, find_device, load_trained
 
 __all__ = ["early_exit"]
@@ -103,30 +103,23 @@ def _early_exit(given: dict[str, Any]) -> tuple[EarlyExitResult, Path]:
     weights = hash_tensors(trained.model.state_dict())
     first = _first(given["first"], trained, run, given["data"])
     splits = load_as(run, trained, given["data"], given["image_size"])
-    model: Any = trained.model.to(device)
     console = Console(stderr=True, highlight=False)
     found = answer_early(
-        _fast(model),
+        channels_last(trained.model.to(device)),
         splits.train,
         splits.test,
         trained.normalisation,
-        first=None if first is None else _fast(first.to(device)),
+        first=None if first is None else channels_last(first.to(device)),
         settings=settings,
         on_stage=console.print,
     )
-    command = shlex.join(["imprint", *sys.argv[1:]])
+    command = command_line()
     asked = {key: given[key] for key in ("data", "image_size", "device")}
     asked |= _first_note(given["first"], found.exits.first)
     config = {"command": "early-exit", "run": run, "weights": weights, **asked, **asdict(settings)}
     write_json(claim(folder) / "config.json", {**config, "command_line": command})
     found.write(folder, command)
     return found, folder
-
-
-def _fast(model: Any) -> nn.Module:
-    """The layout in which convolutions are fastest."""
-    made: nn.Module = model.to(memory_format=torch.channels_last)
-    return made
 
 
 def _first(folder: Path | None, trained: Trained, run: str, data: str) -> nn.Module | None:
@@ -151,14 +144,13 @@ def _first_note(folder: Path | None, taken: nn.Module | None) -> dict[str, str |
 
 def _show(found: EarlyExitResult, folder: Path) -> None:
     """Print where answers come from, what was found, and where the files are."""
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    console = result_console()
+    table = bare_table()
     for k, name in enumerate(EXIT_COLUMNS):
         table.add_column(name, justify="right" if k else "left")
     for line in exit_lines(found.result):
-        table.add_row(*(cell.replace("[", r"\[") for cell in line))
+        table.add_row(*map(escape, line))
     console.print(table)
     for sentence in exit_findings(found.result):
         console.print(sentence, markup=False)
-    for name in ("report.html", "exits.safetensors", "result.json"):
-        console.print(str(folder / name), soft_wrap=True, markup=False)
+    print_paths(console, folder, ("report.html", "exits.safetensors", "result.json"))

@@ -1,6 +1,5 @@
 """`imprint explore`: look at a data set."""
 
-import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from imprint.cli import audio_options, options
@@ -18,6 +18,7 @@ from imprint.cli.audio_options import audio_note
 from imprint.cli.folders import new_folder
 from imprint.cli.networks import check_shape, network_of
 from imprint.cli.run_data import audio_as
+from imprint.cli.terminal import bare_table, command_line, print_paths, result_console
 from imprint.data import normalisation, survey
 from imprint.errors import InvalidValueError
 from imprint.exploration import Exploration, ExploreSettings, check_extras
@@ -41,7 +42,7 @@ def explore(
     model: Annotated[
         str | None,
         _look(
-            help="A run's folder, module:factory or file.py:factory: look by its signatures.",
+            help="A run's folder, module:factory or file.py:factory; look by its signatures.",
             show_default="pixels",
         ),
     ] = None,
@@ -95,7 +96,7 @@ def _explore(given: dict[str, Any]) -> tuple[Exploration, Path]:
     exploration = run_exploration(
         parts, **look, settings=settings, name=given["data"], on_stage=console.print
     )
-    command = shlex.join(["imprint", *sys.argv[1:]])
+    command = command_line()
     asked = {name: given[name] for name in ("data", "model", "layer", "image_size")}
     asked |= audio_note(audio)
     config = {"command": "explore", **asked, **asdict(settings), "command_line": command}
@@ -129,16 +130,15 @@ def _network(name: str | None, layer: str | None, images: ImageSet) -> dict[str,
 def _show(exploration: Exploration, folder: Path) -> None:
     """Print the classes, what was found, and where the files are."""
     result = exploration.result
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = result_console()
     console.print(_table(result))
     for sentence in explore_findings(result):
         console.print(sentence, markup=False)
-    for name in ("report.html", "samples.csv", "result.json"):
-        console.print(str(folder / name), soft_wrap=True, markup=False)
+    print_paths(console, folder, ("report.html", "samples.csv", "result.json"))
 
 
 def _table(result: Mapping[str, Any], most: int = 20) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = bare_table()
     table.add_column("class", overflow="ellipsis", max_width=20, no_wrap=True)
     parts = list(result["parts"])
     issues = [] if result["label_issues"] is None else ["label issues"]
@@ -147,7 +147,7 @@ def _table(result: Mapping[str, Any], most: int = 20) -> Table:
     for row in result["classes"][:most]:
         agree = row["neighbour_accuracy"]
         table.add_row(
-            row["name"].replace("[", r"\["),
+            escape(row["name"]),
             *(f"{row[f'{part}_count']:,}" for part in parts),
             f"{row['outliers']:,}",
             *([] if row["label_issues"] is None else [f"{row['label_issues']:,}"]),

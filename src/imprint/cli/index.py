@@ -1,7 +1,6 @@
 """`imprint index`: take the signatures of images or sounds and keep them to be searched."""
 
 import json
-import shlex
 import sys
 import time
 from contextlib import redirect_stdout
@@ -10,13 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from imprint.cli import audio_options, options
 from imprint.cli.folders import new_folder
 from imprint.cli.live_bar import LiveBar
 from imprint.cli.run_data import audio_as
+from imprint.cli.terminal import bare_table, command_line, result_console
 from imprint.data import AudioOptions
 from imprint.errors import InvalidValueError, MissingFileError
 from imprint.runs import check_vacant, read_json, write_json
@@ -177,7 +175,7 @@ def _write(place: str, given: dict[str, Any], result: dict[str, Any]) -> None:
     asked = {name: given[name] for name in ("data", "batch_size", "device", *audio_options.NAMES)}
     paths = {name: None if given[name] is None else str(given[name]) for name in
              ("model", "metadata")}  # fmt: skip
-    command = shlex.join(["imprint", *sys.argv[1:]])
+    command = command_line()
     config = {
         "command": "index",
         **asked,
@@ -190,8 +188,8 @@ def _write(place: str, given: dict[str, Any], result: dict[str, Any]) -> None:
 
 
 def _show(result: dict[str, Any]) -> None:
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    console = result_console()
+    table = bare_table()
     names = ["rows", *COUNTED, *(["pruned"] if result["pruned"] else [])]
     for name in (*names, "seconds"):
         table.add_column(name, justify="right")

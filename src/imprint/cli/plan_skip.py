@@ -17,6 +17,7 @@ from rich.table import Table
 from imprint.cli import options
 from imprint.cli.folders import new_folder
 from imprint.cli.options import DEFAULTS, settings_of, shares_of
+from imprint.cli.terminal import bare_table, command_line
 from imprint.data import load
 from imprint.runs import check_vacant
 from imprint.training import plan_skip as run_planning
@@ -79,7 +80,7 @@ def _plan(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     check_vacant(folder)
     reading = {name: given[name] for name in ("test_share", "image_size")}
     splits = load(given["data"], seed=settings.seed, **reading)
-    note = {**reading, "command_line": shlex.join(["imprint", *sys.argv[1:]])}
+    note = {**reading, "command_line": command_line()}
     return run_planning(splits, settings, keeps=keeps, layers=layers, out=folder, note=note), folder
 
 
@@ -94,7 +95,7 @@ def _show(result: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> No
 
 
 def _table(result: Mapping[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = bare_table()
     table.add_column("plan, or gate at", overflow="fold")
     for name in ("before", "own", "frozen", *(f"keep {keep:g}" for keep in result["keeps"])):
         table.add_column(name, justify="right")

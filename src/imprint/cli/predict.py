@@ -29,6 +29,7 @@ from imprint.cli.answer_display import AnswerDisplay
 from imprint.cli.audio_options import as_long
 from imprint.cli.networks import check_shape, exits_of
 from imprint.cli.run_data import audio_as, reader_of
+from imprint.counts import check_count
 from imprint.data import IMAGE_SUFFIXES, KNOWN, is_image_folder, survey
 from imprint.early_exit import DriftMonitor
 from imprint.errors import ImprintError, InvalidValueError, StorageError
@@ -70,8 +71,7 @@ def predict(
     """Answer images: a line each with label, confidence and where it was answered."""
     if shape not in FORMATS:
         raise InvalidValueError(f"format: expected {' or '.join(FORMATS)}, got {shape!r}")
-    if batch_size < 1:
-        raise InvalidValueError(f"batch_size: expected at least 1, got {batch_size}")
+    check_count("batch_size", batch_size)
     _check_out(out)
     with AnswerDisplay() as display:
         if is_export(run):

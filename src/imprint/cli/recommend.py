@@ -1,7 +1,6 @@
 """`imprint recommend`: what is similar to what is liked, and unlike what is not."""
 
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -10,11 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from imprint.cli import index_queries
 from imprint.cli.index_queries import opened_index, query_of, with_model
+from imprint.cli.terminal import bare_table, command_line, print_paths, result_console
 from imprint.data import spelled
 from imprint.errors import InvalidValueError
 from imprint.finding import Recommendation
@@ -83,7 +83,7 @@ def _recommend(given: dict[str, Any]) -> Recommendation:
 
 
 def _write(found: Recommendation, folder: Path, given: dict[str, Any]) -> None:
-    command = shlex.join(["imprint", *sys.argv[1:]])
+    command = command_line()
     asked = {name: given[name] for name in ("index", "like", "unlike", "k", "spread", "where")}
     run = None if given["model"] is None else str(given["model"])
     config = {"command": "recommend", **asked, "model": run, "command_line": command}
@@ -93,16 +93,15 @@ def _write(found: Recommendation, folder: Path, given: dict[str, Any]) -> None:
 
 def _show(rows: Sequence[dict[str, Any]], folder: Path | None) -> None:
     """Print a line a result, and where the files are."""
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = result_console()
     console.print(_table(rows))
     if folder is not None:
-        for name in ("report.html", "result.json"):
-            console.print(str(folder / name), soft_wrap=True, markup=False)
+        print_paths(console, folder)
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
     """Likeness to what is liked and to what is not, the part that agrees, what it is."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = bare_table()
     numbers = ["similarity"] + ["unlike_similarity"] * any(
         row["unlike_similarity"] is not None for row in rows
     )
@@ -113,6 +112,6 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
         table.add_column(name, overflow="ellipsis", no_wrap=True)
     for row in rows:
         cells = ("" if row[name] is None else str(row[name]) for name in names)
-        shown = (cell.replace("[", r"\[") for cell in cells)
+        shown = map(escape, cells)
         table.add_row(*(f"{row[name]:.4f}" for name in numbers), *shown)
     return table

@@ -1,8 +1,6 @@
 """`imprint reproduce`: repeat the paper's experiments, and judge its claims."""
 
 import os
-import shlex
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -15,6 +13,7 @@ from rich.text import Text
 
 from imprint.cli import options
 from imprint.cli.folders import new_folder
+from imprint.cli.terminal import bare_table, command_line, print_paths
 from imprint.errors import InvalidValueError
 from imprint.report import CLAIM_COLUMNS, claim_lines
 from imprint.reproduce import EXPERIMENTS
@@ -59,7 +58,7 @@ def reproduce(
         workers=_cores() if workers is None else workers,
         resume=resume,
         on_cell=_Lines(),
-        note={"command_line": shlex.join(["imprint", *sys.argv[1:]])},
+        note={"command_line": command_line()},
     )
     if as_json:
         typer.echo((folder / "result.json").read_text(), nl=False)
@@ -98,12 +97,11 @@ def _show(result: dict[str, Any], folder: Path) -> None:
             console.print(_table(finding))
         else:
             console.print(finding["answer"], markup=False)
-    for name in ("report.html", "result.json"):
-        console.print(str(folder / name), soft_wrap=True, markup=False)
+    print_paths(console, folder)
 
 
 def _table(finding: dict[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = bare_table()
     for name in CLAIM_COLUMNS:
         table.add_column(name, ratio=3 if name == "claim" else 2)
     for line in claim_lines(finding):

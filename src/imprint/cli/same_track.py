@@ -1,7 +1,5 @@
 """`imprint train --task same-track`: learn to tell tracks apart, without labels."""
 
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from imprint.cli import audio_options
 from imprint.cli.audio_options import audio_note, audio_of
 from imprint.cli.folders import new_folder
 from imprint.cli.live_bar import LiveBar
+from imprint.cli.terminal import command_line
 from imprint.data import survey
 from imprint.errors import InvalidValueError
 from imprint.models import default_layer
@@ -62,7 +61,7 @@ def learn_tracks(given: dict[str, Any], named: set[str]) -> tuple[dict[str, Any]
     parts = survey(given["data"], audio=audio)
     train, test, names = _train_and_test(parts, given)
     note = {"data": given["data"], "test_share": given["test_share"], **audio_note(audio)}
-    note["command_line"] = shlex.join(["imprint", *sys.argv[1:]])
+    note["command_line"] = command_line()
     with _Display() as display:
         for broken in (own for part in parts.values() for own in part.unreadable):
             display.skip(broken.path, broken.reason)

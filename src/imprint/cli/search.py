@@ -1,7 +1,6 @@
 """`imprint search`: what is similar to a file or to a row of an index."""
 
 import json
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -10,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from imprint.cli import index_queries
 from imprint.cli.index_queries import opened_index, query_of, with_model
+from imprint.cli.terminal import bare_table, command_line, print_paths, result_console
 from imprint.data import spelled
 from imprint.errors import InvalidValueError
 from imprint.finding import SearchResult, find
@@ -85,7 +84,7 @@ def _search(given: dict[str, Any]) -> SearchResult:
 
 
 def _write(found: SearchResult, folder: Path, given: dict[str, Any]) -> None:
-    command = shlex.join(["imprint", *sys.argv[1:]])
+    command = command_line()
     asked = {name: given[name] for name in ("index", "query", "k", "where", "duplicates")}
     run = None if given["model"] is None else str(given["model"])
     config = {"command": "search", **asked, "model": run, "command_line": command}
@@ -102,7 +101,7 @@ def _lines(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _show(result: dict[str, Any], folder: Path | None) -> None:
     """Print what was found, a table a query, and where the files are."""
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = result_console()
     for query in result["queries"]:
         if len(result["queries"]) > 1:
             console.print(query["query"], markup=False)
@@ -110,13 +109,12 @@ def _show(result: dict[str, Any], folder: Path | None) -> None:
     if result["least"] is not None:
         console.print(_table(result["duplicates"], "similarity", ("first", "second")))
     if folder is not None:
-        for name in ("report.html", "result.json"):
-            console.print(str(folder / name), soft_wrap=True, markup=False)
+        print_paths(console, folder)
 
 
 def _table(rows: list[dict[str, Any]], number: str, names: tuple[str, ...]) -> Table:
     """A line a row: its number, then what names it, each shortened where it is long."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = bare_table()
     table.add_column(number, justify="right")
     for name in names:
         table.add_column(name, overflow="ellipsis", no_wrap=True)

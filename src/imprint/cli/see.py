@@ -1,6 +1,5 @@
 """`imprint see`: look at a network."""
 
-import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -11,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from torch import Tensor, nn
 
@@ -18,6 +18,7 @@ from imprint.cli import options
 from imprint.cli.folders import new_folder
 from imprint.cli.networks import check_shape, is_run
 from imprint.cli.run_data import audio_as, reader_of
+from imprint.cli.terminal import bare_table, command_line, print_paths, result_console
 from imprint.data import read_picture, survey
 from imprint.errors import InvalidValueError
 from imprint.models import BUILT_IN, build_model
@@ -110,7 +111,7 @@ def _see(given: dict[str, Any]) -> tuple[Sight, Path]:
         name=f"{name}, untrained" if name in BUILT_IN and not is_run(name) else name,
         on_stage=Console(stderr=True, highlight=False).print,
     )
-    command = shlex.join(["imprint", *sys.argv[1:]])
+    command = command_line()
     asked = {key: given[key] for key in ("model", "data", "image_size", "device")}
     asked["image"] = None if given["image"] is None else str(given["image"])
     config = {"command": "see", **asked, **asdict(settings), "command_line": command}
@@ -188,17 +189,16 @@ def _part(data: str, given: dict[str, Any]) -> DataPart:
 
 def _show(sight: Sight, folder: Path) -> None:
     """Print the layers' health, what was found, and where the files are."""
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = result_console()
     console.print(_table(sight.result))
     for sentence in see_findings(sight.result):
         console.print(sentence, markup=False)
-    for name in ("report.html", "result.json"):
-        console.print(str(folder / name), soft_wrap=True, markup=False)
+    print_paths(console, folder)
 
 
 def _table(result: Mapping[str, Any], most: int = 20) -> Table:
     """The health of the layers; of many, of those first that need a look."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = bare_table()
     table.add_column("layer", overflow="ellipsis", max_width=24, no_wrap=True)
     for name in SHORT[1:]:
         table.add_column(name, justify="right", no_wrap=True)
@@ -207,7 +207,7 @@ def _table(result: Mapping[str, Any], most: int = 20) -> Table:
     for row in (rows[k] for k in sorted(chosen)):
         cells = dict(zip(HEALTH_COLUMNS, health_line(row), strict=True))
         cells["layer"] = _tail(cells["layer"])
-        table.add_row(*(cells[name].replace("[", r"\[") for name in SHORT))
+        table.add_row(*(escape(cells[name]) for name in SHORT))
     if len(rows) > most:
         table.add_row(f"and {len(rows) - most} more")
     return table

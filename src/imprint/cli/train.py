@@ -1,6 +1,5 @@
 """`imprint train`: train a network, skipping what it already knows."""
 
-import shlex
 import sys
 from contextlib import redirect_stdout
 from functools import partial
@@ -15,6 +14,7 @@ from imprint.cli.display import TrainDisplay, show_result
 from imprint.cli.folders import new_folder
 from imprint.cli.options import DEFAULTS, settings_of
 from imprint.cli.same_track import learn_tracks, show_tracks
+from imprint.cli.terminal import command_line
 from imprint.data import load
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.report import train_report
@@ -271,4 +271,4 @@ def _note(given: dict[str, Any]) -> dict[str, Any]:
     reading["split_seed"] = given["reading"]["seed"]  # a base run's, where there is one
     paths = {name: given[name] for name in ("store", "start_from") if given[name] is not None}
     reading |= {name: str(path) for name, path in paths.items()}
-    return {**reading, "command_line": shlex.join(["imprint", *sys.argv[1:]])}
+    return {**reading, "command_line": command_line()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imprint.errors import InvalidValueError
+from imprint.shares import check_share
 from imprint.spectrograms import SpectrogramSettings
 from imprint.types import DataPart, DataSplits
 
@@ -82,10 +83,7 @@ class ReadOptions:
     audio: AudioOptions = field(default_factory=AudioOptions)
 
     def __post_init__(self) -> None:
-        if not 0 < self.test_share < 1:
-            raise InvalidValueError(
-                f"test_share: expected a share in (0, 1), got {self.test_share}"
-            )
+        check_share("test_share", self.test_share)
         if self.seed < 0:
             raise InvalidValueError(f"seed: expected at least 0, got {self.seed}")
         if self.image_size is not None and self.image_size < 1:

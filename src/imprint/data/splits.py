@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from imprint.errors import InvalidValueError
+from imprint.shares import check_share
 
 __all__ = ["grouped_split", "stratified_split"]
 
@@ -34,8 +35,7 @@ def stratified_split(
         >>> labels[train], labels[test]
         (tensor([0, 1]), tensor([0, 1]))
     """
-    if not 0 < test_share < 1:
-        raise InvalidValueError(f"test_share: expected a share in (0, 1), got {test_share}")
+    check_share("test_share", test_share)
     shuffled = torch.randperm(len(labels), generator=generator)
     test = torch.zeros(len(labels), dtype=torch.bool)
     for label in torch.unique(labels):

@@ -1,7 +1,7 @@
 """Early exits: answer what a network knows before its last layer, with a promise on accuracy."""
 
 from imprint.early_exit.answerers import Exit
-from imprint.early_exit.calibrated import EarlyExit
+from imprint.early_exit.calibrated import END, EarlyExit
 from imprint.early_exit.calibration import TradeOff
 from imprint.early_exit.exits import Route, early_exits
 from imprint.early_exit.first_network import FIRST, FirstNetwork
@@ -35,6 +35,7 @@ from imprint.early_exit.thresholds import finer, thresholds_at
 from imprint.early_exit.with_exits import WithExits
 
 __all__ = [
+    "END",
     "FIRST",
     "HEAD_KINDS",
     "Costs",

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -21,7 +20,8 @@ from imprint.early_exit.checks import (
     check_options,
     tested_count,
 )
-from imprint.early_exit.costs import exit_layers, measure_costs
+from imprint.early_exit.costs import measure_costs
+from imprint.early_exit.exit_layers import exit_layers
 from imprint.early_exit.exits import Route, early_exits
 from imprint.early_exit.first_network import FirstNetwork, check_first
 from imprint.early_exit.heads import HEAD_KINDS, Head, HeadKind, check_kinds
@@ -35,9 +35,12 @@ from imprint.early_exit.samples import Pairs, batches_from, known_labels, one_of
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.outputs import first_tensor
 from imprint.runs import read_tensors, write_tensors
-from imprint.taps import guest, maps_at
+from imprint.taps import device_of, guest, maps_at
 
-__all__ = ["EarlyExit"]
+__all__ = ["END", "EarlyExit"]
+
+END = "end"
+"""The name of the network's own answer, after those of the exits."""
 
 USUAL = Promise()
 
@@ -77,6 +80,11 @@ class EarlyExit:
     tested: int = 0
     curve: tuple[TradeOff, ...] = ()
     reference: Tensor | None = None
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where answers come from: the exits' layers, then `end`."""
+        return (*(own.layer for own in self.exits), END)
 
     @property
     def first(self) -> nn.Module | None:
@@ -141,10 +149,11 @@ class EarlyExit:
         promise.check()
         check_options(layers, kinds, tuning_share, batch_size, seed, max_overhead=max_overhead)
         check_model(model)
+        batch_size, seed = int(batch_size), int(seed)  # NumPy's integers as well
         warn_of_overlap(fit_on, promise_on)
-        promise_on = one_of_each_group(promise_on, int(seed))
+        promise_on = one_of_each_group(promise_on, seed)
         with torch.inference_mode(mode=False):  # heads are fitted by their gradients
-            held_pairs, fit_pairs, example = _pairs(model, fit_on, promise_on, int(batch_size))
+            held_pairs, fit_pairs, example = _pairs(model, fit_on, promise_on, batch_size)
             if first is not None:
                 check_first(first, model, example[:2])
             names = exit_layers(model, example, layers)
@@ -153,28 +162,27 @@ class EarlyExit:
             fitted = read_layers(
                 model, names, fit_pairs, kinds=kinds, most=FIT_SAMPLES, name="fit_on"
             )
-            shapes = [tuple(maps_at(model, name, example).shape[1:]) for name in names]
+            shapes = [tuple(maps_at(model, name, example[:2]).shape[1:]) for name in names]
             check_fitted(fitted, shapes, names)
             with torch.autocast("cpu", enabled=False):  # margins need all their digits
-                heads = fit_heads(fitted, seed=int(seed))
+                heads = fit_heads(fitted, seed=seed)
             classes = fitted.logits.shape[1]
             del fitted
             held = answer_held_out(model, names, heads, held_pairs, first)
             check_held(held.labels, classes, promise, tuning_share)
-            costs = measure_costs(model, names, example[: int(batch_size)], heads, first)
+            costs = measure_costs(
+                model, names, example[:batch_size], heads, first, idle=max_overhead is not None
+            )
         choice = choose_exits(
             held.outcomes,
             costs,
             promise,
             tuning_share=tuning_share,
             max_overhead=max_overhead,
-            seed=int(seed),
+            seed=seed,
         )
         opened = _open(choice)
-        makers = _makers(first, names, heads[choice.kind])
-        exits = tuple(
-            makers[number](held.shapes[number], threshold) for number, threshold in opened.items()
-        )
+        exits = _exits(opened, held.shapes, names, heads[choice.kind], first)
         reference = held.drift[choice.kind][next(iter(opened))] if opened else None
         tested = tested_count(len(held.labels), tuning_share)
         return cls(exits, promise, choice.kind, tested, choice.curve, reference)
@@ -273,17 +281,17 @@ def _pairs(
     together = max(batch_size, READ_TOGETHER)  # one by one it would take long
     fit_pairs, scale = batches_from(fit_on, together, most=FIT_SAMPLES, name="fit_on")
     held_pairs, _ = batches_from(promise_on, together, scale, name="promise_on")
-    first: list[tuple[Tensor, Tensor]] = []
+    peeked: list[tuple[Tensor, Tensor]] = []
     with guest(model, training=None):  # a loader draws from the global random numbers
         held = iter(held_pairs)
-        while sum(len(images) for images, _ in first) < 2:  # batches may be of one each
+        while sum(len(images) for images, _ in peeked) < 2:  # batches may be of one each
             batch = next(held, None)
             if batch is None:
                 raise InvalidValueError("promise_on: expected held-out samples, got fewer than two")
-            first.append(pair_of(batch, "promise_on"))
-        rest = chain(first, held) if held is held_pairs else held_pairs
-    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
-    return rest, fit_pairs, torch.cat([images for images, _ in first]).to(device)
+            peeked.append(pair_of(batch, "promise_on"))
+        rest = chain(peeked, held) if held is held_pairs else held_pairs
+    device = device_of(model)
+    return rest, fit_pairs, torch.cat([images for images, _ in peeked]).to(device)
 
 
 @torch.no_grad()
@@ -292,16 +300,23 @@ def _classes(model: nn.Module, images: Tensor) -> int:
         return int(first_tensor(model(images[:2]), "the model").shape[-1])
 
 
-def _makers(
-    first: nn.Module | None, layers: Sequence[str], heads: Sequence[Head]
-) -> list[Callable[[tuple[int, ...], float], Exit | FirstNetwork]]:
-    """What makes an exit of a shape and a threshold, a first network's before the layers'."""
-
-    def at(layer: str, head: Head) -> Callable[[tuple[int, ...], float], Exit]:
-        return lambda shape, threshold: Exit(layer, shape, head, threshold)
-
-    before = [] if first is None else [partial(FirstNetwork, first)]
-    return [*before, *map(at, layers, heads)]
+def _exits(
+    opened: dict[int, float],
+    shapes: Sequence[tuple[int, ...]],
+    layers: Sequence[str],
+    heads: Sequence[Head],
+    first: nn.Module | None,
+) -> tuple[Exit | FirstNetwork, ...]:
+    """The exits with these numbers and thresholds; a first network is that before the layers'."""
+    before = 0 if first is None else 1
+    exits: list[Exit | FirstNetwork] = []
+    for number, threshold in opened.items():
+        if first is not None and number == 0:
+            exits.append(FirstNetwork(first, shapes[0], threshold))
+        else:
+            layer = number - before
+            exits.append(Exit(layers[layer], shapes[number], heads[layer], threshold))
+    return tuple(exits)
 
 
 def _open(choice: Choice) -> dict[int, float]:

@@ -1,6 +1,6 @@
 """Early exits for a trained network: heads fitted, layers and thresholds chosen, a promise kept."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
@@ -163,7 +163,7 @@ def choose_exits(
     layers = best[kind][0]
     tested, own_costs = outcomes[kind].of(layers=layers, samples=testing), costs[kind].of(layers)
     ladder = finer(ladders[kind][:, layers], tuned[kind].margins[layers])
-    steps = step_through(tested, ladder, own_costs)
+    steps = list(step_through(tested, ladder, own_costs))
     holding = steps_that_hold((step.tally for step in steps), promise)
     curve = tuple(_trade_off(step, own_costs, k < holding) for k, step in enumerate(steps))
     if not holding or steps[holding - 1].seconds >= own_costs.whole:
@@ -172,19 +172,18 @@ def choose_exits(
 
 
 def _trade_off(step: Step, costs: Costs, holds: bool) -> TradeOff:  # noqa: FBT001
-    harms, gains, samples = step.tally
-    return TradeOff(step.seconds / costs.whole, (harms - gains) / samples, holds)
+    return TradeOff(step.seconds / costs.whole, step.tally.extra_error, holds)
 
 
-def step_through(outcomes: Outcomes, thresholds: Tensor, costs: Costs) -> list[Step]:
-    """List thresholds from strict to loose with what they come to.
+def step_through(outcomes: Outcomes, thresholds: Tensor, costs: Costs) -> Iterator[Step]:
+    """Go through thresholds from strict to loose, and say what they come to.
 
     Args:
-        outcomes: of samples that the steps are then not tested on.
+        outcomes: of any samples; where a promise is tested on them, thresholds of others.
         thresholds: `(P, L)`, from strict to loose.
         costs: of the same layers.
 
-    Returns:
+    Yields:
         The steps, without repetitions.
 
     Examples:
@@ -195,11 +194,9 @@ def step_through(outcomes: Outcomes, thresholds: Tensor, costs: Costs) -> list[S
         >>> [(step.tally.harms, round(step.seconds, 2)) for step in steps]
         [(0, 2.6), (1, 1.1)]
     """
-    steps = []
     for own in torch.unique_consecutive(thresholds, dim=0):
         exits = first_exits(outcomes.margins, own)
-        steps.append(Step(own, tally_of(outcomes, exits), expected_seconds(exits, costs)))
-    return steps
+        yield Step(own, tally_of(outcomes, exits), expected_seconds(exits, costs))
 
 
 def choose_layers(
@@ -233,7 +230,7 @@ def choose_layers(
     def seconds_with(layers: list[int]) -> float:
         own = outcomes.of(layers=layers)
         steps = step_through(own, ladder[:, layers], costs.of(layers))
-        within = takewhile(lambda step: _lies_within(step.tally, max_extra_error), steps)
+        within = takewhile(lambda step: step.tally.extra_error <= max_extra_error, steps)
         return min((step.seconds for step in within), default=costs.whole)
 
     chosen: list[int] = []
@@ -256,7 +253,3 @@ def _affordable(layers: list[int], costs: Costs, max_overhead: float) -> bool:
     """Whether several exits cost little enough where none answers; a single one always does."""
     paid = [layer for layer in layers if costs.overhead([layer]) > 0]
     return len(paid) <= 1 or costs.overhead(paid) <= max_overhead
-
-
-def _lies_within(tally: Tally, max_extra_error: float) -> bool:
-    return tally.harms - tally.gains <= max_extra_error * tally.samples

@@ -12,6 +12,7 @@ from imprint.early_exit.heads import HEAD_KINDS, HeadKind, check_kinds
 from imprint.early_exit.promise import Promise, samples_needed
 from imprint.early_exit.readings import Readings
 from imprint.errors import InvalidValueError, LayerError
+from imprint.shares import check_share
 from imprint.taps import check_free, check_hooks
 
 __all__ = [
@@ -57,8 +58,7 @@ def check_options(
     if isinstance(kinds, str) or not isinstance(kinds, Iterable):
         raise InvalidValueError(f"kinds: expected a list of {', '.join(HEAD_KINDS)}, got {kinds!r}")
     check_kinds(list(kinds))
-    if not isinstance(tuning_share, int | float) or not 0 < tuning_share < 1:
-        raise InvalidValueError(f"tuning_share: expected one in (0, 1), got {tuning_share!r}")
+    check_share("tuning_share", tuning_share)
     is_number = isinstance(max_overhead, Real) and not isinstance(max_overhead, bool)
     if max_overhead is not None and not (is_number and max_overhead >= 0):
         raise InvalidValueError(f"max_overhead: expected at least 0, got {max_overhead!r}")
@@ -185,7 +185,7 @@ def check_classes(labels: Tensor, classes: int, name: str) -> None:
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: fit_on: expected each of 3 classes ... got none of 1
     """
-    counts = labels[labels >= 0].bincount(minlength=classes)
+    counts = labels[labels >= 0].bincount(minlength=classes)[:classes]
     missing = (counts == 0).nonzero()[:, 0].tolist()
     if missing:
         shown = ", ".join(map(str, missing[:12]))

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imprint.early_exit.checks import check_classes
 from imprint.early_exit.heads import Head, HeadKind, Hidden, check_kinds
 from imprint.early_exit.perceptron import train_perceptron
 from imprint.errors import InvalidValueError
@@ -96,11 +97,7 @@ def _on_raw(weight: Tensor, bias: Tensor, mean: Tensor, scale: Tensor) -> tuple[
 def _check(features: Tensor, labels: Tensor, num_classes: int) -> None:
     if not bool(features.isfinite().all()):
         raise InvalidValueError("features: expected finite values, got NaN or infinite ones")
-    missing = (labels.bincount(minlength=num_classes)[:num_classes] == 0).nonzero()[:, 0].tolist()
-    if missing:
-        raise InvalidValueError(
-            f"labels: expected each of {num_classes} classes at least once, got none of {missing}"
-        )
+    check_classes(labels, num_classes, "labels")
 
 
 def _wanted(labels: Tensor, num_classes: int, teacher: Tensor | None) -> Tensor:

@@ -117,7 +117,7 @@ def grid_means(maps: Tensor) -> Tensor:
         return F.avg_pool1d(maps.transpose(1, 2).float(), -(-maps.shape[1] // most)).flatten(1)
     side = [-(-size // most) for size in maps.shape[2:]]
     # maps in channels-last layout lie so already, and are not copied
-    return F.avg_pool2d(maps, side).permute(0, 2, 3, 1).flatten(1).float()
+    return F.avg_pool2d(maps.float(), side).permute(0, 2, 3, 1).flatten(1)
 
 
 def features_of(maps: Tensor, kind: HeadKind) -> Tensor:
@@ -158,12 +158,12 @@ def check_kinds(kinds: Collection[str]) -> None:
     Examples:
         >>> check_kinds(["best"])
         Traceback (most recent call last):
-        imprint.errors.InvalidValueError: head: expected prototype, probe, mlp, got 'best'
+        imprint.errors.InvalidValueError: kind: expected prototype, probe, mlp, got 'best'
     """
     unknown = [kind for kind in kinds if kind not in HEAD_KINDS]
     if unknown or not kinds:
         got = repr(unknown[0]) if unknown else "none"
-        raise InvalidValueError(f"head: expected {', '.join(HEAD_KINDS)}, got {got}")
+        raise InvalidValueError(f"kind: expected {', '.join(HEAD_KINDS)}, got {got}")
 
 
 def head_logits(maps: Tensor, head: Head) -> Tensor:

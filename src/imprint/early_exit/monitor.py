@@ -9,6 +9,7 @@ from torch import Tensor
 
 from imprint.early_exit.heads import margins
 from imprint.errors import InvalidValueError
+from imprint.shares import check_share
 
 __all__ = ["DriftMonitor", "drift_scores", "ranks_among"]
 
@@ -111,8 +112,7 @@ class DriftMonitor:
         if reference.ndim != 2 or reference.shape[1] < FEWEST or not reference.shape[0]:
             got = tuple(reference.shape)
             raise InvalidValueError(f"reference: expected (S, M), M at least {FEWEST}; got {got}")
-        if not isinstance(false_alarms, int | float) or not 0 < false_alarms < 1:
-            raise InvalidValueError(f"false_alarms: expected one in (0, 1), got {false_alarms!r}")
+        check_share("false_alarms", false_alarms)
         self._reference = _known(reference).sort(dim=1).values.contiguous()
         games = 2 * len(reference) * 10_000 / BLOCK
         self._limit = math.log(games / false_alarms)

@@ -33,29 +33,27 @@ def warn_of_overlap(fit_on: Any, promise_on: Any) -> None:
         >>> str(told[0].message)
         'promise_on: expected samples that the model was not trained on; 1 of 2 are in fit_on...'
     """
-    (one, fitted), (other, held) = _rows(fit_on), _rows(promise_on)
-    shared = len(fitted & held) if one is other else 0
+    (one, fitted), (other, held) = _used(fit_on), _used(promise_on)
+    if one is not other:
+        return
+    rows = set(held)
+    shared = len(rows.intersection(fitted))
     if shared:
         warnings.warn(
             "promise_on: expected samples that the model was not trained on; "
-            f"{shared} of {len(held)} are in fit_on, and for such the promise means nothing",
+            f"{shared} of {len(rows)} are in fit_on, and for such the promise means nothing",
             UserWarning,
             stacklevel=3,
         )
 
 
-def _rows(data: Any) -> tuple[Any, set[int]]:
+def _used(data: Any) -> tuple[Any, Sequence[int]]:
     """The data set below subsets and loaders, and the rows of it that are used."""
-    base, order = _ordered(data)
-    return base, set(order)
-
-
-def _ordered(data: Any) -> tuple[Any, Sequence[int]]:
     if isinstance(data, DataLoader):
-        base, order = _ordered(data.dataset)
+        base, order = _used(data.dataset)
         return base, _sampled(data.sampler, order)
     if isinstance(data, Subset):
-        base, order = _ordered(data.dataset)
+        base, order = _used(data.dataset)
         return base, [order[index] for index in data.indices] if order else []
     if isinstance(data, ImageSet):  # may be another object with the same images
         return data.images, range(len(data))

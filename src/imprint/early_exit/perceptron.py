@@ -53,7 +53,7 @@ def train_perceptron(
         tensor([0, 1, 2, 3])
     """
     steps = min(EPOCHS * math.ceil(len(wanted) / BATCH), STEPS)
-    network = _first_network(entries, wanted.shape[1], seed).to(wanted.device)
+    network = _initial_network(entries, wanted.shape[1], seed).to(wanted.device)
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps + 1)
     for _, rows in zip(range(steps), _batches(len(wanted), seed), strict=False):
@@ -68,7 +68,7 @@ def train_perceptron(
     return (first.weight, first.bias), (last.weight, last.bias)
 
 
-def _first_network(entries: int, num_classes: int, seed: int) -> Any:
+def _initial_network(entries: int, num_classes: int, seed: int) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return nn.Sequential(nn.Linear(entries, UNITS), nn.ReLU(), nn.Linear(UNITS, num_classes))

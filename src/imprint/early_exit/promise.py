@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imprint.early_exit.extra import special_functions
-from imprint.errors import InvalidValueError
+from imprint.shares import check_share
 
 __all__ = ["Promise", "Tally", "error_p_value", "samples_needed", "steps_that_hold"]
 
@@ -45,8 +45,7 @@ class Promise(NamedTuple):
             InvalidValueError: for one out of its range.
         """
         for name, value in self._asdict().items():
-            if not isinstance(value, int | float | np.floating) or not 0 < value < 1:
-                raise InvalidValueError(f"{name}: expected a value in (0, 1), got {value!r}")
+            check_share(name, value)
 
 
 class Tally(NamedTuple):
@@ -61,6 +60,11 @@ class Tally(NamedTuple):
     harms: int
     gains: int
     samples: int
+
+    @property
+    def extra_error(self) -> float:
+        """The share of samples by which the early answers are worse; below 0 they are better."""
+        return (self.harms - self.gains) / self.samples
 
 
 def error_p_value(tally: Tally, promise: Promise) -> float:

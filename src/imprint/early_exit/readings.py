@@ -11,7 +11,7 @@ from imprint.early_exit.heads import FEATURES, HEAD_KINDS, HeadKind, grid_means
 from imprint.early_exit.samples import Pairs, pair_of
 from imprint.errors import InvalidValueError, LayerError
 from imprint.outputs import first_tensor
-from imprint.taps import guest, hooked, untraced
+from imprint.taps import device_of, guest, hooked, untraced
 
 __all__ = ["Passed", "Readings", "passes", "read_layers", "takers_of"]
 
@@ -158,7 +158,7 @@ def passes(
         >>> [own.shapes for own in passes(model, ["0"], batches, [torch.clone])]
         [[(4,)]]
     """
-    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    device = device_of(model)
     count = 0
     with guest(model), ExitStack() as stack:
         readers = [stack.enter_context(_reader(model, layer, takers)) for layer in layers]

@@ -41,13 +41,13 @@ class Outcomes(NamedTuple):
         Returns:
             Their outcomes.
         """
-        rows = list(range(len(self.margins))) if layers is None else layers
-        columns = torch.arange(len(self.full_right)) if samples is None else samples
-        return Outcomes(
-            self.margins[rows][:, columns],
-            self.right[rows][:, columns],
-            self.full_right[columns],
-        )
+        margins, right, full_right = self
+        if layers is not None:
+            margins, right = margins[layers], right[layers]
+        if samples is not None:
+            margins, right = margins[:, samples], right[:, samples]
+            full_right = full_right[samples]
+        return Outcomes(margins, right, full_right)
 
 
 class Costs(NamedTuple):

@@ -14,6 +14,7 @@ from imprint.on_maps.extraction import Extraction, extract
 from imprint.on_maps.prefix import Rest
 from imprint.on_maps.store import DTYPES, MapStore, StoredMaps
 from imprint.runs import read_tensors, write_tensors
+from imprint.taps import device_of
 
 __all__ = ["Pairs", "as_maps", "frozen_prefix", "stored_prefix"]
 
@@ -78,7 +79,7 @@ def frozen_prefix(
     looked, labels = _looked_at(dataset)
     channels, height, width = looked.shape[1:]
     rest = Rest(model, layer, (channels, height, width))
-    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    device = device_of(model)
     form = _first(rest, looked[:1].to(device))
     data = hash_tensors({"images": looked, "labels": labels})
     about = stored_prefix(rest, form, len(dataset), hash_network(model), data)

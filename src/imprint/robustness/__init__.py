@@ -5,7 +5,7 @@ from imprint.robustness.answers import probabilities_of, right_answers
 from imprint.robustness.attacks import PGD_STEPS, fgsm, pgd, sign_noise, step_size_of
 from imprint.robustness.gradients import check_attackable, input_gradients
 from imprint.robustness.losses import LOSSES, Loss, cross_entropy, log_odds
-from imprint.robustness.pixels import BOUNDS, check_epsilon, device_of, on_pixels, pixels_of
+from imprint.robustness.pixels import BOUNDS, check_epsilon, on_pixels, pixels_of
 
 __all__ = [
     "BOUNDS",
@@ -17,7 +17,6 @@ __all__ = [
     "check_attackable",
     "check_epsilon",
     "cross_entropy",
-    "device_of",
     "fgsm",
     "input_gradients",
     "log_odds",

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from imprint.errors import InvalidValueError
 from imprint.robustness.answers import right_answers
 from imprint.robustness.attacks import fgsm
-from imprint.robustness.pixels import check_labels, device_of, pixels_of
+from imprint.robustness.pixels import check_labels, pixels_of
+from imprint.taps import device_of
 
 __all__ = ["Attack", "accuracy_over_epsilons", "pixel_batches", "transferred"]
 

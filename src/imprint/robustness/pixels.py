@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from imprint.errors import InvalidValueError
+from imprint.taps import device_of
 from imprint.types import Normalisation
 
 __all__ = [
@@ -13,7 +14,6 @@ __all__ = [
     "check_epsilon",
     "check_images",
     "check_labels",
-    "device_of",
     "on_pixels",
     "pixels_of",
 ]
@@ -57,22 +57,6 @@ def on_pixels(model: nn.Module, normalisation: Normalisation) -> nn.Sequential:
     whole = nn.Sequential(OrderedDict(normalise=inside, model=model))
     whole.training = model.training
     return whole
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Name the device that a network is on.
-
-    Args:
-        model: any `nn.Module`.
-
-    Returns:
-        That of its first parameter; the CPU where it has none.
-
-    Examples:
-        >>> device_of(nn.Flatten())
-        device(type='cpu')
-    """
-    return next(model.parameters(), torch.empty(0)).device
 
 
 def pixels_of(images: Tensor) -> Tensor:

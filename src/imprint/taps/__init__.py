@@ -13,6 +13,7 @@ from imprint.taps.flow import (
     untraced,
 )
 from imprint.taps.guests import check_free, check_hooks, guest, held
+from imprint.taps.placement import channels_last, device_of
 from imprint.taps.tap import Tap, find_layer, hooked, maps_at
 from imprint.taps.timing import Clock, clock_of, forward_stamps, take_turns
 
@@ -21,11 +22,13 @@ __all__ = [
     "Tap",
     "candidate_layers",
     "carries_all_data",
+    "channels_last",
     "check_carries_all_data",
     "check_free",
     "check_hooks",
     "check_rows",
     "clock_of",
+    "device_of",
     "find_layer",
     "forward_stamps",
     "guest",

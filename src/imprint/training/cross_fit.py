@@ -13,7 +13,7 @@ from imprint.data.seeds import generator_of
 from imprint.errors import InvalidValueError
 from imprint.models import build_model
 from imprint.outputs import first_tensor
-from imprint.taps import guest
+from imprint.taps import channels_last, guest
 from imprint.training.engine import find_device
 from imprint.training.fit import check_fit
 from imprint.training.optimizers import build_optimizer, build_schedule
@@ -123,8 +123,9 @@ def check_network(images: ImageSet, settings: TrainSettings) -> None:
 
 def _network(images: ImageSet, settings: TrainSettings, fold: int) -> nn.Module:
     seed = settings.seed + fold
-    model = build_model(settings.model, _shape(images), len(images.class_names), seed=seed)
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return channels_last(
+        build_model(settings.model, _shape(images), len(images.class_names), seed=seed)
+    )
 
 
 def _shape(images: ImageSet) -> tuple[int, int, int]:

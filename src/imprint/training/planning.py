@@ -19,6 +19,7 @@ from imprint.skipping.profiling import profile
 from imprint.taps import (
     Clock,
     candidate_layers,
+    channels_last,
     check_carries_all_data,
     clock_of,
     forward_stamps,
@@ -133,7 +134,7 @@ class _Job:
         fabric = build_fabric(settings)
         model = build_model(settings.model, shape, classes, seed=settings.seed)
         check_fit(model, settings.model, shape, classes)
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        channels_last(model)
         batches = batches_of(
             data.train,
             settings.batch_size,

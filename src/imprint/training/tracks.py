@@ -8,6 +8,7 @@ from torch import Tensor
 
 from imprint.data.seeds import generator_of
 from imprint.errors import InvalidValueError
+from imprint.shares import check_share
 from imprint.types import ImageSet
 
 __all__ = ["TrackMatches", "held_out_tracks", "match_tracks", "split_tracks", "tracks_of"]
@@ -88,8 +89,7 @@ def held_out_tracks(part: ImageSet, test_share: float, *, seed: int = 0) -> Tens
         >>> int(held_out_tracks(ImageSet(sounds, labels, ("",), groups=tracks), 0.3).sum())
         2
     """
-    if not 0 < test_share < 1:
-        raise InvalidValueError(f"test_share: expected a value in (0, 1), got {test_share}")
+    check_share("test_share", test_share)
     tracks = tracks_of(part, "data").unique()  # type: ignore[no-untyped-call]
     if len(tracks) < 3:
         raise InvalidValueError(f"data: expected at least 3 tracks, got {len(tracks)}")

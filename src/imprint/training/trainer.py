@@ -16,7 +16,7 @@ from imprint.errors import DivergedError
 from imprint.models import build_model
 from imprint.outputs import first_tensor
 from imprint.skipping import count_steps
-from imprint.taps import guest
+from imprint.taps import channels_last, guest
 from imprint.training.diagnosis import diagnose
 from imprint.training.engine import build_fabric, run_both_ways
 from imprint.training.evaluation import class_hits
@@ -84,7 +84,7 @@ class Trainer:
         check_fit(self.model, settings.model, shape, num_classes, min(2, settings.batch_size))
         if start is not None:
             load_weights(self.model, start, settings.model)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        channels_last(self.model)
         self.rest = None if settings.freeze_to is None else freeze(self.model, settings, shape)
         if settings.freeze_to is not None and settings.layer is None:
             settings = replace(settings, layer=settings.freeze_to)

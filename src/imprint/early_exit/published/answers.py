@@ -12,21 +12,21 @@ class Answers(NamedTuple):
 
     Attributes:
         labels: `(N,)`, int64.
-        confidence: `(N,)`, higher is surer; NaN is never sure.
+        sureness: `(N,)`, higher is surer; NaN is never sure.
     """
 
     labels: Tensor
-    confidence: Tensor
+    sureness: Tensor
 
 
 class ExitMethod(Protocol):
     """A way to answer at one layer of a network that is trained already.
 
     Attributes:
-        passes: over the training data that it learns from.
+        epochs: over the training data that it learns from.
     """
 
-    passes: int
+    epochs: int
 
     def learn(self, maps: Tensor, labels: Tensor) -> None:
         """Take in a batch.

@@ -28,7 +28,7 @@ class ClassMeans:
         tensor([0])
     """
 
-    passes = 1
+    epochs = 1
 
     def __init__(self, num_classes: int) -> None:
         self._classes = num_classes
@@ -47,5 +47,5 @@ class ClassMeans:
         means = (self._sums / self._counts.clamp_min(1)[:, None]).float()
         distances = torch.cdist(maps.flatten(1).float(), means)
         scores = (-distances / distances.mean(1, keepdim=True)).softmax(1)
-        confidence, labels = scores.max(1)
-        return Answers(labels, confidence)
+        sureness, labels = scores.max(1)
+        return Answers(labels, sureness)

@@ -23,10 +23,10 @@ class FinalConfidence:
 
     Examples:
         >>> FinalConfidence(nn.Identity()).answer(torch.tensor([[2.0, 2.0], [0.0, 9.0]]))
-        Answers(labels=tensor([0, 1]), confidence=tensor([0., 9.]))
+        Answers(labels=tensor([0, 1]), sureness=tensor([0., 9.]))
     """
 
-    passes = 0
+    epochs = 0
 
     def __init__(self, network: nn.Module) -> None:
         self._network = network

@@ -25,7 +25,7 @@ class FittedHead:
         torch.Size([8])
     """
 
-    passes = 1
+    epochs = 1
 
     def __init__(self, num_classes: int, *, kind: HeadKind = "mlp") -> None:
         self._classes, self._kind = num_classes, kind

@@ -30,7 +30,7 @@ class SignatureCache:
         tensor([0, 1])
     """
 
-    passes = 1
+    epochs = 1
 
     def __init__(self, num_classes: int) -> None:
         self._memory = ClassMemory(num_classes)

@@ -19,7 +19,6 @@ class TrainedExit:
     Args:
         num_classes: K.
         seed: of its first weights.
-        passes: over the training data.
 
     Source: Teerapittayanon, McDanel & Kung (2016), "BranchyNet: Fast inference via early exiting
     from deep neural networks".
@@ -28,12 +27,13 @@ class TrainedExit:
         >>> method = TrainedExit(2)
         >>> maps = torch.rand(8, 3, 6, 6)
         >>> method.learn(maps, torch.arange(8) % 2)
-        >>> method.answer(maps).confidence.shape
+        >>> method.answer(maps).sureness.shape
         torch.Size([8])
     """
 
-    def __init__(self, num_classes: int, *, seed: int = 0, passes: int = 3) -> None:
-        self.passes = passes
+    epochs = 3
+
+    def __init__(self, num_classes: int, *, seed: int = 0) -> None:
         self._classes, self._seed = num_classes, seed
         self._branch: nn.Module | None = None
         self._optimizer: torch.optim.Optimizer | None = None
