@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from imprint.taps import timing
+
 CHROMIUM = shutil.which("chromium")
 
 os.environ["IMPRINT_CACHE"] = ""  # no test leaves images of sound in the user's cache
@@ -22,6 +24,16 @@ def pytest_runtest_setup() -> None:
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 - what libraries draw from
     random.seed(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_rounds(request):
+    """Seconds are measured in three rounds; how many there are by default has a test of its own."""
+    rounds = {} if request.module.__name__.endswith("test_timing") else {"FEWEST": 3, "MOST": 3}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, count in rounds.items():
+            patch.setattr(timing, name, count)
+        yield
 
 
 @pytest.fixture(scope="session")

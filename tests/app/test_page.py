@@ -3,6 +3,7 @@
 import re
 import shutil
 import urllib.parse
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -22,9 +23,8 @@ PATIENCE = 60_000
 class Visit:
     """A page that is open, what it asked for, and what went wrong on it."""
 
-    def __init__(self, browser, server, **context):
-        self.context = browser.new_context(**context)
-        self.page = self.context.new_page()
+    def __init__(self, context, server):
+        self.page = context.new_page()
         self.page.set_default_timeout(PATIENCE)
         self.asked, self.wrong = [], []
         self.page.on("request", lambda request: self.asked.append(request.url))
@@ -42,19 +42,26 @@ class Visit:
         return self.page
 
 
+@pytest.fixture(scope="module")
+def usual(browser):
+    """Where most visits begin: scripts are compiled once for all of them."""
+    with browser.new_context() as context:
+        yield context
+
+
 @pytest.fixture
-def visit(browser, server):
-    visits = []
+def visit(browser, usual, server):
+    with ExitStack() as stack:
 
-    def begin(tab=None, **context):
-        visits.append(Visit(browser, server, **context))
-        if tab is not None:
-            visits[-1].open(tab)
-        return visits[-1]
+        def begin(tab=None, **options):
+            context = stack.enter_context(browser.new_context(**options)) if options else usual
+            own = Visit(context, server)
+            stack.callback(own.page.close)
+            if tab is not None:
+                own.open(tab)
+            return own
 
-    yield begin
-    for own in visits:
-        own.context.close()
+        yield begin
 
 
 def choose(page, label, option):
