@@ -26,6 +26,7 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
 
 
+@pytest.mark.filterwarnings("ignore:precision")  # as it may be, on this processor
 @pytest.mark.parametrize(
     ("model", "layer", "more"),
     [

@@ -483,6 +483,7 @@ def test_what_names_no_device_is_told(name):
         find_device(name)
 
 
+@pytest.mark.filterwarnings("ignore:precision")  # as it may be, on this processor
 @pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "step", "constant"])
 def test_every_schedule_trains_with_all_options(splits, schedule):
     options = {"schedule": schedule, "clip": 1.0, "label_smoothing": 0.1, "precision": "bf16"}

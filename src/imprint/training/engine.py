@@ -1,5 +1,6 @@
 """Lightning Fabric, set up for one device and precision."""
 
+import warnings
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["build_fabric", "find_device", "run_both_ways"]
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+WITHOUT_BF16 = {"AVX2"}
+"""Processors, as PyTorch calls what they can do, that compute bfloat16 in software."""
 
 
 def find_device(name: str) -> torch.device:
@@ -54,6 +58,9 @@ def build_fabric(settings: TrainSettings) -> "Fabric":
     Raises:
         DeviceError: where device or precision is not to be had.
 
+    Warns:
+        UserWarning: for bfloat16 on a processor that has none, where it takes several times longer.
+
     Examples:
         >>> build_fabric(TrainSettings(device="cpu")).device
         device(type='cpu')
@@ -63,6 +70,14 @@ def build_fabric(settings: TrainSettings) -> "Fabric":
     device = find_device(settings.device)
     if settings.precision == "16" and device.type != "cuda":
         raise DeviceError(f"precision: expected 32 or bf16 on {device.type}, got 16")
+    able = torch.backends.cpu.get_cpu_capability()
+    if settings.precision == "bf16" and device.type == "cpu" and able in WITHOUT_BF16:
+        warnings.warn(
+            f"precision: expected 32 on a processor without bfloat16 ({able}), got bf16, which "
+            "takes several times longer here",
+            UserWarning,
+            stacklevel=2,
+        )
     precision = PRECISIONS[settings.precision]
     return Fabric(accelerator=device.type, devices=1, precision=precision)  # type: ignore[arg-type]
 
