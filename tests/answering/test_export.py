@@ -1,6 +1,7 @@
 import builtins
 import json
 import math
+import shutil
 import threading
 import time
 from dataclasses import replace
@@ -26,7 +27,7 @@ from imprint.early_exit import (
 )
 from imprint.errors import DamagedFileError, InvalidValueError, RunExistsError
 from imprint.models import build_model
-from imprint.runs import write_tensors
+from imprint.runs import read_json, write_json, write_tensors
 from imprint.taps import maps_at
 
 NAMES = tuple("0123456789")
@@ -261,19 +262,49 @@ def test_an_export_of_exits_that_were_not_calibrated_has_nothing_to_watch(images
     with pytest.raises(DamagedFileError):
         ExportedNetwork.load(folder)
     write_tensors(folder / "reference.safetensors", {"reference": torch.zeros(3, 50)}, {})
-    with pytest.raises(DamagedFileError, match=r"`reference` \(2, M\), .* got \(3, 50\)"):
+    with pytest.raises(DamagedFileError, match=r"`reference` \(2, M\), got \(3, 50\)"):
         ExportedNetwork.load(folder)
 
 
-@pytest.mark.parametrize("note", ["{}", '{"layers": []}', "[]"])
-def test_an_export_whose_note_is_damaged_is_told(images, scale, tmp_path, note):
-    folder = export_exits(
-        build_model("paper", (1, 28, 28), 10).eval(), EarlyExit(()), tmp_path / "out",
+@pytest.fixture(scope="module")
+def written(images, scale, tmp_path_factory):
+    """An export with one exit."""
+    model = build_model("paper", (1, 28, 28), 10).eval()
+    exits = exits_of(model, ("pool1",), normalise(images[:50], scale), "mlp")
+    return export_exits(
+        model, exits, tmp_path_factory.mktemp("export") / "out",
         shape=(1, 28, 28), class_names=NAMES, normalisation=scale,
     )  # fmt: skip
-    (folder / "exits.json").write_text(note)
-    with pytest.raises(DamagedFileError, match=r"out.*expected"):
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"layers": None}, r"exits.json: expected a list `layers` of str, got None"),
+        ({"thresholds": []}, r"expected 1 `thresholds`, got 0"),
+        ({"thresholds": [1.0, 2.0]}, r"expected 1 `thresholds`, got 2"),
+        ({"thresholds": ["a"]}, r"expected a list `thresholds` of float, got \['a'\]"),
+        ({"mean": [0.1] * 3}, r"expected 1 `mean`, got 3"),
+        ({"shape": [28, 28]}, r"expected 3 `shape`, got 2"),
+        ({"classes": ["a", "b"]}, r"expected an exported network, 10 logits, of 2 classes"),
+    ],
+)
+def test_an_export_whose_note_is_damaged_is_told(written, tmp_path, change, told):
+    folder = shutil.copytree(written, tmp_path / "copy")
+    write_json(folder / "exits.json", read_json(folder / "exits.json") | change)
+    with pytest.raises(DamagedFileError, match=told):
         ExportedNetwork.load(folder)
+    (folder / "exits.json").write_text("[]")
+    with pytest.raises(DamagedFileError, match="expected"):
+        ExportedNetwork.load(folder)
+
+
+def test_an_export_with_few_to_compare_with_answers_and_does_not_watch(written, tmp_path):
+    folder = shutil.copytree(written, tmp_path / "copy")
+    write_tensors(folder / "reference.safetensors", {"reference": torch.zeros(2, 5)}, {})
+    network = ExportedNetwork.load(folder)
+    with pytest.raises(InvalidValueError, match=r"reference: expected \(S, M\), M at least 20"):
+        network.monitor()
 
 
 class Counted(nn.Module):

@@ -31,3 +31,9 @@ def test_the_limit_is_kept_on_the_images_that_tune():
     found = choose_fastest(Outcomes(SURE, right, RIGHT[0]), costs(0.1), 0.05, priced=True)
     assert 0 <= found.step.tally.extra_error <= 0.05
     assert found.step.thresholds.item() >= 85
+
+
+def test_a_network_that_gives_nan_answers_nothing_early():
+    sure = torch.full((1, 300), torch.nan)
+    found = choose_fastest(Outcomes(sure, ~RIGHT, ~RIGHT[0]), costs(0.1), 0.0, priced=False)
+    assert found.step is None

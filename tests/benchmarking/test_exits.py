@@ -181,3 +181,9 @@ def test_plain_confidence_keeps_apart_what_a_softmax_rounds_to_1():
 def test_an_unknown_method_is_told():
     with pytest.raises(InvalidValueError, match=r"methods: expected imprint-mlp, .* got 'hope'"):
         bench_exits(nn.Flatten(), [], [], [], methods=["hope"])
+
+
+@pytest.mark.parametrize("shape", [(60, 4), (60, 5, 4)])
+def test_a_branch_takes_maps_alone(shape):
+    with pytest.raises(InvalidValueError, match=r"expected maps \(N, C, H, W\) for branchynet"):
+        TrainedExit(3).learn(torch.rand(shape), torch.arange(60) % 3)

@@ -1,6 +1,7 @@
 """`imprint early-exit` as its users meet it."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -119,3 +120,32 @@ def test_a_folder_that_is_no_run(imprint, place, tmp_path):
     code, _, err = imprint("early-exit", tmp_path, place / "lights.npz")
     assert code == 2
     assert "config.json, found none" in err
+
+
+def test_files_that_came_since_are_told_before_a_promise(imprint, place, tmp_path):
+    held = dict(np.load(place / "lights.npz"))
+    changed = tmp_path / "lights.npz"
+    np.savez(changed, **held)
+    code, _, err = imprint(
+        "train", changed, "--epochs", 1, "--batch-size", 16, "--out", tmp_path / "own"
+    )
+    assert code == 0, err
+    for name in ("x_train", "y_train"):
+        held[name] = held[name][1:]
+    np.savez(changed, **held)
+    code, _, err = imprint("early-exit", tmp_path / "own", changed, *LOOSE, "--out", "out")
+    assert code == 2
+    assert "as the run in" in err.replace("\n", " ")
+    assert not (tmp_path / "out").exists()
+    other = shutil.copyfile(changed, tmp_path / "other.npz")
+    with pytest.warns(UserWarning, match="data: expected the images that the run in .* got others"):
+        code, _, err = imprint("early-exit", tmp_path / "own", other, *LOOSE, "--out", "out")
+    assert code == 0, err
+
+
+def test_a_network_is_not_asked_before_itself(imprint, place):
+    code, _, err = imprint(
+        "early-exit", place / "run", place / "lights.npz", *LOOSE, "--first", place / "run",
+    )  # fmt: skip
+    assert code == 2
+    assert "first: expected another run than" in err

@@ -302,3 +302,36 @@ def test_a_first_network_that_is_not_taken_is_not_needed(imprint, place, tmp_pat
         "predict", place / "run0", place / "pictures", "--exits", tmp_path / "exits"
     )
     assert code == 0, err
+
+
+def test_what_a_network_prints_is_not_among_the_answers(imprint, place, tmp_path):
+    (tmp_path / "loud.py").write_text(
+        "from torch import nn\n"
+        "class Loud(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.linear = nn.Linear(144, 2)\n"
+        "    def forward(self, images):\n"
+        "        print('hello from forward')\n"
+        "        return self.linear(images.flatten(1))\n"
+        "def build():\n"
+        "    return Loud()\n"
+    )
+    model = tmp_path / "loud.py:build"
+    code, _, err = imprint(
+        "train",
+        place / "pictures",
+        "--model",
+        model,
+        "--epochs",
+        1,
+        "--batch-size",
+        16,
+        "--out",
+        tmp_path / "run",
+    )
+    assert code == 0, err
+    code, out, err = imprint("predict", tmp_path / "run", place / "pictures", "--format", "jsonl")
+    assert code == 0
+    assert len([json.loads(line) for line in out.splitlines()]) == 160
+    assert "hello from forward" in err

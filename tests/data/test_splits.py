@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imprint.data.seeds import generator_of
-from imprint.data.splits import grouped_split, stratified_split
+from imprint.data.splits import drawn_groups, grouped_split, stratified_split
 from imprint.errors import InvalidValueError
 
 
@@ -85,3 +85,13 @@ def test_a_generator_follows_its_numbers_in_their_order():
     assert len(seeds) == 400
     with pytest.raises(InvalidValueError, match=r"\(0, -1\)"):
         generator_of(0, -1)
+
+
+def test_drawn_groups_stay_whole_and_are_as_many_as_asked_for():
+    groups = torch.tensor([7, 7, 7, 4, 5, 5, 9, 9])
+    for seed in range(20):
+        drawn = drawn_groups(8, groups, share=0.5, seed=seed)
+        names = groups[drawn].unique().tolist()
+        assert len(names) == 2
+        assert drawn.equal(torch.isin(groups, torch.tensor(names)))
+    assert int(drawn_groups(8, None, share=0.25, seed=0).sum()) == 2

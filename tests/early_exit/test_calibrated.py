@@ -20,6 +20,13 @@ IMAGES = (
     + LABELS[:, None, None, None]
 )
 FIT, HELD = TensorDataset(IMAGES[:100], LABELS[:100]), TensorDataset(IMAGES[100:], LABELS[100:])
+
+
+class Endless(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        return iter(HELD)
+
+
 COSTS = Costs(torch.tensor([0.2]), torch.tensor([0.01]), 1.0)
 
 
@@ -123,6 +130,7 @@ def nothing_finite():
         ({"promise_on": [(IMAGES, LABELS[:, None])]}, InvalidValueError, r"labels \(600, 1\)"),
         ({"promise_on": [(IMAGES, LABELS / 2)]}, InvalidValueError, "labels .* torch.float32"),
         ({"promise_on": [(IMAGES, [0, 1])]}, InvalidValueError, r"got \(Tensor, list\)"),
+        ({"fit_on": Endless()}, InvalidValueError, "fit_on: .* a loader of an IterableDataset"),
         ({"promise_on": []}, InvalidValueError, "promise_on: .* fewer than two"),
         ({"fit_on": []}, InvalidValueError, "fit_on: expected at least one sample, got none"),
         ({"fit_on": [(IMAGES[::2], LABELS[::2])]}, InvalidValueError, "fit_on: .* got none of 1"),
@@ -173,3 +181,16 @@ def test_damaged_exits_are_told(model, wrong, tmp_path):
         note |= wrong
     with pytest.raises(DamagedFileError, match="expected early exits"):
         EarlyExit.load(write_tensors(tmp_path / "wrong.safetensors", tensors, note))
+
+
+def test_labels_may_be_truth_values_and_numbers_double_by_default(model):
+    held = [(IMAGES[100:], LABELS[100:])]
+    given = {"max_extra_error": 0.05, "confidence": 0.9, "layers": ["0"]}
+    expected = EarlyExit.calibrate(model, fit_on=FIT, promise_on=held, **given)
+    truths = [(IMAGES[100:], LABELS[100:].bool())]
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = EarlyExit.calibrate(model, fit_on=FIT, promise_on=truths, **given)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert [own.layer for own in found.exits] == [own.layer for own in expected.exits] == ["0"]

@@ -3,7 +3,13 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Subset, SubsetRandomSampler, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Subset,
+    SubsetRandomSampler,
+    TensorDataset,
+)
 
 from imprint.early_exit import Head
 from imprint.early_exit import exit_layers as layers_module
@@ -139,3 +145,14 @@ def test_what_a_batch_costs_however_few_its_rows_lies_between_nothing_and_all(mo
     stretches = costs.fixed.diff(prepend=torch.zeros(1))
     assert (stretches >= 0).all()
     assert (stretches <= costs.ends.diff(prepend=torch.zeros(1)) + 1e-9).all()
+
+
+def test_batches_that_a_loader_draws_by_itself_are_known():
+    dataset = TensorDataset(torch.arange(40.0))
+    one, other = (
+        DataLoader(dataset, batch_sampler=BatchSampler(SubsetRandomSampler(rows), 10, False))
+        for rows in (range(20), range(20, 40))
+    )
+    warn_of_overlap(one, other)
+    with pytest.warns(UserWarning, match="20 of 20 are in fit_on"):
+        warn_of_overlap(dataset, other)

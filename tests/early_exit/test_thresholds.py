@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
 from imprint.early_exit.routes import Outcomes, first_exits
-from imprint.early_exit.thresholds import _rising, finer, thresholds_at
+from imprint.early_exit.thresholds import _admitting, _rising, finer, thresholds_at
 
 from .conftest import drawn
 
@@ -86,3 +86,11 @@ def test_finer_steps_leave_a_layer_closed_of_which_nothing_is_known():
     steps = finer(torch.tensor([[torch.inf, 0.5]]), margins)
     assert steps[:, 0].isinf().all()
     assert (margins[1] >= steps[-1, 1]).all()
+
+
+def test_the_loosest_threshold_admits_all_whatever_the_sign():
+    for falling in ([2.0, 1.0], [-1.0, -2.0], [1e-4 - 2.3, -2.3], [1.0, 0.0]):
+        margins = torch.tensor(falling)
+        admitted = (margins >= _admitting(margins)[:, None]).sum(1)
+        assert admitted[:2].tolist() == [0, 1]
+        assert admitted[2] == 2

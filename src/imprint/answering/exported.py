@@ -10,7 +10,6 @@ from torch import Tensor
 
 from imprint.answering.onnx_packages import onnx_package
 from imprint.early_exit import END, FIRST, DriftMonitor, margins
-from imprint.early_exit.monitor import FEWEST
 from imprint.errors import DamagedFileError, InvalidValueError
 from imprint.runs import read_json, read_tensors
 
@@ -67,6 +66,7 @@ class ExportedNetwork:
             DamagedFileError: where one holds something else.
         """
         about = read_json(folder / "exits.json")
+        _check(about, folder / "exits.json")
         runtime = onnx_package("onnxruntime")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -77,6 +77,9 @@ class ExportedNetwork:
                 runtime.InferenceSession(folder / f"segment_{number}.onnx", options)
                 for number in range(len(about["layers"]) + 1)
             ]
+            classes = segments[-1].get_outputs()[-1].shape[-1]
+            if len(about["classes"]) != classes:
+                raise ValueError(f"{classes} logits, of {len(about['classes'])} classes")
             return cls(about, segments, _reference(folder / REFERENCE))
         except Exception as error:  # onnxruntime has errors of its own for each case
             reason = " ".join(str(error).split())[:300]
@@ -142,11 +145,37 @@ class ExportedNetwork:
         return logits, taken
 
 
+NOTED: dict[str, tuple[type, ...]] = {
+    "shape": (int,),
+    "classes": (str,),
+    "mean": (int, float),
+    "std": (int, float),
+    "layers": (str,),
+    "thresholds": (int, float),
+}
+"""What `exits.json` holds lists of."""
+
+
+def _check(about: Any, path: Path) -> None:
+    """Check that `exits.json` holds what `export_exits` writes into it."""
+    noted = about if isinstance(about, dict) else {}
+    for name, kinds in NOTED.items():
+        own = noted.get(name)
+        if not isinstance(own, list) or not all(isinstance(value, kinds) for value in own):
+            what = f"a list `{name}` of {kinds[-1].__name__}"
+            raise DamagedFileError(f"{path}: expected {what}, got {str(own)[:100]}")
+    channels, exits = noted["shape"][:1], len(noted["layers"])
+    lengths = {"shape": 3, "thresholds": exits, "mean": sum(channels), "std": sum(channels)}
+    for name, count in lengths.items():
+        if len(noted[name]) != count:
+            raise DamagedFileError(f"{path}: expected {count} `{name}`, got {len(noted[name])}")
+
+
 def _reference(path: Path) -> Tensor | None:
     if not path.is_file():
         return None
     own = read_tensors(path)[0].get("reference", torch.empty(0))
-    if own.ndim != 2 or len(own) != 2 or own.shape[1] < FEWEST:
-        expected = f"a tensor `reference` (2, M), M at least {FEWEST}"
-        raise ValueError(f"{path.name}: expected {expected}; got {tuple(own.shape)}")
+    if own.ndim != 2 or len(own) != 2:
+        got = tuple(own.shape)
+        raise ValueError(f"{path.name}: expected a tensor `reference` (2, M), got {got}")
     return own

@@ -11,7 +11,7 @@ from imprint.answering.record import EarlyExitResult
 from imprint.answering.results import Answered, result_of
 from imprint.answering.settings import ExitSettings
 from imprint.answering.speed import measure_speed, measured_images
-from imprint.data import normalise
+from imprint.data import drawn_groups, normalise
 from imprint.early_exit import EarlyExit, Exit, Route
 from imprint.early_exit.costs import measure_costs
 from imprint.early_exit.overlap import warn_of_overlap
@@ -119,15 +119,13 @@ def _times(model: nn.Module, exits: EarlyExit, batch: Tensor) -> list[float]:
 
 def _shares(held: ImageSet, settings: ExitSettings) -> tuple[ImageSet, ImageSet]:
     """What calibrates and what measures, drawn by the seed; groups, such as tracks, stay whole."""
-    groups = torch.arange(len(held)) if held.groups is None else held.groups
-    names, group = torch.unique(groups, return_inverse=True)
-    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(settings.seed))
-    count = round(settings.calibration_share * len(names))
-    if not 0 < count < len(names):
+    share, seed = settings.calibration_share, settings.seed
+    calibrating = drawn_groups(len(held), held.groups, share=share, seed=seed)
+    if not 0 < int(calibrating.sum()) < len(held):
+        count = len(held) if held.groups is None else len(held.groups.unique())  # type: ignore[no-untyped-call]
         kind = "images" if held.groups is None else "tracks"
-        got = f"{settings.calibration_share:g} of {len(names)} {kind}"
+        got = f"{share:g} of {count} {kind}"
         raise InvalidValueError(f"calibration_share: expected {kind} in both shares, got {got}")
-    calibrating = torch.isin(group, order[:count])
     return held.taken(calibrating), held.taken(~calibrating)
 
 

@@ -100,5 +100,7 @@ def _fastest(ladder: Tensor, tuned: Outcomes, costs: Costs, limit: float) -> Cho
 def _common(tuned: Outcomes) -> Tensor:
     """One threshold for all layers, from strict to loose, `(P, L)`."""
     sure = tuned.margins[tuned.margins.isfinite()]
+    if not len(sure):  # of a network that gives NaN
+        return torch.full((1, len(tuned.margins)), torch.inf)
     common = sure.float().quantile(torch.linspace(1, 0, len(PRICES)))
     return common[:, None].expand(-1, len(tuned.margins))

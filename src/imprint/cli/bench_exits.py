@@ -15,10 +15,10 @@ from imprint.benchmarking import EXIT_METHODS, bench_exits
 from imprint.cli import options
 from imprint.cli.folders import new_folder
 from imprint.cli.networks import check_alike
-from imprint.cli.run_data import load_as
+from imprint.cli.run_data import check_trained_on, load_as
 from imprint.cli.terminal import bare_table, command_line, print_paths, result_console
 from imprint.counts import check_count
-from imprint.data import normalise
+from imprint.data import drawn_groups, normalise
 from imprint.errors import InvalidValueError
 from imprint.report import BENCH_EXIT_COLUMNS, bench_exit_lines, bench_exits_report
 from imprint.runs import check_vacant, claim, write_json, write_text
@@ -76,14 +76,15 @@ def _run(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     names = _names(given["methods"])
     for name in ("batch_size", "limit"):
         check_count(name, given[name], 2)
+    check_count("seed", given["seed"], 0)
     check_share("max_extra_error", given["max_extra_error"])
     folder = given["out"] or new_folder("bench-exits")
     check_vacant(folder)
     trained = load_trained(given["run"])
     smaller = _smaller(given["smaller"] or [], trained)
     splits = load_as(str(given["run"]), trained, given["data"])
-    order = torch.randperm(len(splits.test), generator=torch.Generator().manual_seed(given["seed"]))
-    tuning, measuring = order.tensor_split(2)
+    check_trained_on(trained, str(given["run"]), given["data"], splits.train)
+    tuning, measuring = _halves(splits.test, given["seed"])
     fitting = torch.linspace(0, len(splits.train) - 1, min(given["limit"], len(splits.train)))
     console = Console(stderr=True, highlight=False)
     result = bench_exits(
@@ -131,6 +132,13 @@ def _names(text: str) -> tuple[str, ...]:
         got = repr(unknown[0]) if unknown else "none"
         raise InvalidValueError(f"methods: expected {', '.join(EXIT_METHODS)}; got {got}")
     return tuple(EXIT_METHODS) if "all" in names else names
+
+
+def _halves(held: ImageSet, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows that tune and rows that measure, in an order that was drawn; tracks stay whole."""
+    order = torch.randperm(len(held), generator=torch.Generator().manual_seed(seed))
+    tuning = drawn_groups(len(held), held.groups, share=0.5, seed=seed)[order]
+    return order[tuning], order[~tuning]
 
 
 def _batches(part: ImageSet, rows: torch.Tensor, trained: Trained, batch_size: int) -> Pairs:

@@ -1,5 +1,7 @@
 """`imprint export`: a run's network and its exits as ONNX files."""
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -37,14 +39,15 @@ def export(
     check_vacant(folder)
     trained = load_trained(run)
     opened = exits_of(exits, trained, run) or EarlyExit(())
-    export_exits(
-        trained.model,
-        opened,
-        folder,
-        shape=trained.shape,
-        class_names=trained.class_names,
-        normalisation=trained.normalisation,
-    )
+    with redirect_stdout(sys.stderr):  # whatever a network of the user's own prints
+        export_exits(
+            trained.model,
+            opened,
+            folder,
+            shape=trained.shape,
+            class_names=trained.class_names,
+            normalisation=trained.normalisation,
+        )
     if trained.shape[0] == SOUND_CHANNELS:  # predict reads audio by it, as by a run's own
         write_json(folder / "config.json", {"command": "export", **audio_note(audio_as(str(run)))})
     console = Console(highlight=False, soft_wrap=True)

@@ -7,7 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import IO, Annotated, Any, NamedTuple
@@ -73,12 +73,13 @@ def predict(
         raise InvalidValueError(f"format: expected {' or '.join(FORMATS)}, got {shape!r}")
     check_count("batch_size", batch_size)
     _check_out(out)
-    with AnswerDisplay() as display:
+    stdout = sys.stdout
+    with AnswerDisplay() as display, redirect_stdout(sys.stderr):  # a network's own prints
         if is_export(run):
             answerer = _exported(run, exits, device, watch=watch)
         else:
             answerer = _trained(run, exits, device, watch=watch)
-        with _lines(out, shape) as write:
+        with _lines(out, shape, stdout) as write:
             for answers in answerer.answer(_batches(source, answerer, run, batch_size, display)):
                 write(answers)
                 display.answered(len(answers))
@@ -189,14 +190,16 @@ def _check_out(out: Path | None) -> None:
 
 
 @contextmanager
-def _lines(out: Path | None, shape: str) -> Iterator[Callable[[Iterable[Prediction]], None]]:
+def _lines(
+    out: Path | None, shape: str, stdout: IO[str]
+) -> Iterator[Callable[[Iterable[Prediction]], None]]:
     """Where lines go: stdout, or a file that is there once it is whole."""
     # names need not be UTF-8: their bytes come back as they are, in JSON as its own escapes
     writer, errors = (_csv, "surrogateescape") if shape == "csv" else (_jsonl, "backslashreplace")
     if out is None:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors=errors)
-        yield writer(sys.stdout)
+        if isinstance(stdout, io.TextIOWrapper):
+            stdout.reconfigure(errors=errors)
+        yield writer(stdout)
         return
     growing = out.with_name(f".{out.name}.part")
     try:

@@ -1,5 +1,6 @@
 """The data of a run, split as the run split them."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,15 @@ from torch import Tensor
 from imprint.cli import options
 from imprint.cli.audio_options import as_long, audio_of
 from imprint.cli.networks import check_classes, check_shape, split_seed_of
-from imprint.data import KNOWN, AudioOptions, load, read_picture, read_sound_picture
+from imprint.data import (
+    KNOWN,
+    AudioOptions,
+    load,
+    normalisation,
+    read_picture,
+    read_sound_picture,
+)
+from imprint.errors import InvalidValueError
 from imprint.runs import read_json
 from imprint.training import Trained
 from imprint.types import DataSplits, ImageSet
@@ -20,6 +29,7 @@ __all__ = [
     "SOUND_CHANNELS",
     "audio_as",
     "check_fits",
+    "check_trained_on",
     "config_of",
     "load_as",
     "reader_of",
@@ -73,6 +83,40 @@ def check_fits(trained: Trained, name: str, part: ImageSet) -> None:
     channels, height, width = part.images.shape[1:]
     check_shape(trained.shape, name, (channels, height, width))
     check_classes(trained, name, part.class_names)
+
+
+def check_trained_on(trained: Trained, name: str, data: str, train: ImageSet) -> None:
+    """Check that what a run held out is still held out: files may have come or gone since.
+
+    Args:
+        trained: the run's network.
+        name: its folder.
+        data: the data's name.
+        train: their training part, as the run would split them today.
+
+    Raises:
+        InvalidValueError: where the run was trained on these data, and on other images of them.
+
+    Warns:
+        UserWarning: where it was trained on other data.
+    """
+    if train.floats or normalisation(train.images) == trained.normalisation:
+        return
+    if _same_place(str(config_of(name).get("data")), data):
+        raise InvalidValueError(
+            f"data: expected {data} as the run in {name} was trained on it; files have come or "
+            "gone since, by which images that it has learnt from would count as held out"
+        )
+    warnings.warn(
+        f"data: expected the images that the run in {name} was trained on, got others; none of "
+        "those held out may be among what it has learnt from",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
+def _same_place(one: str, other: str) -> bool:
+    return Path(one).resolve() == Path(other).resolve()
 
 
 def split_of(name: str, data: str) -> Split:

@@ -13,7 +13,7 @@ from imprint.data.sound_picture import read_sound_picture
 from imprint.data.sounds import AUDIO_SUFFIXES, read_excerpts
 from imprint.data.source import AudioOptions
 from imprint.data.sources import SOURCES, is_audio, is_image_folder, load, survey
-from imprint.data.splits import grouped_split, stratified_split
+from imprint.data.splits import drawn_groups, grouped_split, stratified_split
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -28,6 +28,7 @@ __all__ = [
     "LoaderBatches",
     "TensorBatches",
     "batches_of",
+    "drawn_groups",
     "from_dataset",
     "grouped_split",
     "indexed",

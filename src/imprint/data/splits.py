@@ -6,7 +6,7 @@ from torch import Tensor
 from imprint.errors import InvalidValueError
 from imprint.shares import check_share
 
-__all__ = ["grouped_split", "stratified_split"]
+__all__ = ["drawn_groups", "grouped_split", "stratified_split"]
 
 
 def stratified_split(
@@ -88,3 +88,27 @@ def grouped_split(
     _, drawn = stratified_split(labels[first], test_share=test_share, generator=generator)
     test = torch.isin(places, drawn)
     return (~test).nonzero()[:, 0], test.nonzero()[:, 0]
+
+
+def drawn_groups(count: int, groups: Tensor | None, *, share: float, seed: int) -> Tensor:
+    """Draw a share of samples, whole groups at a time, of whatever class.
+
+    Args:
+        count: N.
+        groups: `(N,)`, int64, which samples belong together, as excerpts of a track; None where
+            each stands for itself.
+        share: of the groups, in [0, 1], rounded to whole ones.
+        seed: that draws them.
+
+    Returns:
+        `(N,)`, bool.
+
+    Examples:
+        >>> drawn = drawn_groups(6, torch.tensor([7, 7, 4, 4, 5, 5]), share=1 / 3, seed=0)
+        >>> int(drawn.sum()), bool((drawn[::2] == drawn[1::2]).all())
+        (2, True)
+    """
+    names, group = torch.unique(torch.arange(count) if groups is None else groups,
+                                return_inverse=True)  # fmt: skip
+    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed))
+    return torch.isin(group, order[: round(share * len(names))])

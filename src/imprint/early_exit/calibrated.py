@@ -130,7 +130,8 @@ class EarlyExit:
                 limit.
             tuning_share: of `promise_on`, which chooses layers and thresholds; the rest tests the
                 promise.
-            batch_size: for which time is saved; images that run together.
+            batch_size: for which time is saved; images that run together. Where `promise_on` is
+                batches, those are measured, however large.
             seed: that draws these shares.
 
         Returns:

@@ -185,7 +185,7 @@ def check_classes(labels: Tensor, classes: int, name: str) -> None:
         Traceback (most recent call last):
         imprint.errors.InvalidValueError: fit_on: expected each of 3 classes ... got none of 1
     """
-    counts = labels[labels >= 0].bincount(minlength=classes)[:classes]
+    counts = labels.long()[labels >= 0].bincount(minlength=classes)[:classes]
     missing = (counts == 0).nonzero()[:, 0].tolist()
     if missing:
         shown = ", ".join(map(str, missing[:12]))

@@ -111,7 +111,7 @@ def _prototypes(rows: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor,
     means = class_sums(rows, labels, num_classes) / labels.bincount(minlength=num_classes)[:, None]
     means = means.float()
     bias = -means.square().sum(1) / 2
-    scale = torch.zeros((), requires_grad=True, device=rows.device)
+    scale = rows.new_zeros(()).requires_grad_()
     logits = rows @ means.T + bias
     _minimise([scale], lambda: F.cross_entropy(logits * scale.exp(), labels))
     factor = scale.detach().exp()
@@ -119,8 +119,8 @@ def _prototypes(rows: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor,
 
 
 def _regression(rows: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
-    weight = torch.zeros(num_classes, rows.shape[1], device=rows.device, requires_grad=True)
-    bias = torch.zeros(num_classes, device=rows.device, requires_grad=True)
+    weight = rows.new_zeros(num_classes, rows.shape[1]).requires_grad_()
+    bias = rows.new_zeros(num_classes).requires_grad_()
 
     def loss() -> Tensor:
         return (

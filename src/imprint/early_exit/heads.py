@@ -98,7 +98,8 @@ def grid_places(channels: int) -> int:
 def grid_means(maps: Tensor) -> Tensor:
     """Average each channel over a grid of equal places, as many as `grid_places` allows.
 
-    What is left over at the lower and right edge is left out.
+    What is left over at the lower and right edge is left out, but for NaN and infinite values: an
+    image of which the network knows nothing must not be answered early.
 
     Args:
         maps: `(N, C, H, W)`; tokens `(N, L, D)`, of which the grid has places in a row; or vectors.
@@ -114,10 +115,22 @@ def grid_means(maps: Tensor) -> Tensor:
         return maps.float()
     most = grid_places(maps.shape[2] if maps.ndim == 3 else maps.shape[1])
     if maps.ndim == 3:
-        return F.avg_pool1d(maps.transpose(1, 2).float(), -(-maps.shape[1] // most)).flatten(1)
-    side = [-(-size // most) for size in maps.shape[2:]]
+        side = -(-maps.shape[1] // most)
+        means = F.avg_pool1d(maps.transpose(1, 2).float(), side).flatten(1)
+        return _with_nan_of(means, [maps[:, maps.shape[1] // side * side :]])
+    sides = [-(-size // most) for size in maps.shape[2:]]
+    used_rows, used_columns = (n // s * s for n, s in zip(maps.shape[2:], sides, strict=True))
     # maps in channels-last layout lie so already, and are not copied
-    return F.avg_pool2d(maps.float(), side).permute(0, 2, 3, 1).flatten(1)
+    means = F.avg_pool2d(maps.float(), sides).permute(0, 2, 3, 1).flatten(1)
+    return _with_nan_of(means, [maps[:, :, used_rows:], maps[:, :, :, used_columns:]])
+
+
+def _with_nan_of(features: Tensor, others: list[Tensor]) -> Tensor:
+    """Features that are NaN where another part of the maps is not finite."""
+    for part in others:
+        if part.shape[1:].numel():
+            features = features + (part.flatten(1).float() * 0).sum(1, keepdim=True)
+    return features
 
 
 def features_of(maps: Tensor, kind: HeadKind) -> Tensor:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch.utils.data import (
+    BatchSampler,
     DataLoader,
     RandomSampler,
     SequentialSampler,
@@ -51,7 +52,9 @@ def _used(data: Any) -> tuple[Any, Sequence[int]]:
     """The data set below subsets and loaders, and the rows of it that are used."""
     if isinstance(data, DataLoader):
         base, order = _used(data.dataset)
-        return base, _sampled(data.sampler, order)
+        batches = data.batch_sampler
+        sampler = batches.sampler if type(batches) is BatchSampler else batches
+        return base, _sampled(sampler, order)
     if isinstance(data, Subset):
         base, order = _used(data.dataset)
         return base, [order[index] for index in data.indices] if order else []

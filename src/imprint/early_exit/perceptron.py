@@ -53,7 +53,7 @@ def train_perceptron(
         tensor([0, 1, 2, 3])
     """
     steps = min(EPOCHS * math.ceil(len(wanted) / BATCH), STEPS)
-    network = _initial_network(entries, wanted.shape[1], seed).to(wanted.device)
+    network = _initial_network(entries, wanted.shape[1], seed).float().to(wanted.device)
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps + 1)
     for _, rows in zip(range(steps), _batches(len(wanted), seed), strict=False):

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from imprint.data import batches_of, normalisation
 from imprint.errors import InvalidValueError
@@ -92,6 +92,8 @@ def batches_from(
     if isinstance(data, Mapping | str | bytes | Tensor):
         got = type(data).__name__
         raise InvalidValueError(f"{name}: expected a data set or batches, got {got}")
+    if isinstance(data, IterableDataset):
+        raise InvalidValueError(f"{name}: expected a loader of an IterableDataset, got the set")
     if hasattr(data, "__getitem__") and not isinstance(data, list | tuple):
         return DataLoader(Subset(data, _spread(len(data), most).tolist()), batch_size), scale
     if isinstance(data, Iterable):  # of batches

@@ -86,7 +86,8 @@ def _lowest(margins: Tensor, harms: Tensor, limits: Tensor) -> Tensor:
 def _admitting(falling: Tensor) -> Tensor:
     """Thresholds that admit 0, 1, … M of the margins `(M,)`, the largest first, `(M + 1,)`."""
     # half-way to the next margin, so that no rounding decides about the last one
-    between = torch.cat([(falling[:-1] + falling[1:]) / 2, 0.999 * falling[-1:]])
+    below = falling[-1:] - 0.001 * falling[-1:].abs()
+    between = torch.cat([(falling[:-1] + falling[1:]) / 2, below])
     return torch.cat([falling.new_tensor([torch.inf]), between])
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from imprint.errors import InvalidValueError, LayerError
-from imprint.outputs import first_tensor, select_rows
+from imprint.outputs import first_tensor, map_tensors, select_rows
 from imprint.taps.guests import guest
 from imprint.taps.tap import find_layer, hooked
 
@@ -42,7 +42,7 @@ def check_carries_all_data(model: nn.Module, layer: str, *args: Any, **kwargs: A
     if carries_all_data(model, layer, *args, **kwargs):
         return
     names = (name for name, module in model.named_modules() if name and _is_tensor_layer(module))
-    fitting = [name for name in names if carries_all_data(model, name, *args, **kwargs)]
+    fitting = [name for name in names if _would_do(model, name, args, kwargs)]
     would_do = ", ".join(fitting[:12]) or "none was found"
     problem = "expected one that all data flow through exactly once, a sample a row"
     raise LayerError(f"layer {layer!r}: {problem}; layers that would do: {would_do}")
@@ -59,24 +59,34 @@ def carries_all_data(model: nn.Module, layer: str, *args: Any, **kwargs: Any) ->
         kwargs: likewise, by name.
 
     Returns:
-        True where the rows that leave at the layer are missing at the end, and nothing else is.
+        True where the rows that leave at the layer are missing at the end, and nothing else is; and
+        where all that the layer gives has a row a sample, or one for all: another tensor could by
+        chance be as long as a batch.
 
     Raises:
-        LayerError: where the model has no such layer.
+        LayerError: where the model has no such layer, or it gives no tensor.
 
     Examples:
         >>> carries_all_data(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), "0", torch.zeros(2, 3))
         True
     """
     shapes: list[torch.Size] = []
+    lengths: set[int] = set()
     second = torch.tensor([1])
 
-    def look(maps: Tensor) -> None:
-        shapes.append(maps.shape)
+    def look(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        shapes.append(first_tensor(output, layer).shape)
+        map_tensors(output, note)
 
-    with guest(model), row_filter(model, layer, look):
+    def note(tensor: Tensor) -> Tensor:
+        lengths.update(tensor.shape[:1])
+        return tensor
+
+    with guest(model), hooked(model, layer, untraced(look)):
         whole = first_tensor(model(*args, **kwargs), "the model")
     if len(shapes) != 1 or len(shapes[0]) not in (2, 3, 4) or shapes[0][0] != 2:
+        return False
+    if not lengths <= {1, 2}:
         return False
     with guest(model), row_filter(model, layer, lambda _maps: second):
         try:
@@ -135,6 +145,13 @@ def untraced(hook: Callable[..., T]) -> Callable[..., T]:
         return hook
     disable: Any = torch.compiler.disable
     return cast("Callable[..., T]", disable(hook))
+
+
+def _would_do(model: nn.Module, layer: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    try:
+        return carries_all_data(model, layer, *args, **kwargs)
+    except LayerError:  # it gives no tensor
+        return False
 
 
 def _is_tensor_layer(module: nn.Module) -> bool:

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imprint.early_exit.published.answers import Answers
+from imprint.errors import InvalidValueError
 
 __all__ = ["TrainedExit"]
 
@@ -50,6 +51,11 @@ class TrainedExit:
             self._optimizer.step()
 
     def _build(self, maps: Tensor) -> None:
+        if maps.ndim != 4:
+            got = tuple(maps.shape)
+            raise InvalidValueError(
+                f"methods: expected maps (N, C, H, W) for branchynet, got {got}; leave it out"
+            )
         channels = maps.shape[1]
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self._seed)
