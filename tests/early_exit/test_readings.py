@@ -156,3 +156,5 @@ def test_batches_that_a_loader_draws_by_itself_are_known():
     warn_of_overlap(one, other)
     with pytest.warns(UserWarning, match="20 of 20 are in fit_on"):
         warn_of_overlap(dataset, other)
+    with pytest.warns(UserWarning, match="40 of 40 are in fit_on"):
+        warn_of_overlap(DataLoader(dataset, batch_size=None), dataset)  # of batches already

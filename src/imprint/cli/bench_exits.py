@@ -15,7 +15,7 @@ from imprint.benchmarking import EXIT_METHODS, bench_exits
 from imprint.cli import options
 from imprint.cli.folders import new_folder
 from imprint.cli.networks import check_alike
-from imprint.cli.run_data import check_trained_on, load_as
+from imprint.cli.run_data import load_as, warn_of_other_images
 from imprint.cli.terminal import bare_table, command_line, print_paths, result_console
 from imprint.counts import check_count
 from imprint.data import drawn_groups, normalise
@@ -83,7 +83,7 @@ def _run(given: dict[str, Any]) -> tuple[dict[str, Any], Path]:
     trained = load_trained(given["run"])
     smaller = _smaller(given["smaller"] or [], trained)
     splits = load_as(str(given["run"]), trained, given["data"])
-    check_trained_on(trained, str(given["run"]), given["data"], splits.train)
+    warn_of_other_images(trained, str(given["run"]), splits)
     tuning, measuring = _halves(splits.test, given["seed"])
     fitting = torch.linspace(0, len(splits.train) - 1, min(given["limit"], len(splits.train)))
     console = Console(stderr=True, highlight=False)

@@ -16,7 +16,7 @@ from imprint.answering import EarlyExitResult, ExitSettings, answer_early
 from imprint.cli import options
 from imprint.cli.folders import new_folder
 from imprint.cli.networks import check_alike
-from imprint.cli.run_data import check_trained_on, load_as, split_of
+from imprint.cli.run_data import load_as, split_of, warn_of_other_images
 from imprint.cli.terminal import bare_table, command_line, print_paths, result_console
 from imprint.early_exit.extra import special_functions
 from imprint.errors import InvalidValueError
@@ -103,7 +103,7 @@ def _early_exit(given: dict[str, Any]) -> tuple[EarlyExitResult, Path]:
     weights = hash_tensors(trained.model.state_dict())
     first = _first(given["first"], trained, run, given["data"])
     splits = load_as(run, trained, given["data"], given["image_size"])
-    check_trained_on(trained, run, given["data"], splits.train)
+    warn_of_other_images(trained, run, splits)
     console = Console(stderr=True, highlight=False)
     found = answer_early(
         channels_last(trained.model.to(device)),

@@ -20,26 +20,28 @@ from imprint.data import (
     read_picture,
     read_sound_picture,
 )
-from imprint.errors import InvalidValueError
 from imprint.runs import read_json
 from imprint.training import Trained
-from imprint.types import DataSplits, ImageSet
+from imprint.types import DataSplits, ImageSet, Normalisation
 
 __all__ = [
     "SOUND_CHANNELS",
     "audio_as",
     "check_fits",
-    "check_trained_on",
     "config_of",
     "load_as",
     "reader_of",
     "split_of",
+    "warn_of_other_images",
 ]
 
 Split = tuple[tuple[str, Any], ...]
 
 SOUND_CHANNELS = 2
 """Log-mel and chroma."""
+
+ROUNDED = 1e-5
+"""By how much means of images may differ that are the same, of pixels in [0, 1]."""
 
 
 def load_as(name: str, trained: Trained, data: str, image_size: int | None = None) -> DataSplits:
@@ -85,38 +87,38 @@ def check_fits(trained: Trained, name: str, part: ImageSet) -> None:
     check_classes(trained, name, part.class_names)
 
 
-def check_trained_on(trained: Trained, name: str, data: str, train: ImageSet) -> None:
-    """Check that what a run held out is still held out: files may have come or gone since.
+def warn_of_other_images(trained: Trained, name: str, splits: DataSplits) -> None:
+    """Warn where data are not those that a run was trained on: files may have come or gone since.
 
     Args:
         trained: the run's network.
         name: its folder.
-        data: the data's name.
-        train: their training part, as the run would split them today.
-
-    Raises:
-        InvalidValueError: where the run was trained on these data, and on other images of them.
+        splits: the data, as the run would split them today.
 
     Warns:
-        UserWarning: where it was trained on other data.
+        UserWarning: where there are more or fewer images than the run had, or their mean or
+            deviation is another.
     """
-    if train.floats or normalisation(train.images) == trained.normalisation:
+    config, train = config_of(name), splits.train
+    had = (config.get("train_images"), config.get("test_images"))
+    got = (len(train), len(splits.test))
+    own_scale = train.floats or "on_maps" in config  # not measured on these images
+    if had in (got, (None, None)) and (own_scale or _alike(trained, normalisation(train.images))):
         return
-    if _same_place(str(config_of(name).get("data")), data):
-        raise InvalidValueError(
-            f"data: expected {data} as the run in {name} was trained on it; files have come or "
-            "gone since, by which images that it has learnt from would count as held out"
-        )
     warnings.warn(
-        f"data: expected the images that the run in {name} was trained on, got others; none of "
-        "those held out may be among what it has learnt from",
+        f"data: expected the images of the run in {name}, {had[0]} to train and {had[1]} held out; "
+        f"got others, {got[0]} and {got[1]}. If any of those held out now is among what the run "
+        "has learnt from, what is measured on them means nothing",
         UserWarning,
         stacklevel=2,
     )
 
 
-def _same_place(one: str, other: str) -> bool:
-    return Path(one).resolve() == Path(other).resolve()
+def _alike(trained: Trained, scale: Normalisation) -> bool:
+    """Whether means and deviations agree up to the rounding of another machine's decoders."""
+    own = trained.normalisation
+    pairs = zip((*own.mean, *own.std), (*scale.mean, *scale.std), strict=True)
+    return all(abs(one - other) < ROUNDED for one, other in pairs)
 
 
 def split_of(name: str, data: str) -> Split:

@@ -52,9 +52,7 @@ def _used(data: Any) -> tuple[Any, Sequence[int]]:
     """The data set below subsets and loaders, and the rows of it that are used."""
     if isinstance(data, DataLoader):
         base, order = _used(data.dataset)
-        batches = data.batch_sampler
-        sampler = batches.sampler if type(batches) is BatchSampler else batches
-        return base, _sampled(sampler, order)
+        return base, _sampled(_sampler_of(data), order)
     if isinstance(data, Subset):
         base, order = _used(data.dataset)
         return base, [order[index] for index in data.indices] if order else []
@@ -64,6 +62,14 @@ def _used(data: Any) -> tuple[Any, Sequence[int]]:
         return data, range(len(data))
     except TypeError:
         return data, []
+
+
+def _sampler_of(loader: DataLoader[Any]) -> Any:
+    """What draws a loader's rows: that of its batches, if these are drawn otherwise."""
+    batches = loader.batch_sampler
+    if batches is None or type(batches) is BatchSampler:
+        return loader.sampler if batches is None else batches.sampler
+    return batches
 
 
 def _sampled(sampler: Any, order: Sequence[int]) -> Sequence[int]:
