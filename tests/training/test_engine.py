@@ -21,4 +21,4 @@ def test_bfloat16_on_a_processor_without_it_is_told(monkeypatch):
 def test_all_else_is_not(monkeypatch, able, precision):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        built(monkeypatch, able, precision)
+        assert built(monkeypatch, able, precision).device.type == "cpu"
