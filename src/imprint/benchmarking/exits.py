@@ -83,14 +83,10 @@ def bench_exits(
     """
     _check_methods(methods)
     check_share("max_extra_error", max_extra_error)
-    stages = Stages(on_stage)
+    stages, networks = Stages(on_stage), smaller or {}
     example = fit_on[0][0]
     names = exit_layers(model, example, layers)
-    networks = smaller or {}
-    for network in networks.values():
-        check_first(network, model, example[:2])
-    classes = _classes(model, example)
-    check_classes(torch.cat([labels for _, labels in fit_on]), classes, "fit_on")
+    classes = _checked_classes(model, networks, fit_on)
     learnt = {name: [EXIT_METHODS[name].build(classes) for _ in names] for name in methods}
     with stages("learn"):
         _learn(model, names, learnt, fit_on)
@@ -131,6 +127,18 @@ def _check_methods(methods: Sequence[str]) -> None:
     for name in methods or ["none"]:
         if name not in EXIT_METHODS:
             raise InvalidValueError(f"methods: expected {', '.join(EXIT_METHODS)}; got {name!r}")
+
+
+@torch.no_grad()
+def _checked_classes(model: nn.Module, networks: Mapping[str, nn.Module], fit_on: Batches) -> int:
+    """How many classes the network answers with, as smaller ones do; each has a sample."""
+    images = fit_on[0][0][:2]
+    for network in networks.values():
+        check_first(network, model, images)
+    with guest(model):
+        classes = first_tensor(model(images), "the model").shape[1]
+    check_classes(torch.cat([labels for _, labels in fit_on]), classes, "fit_on")
+    return classes
 
 
 def _contestant(
@@ -213,12 +221,6 @@ def _accuracy(model: nn.Module, batches: Batches) -> float:
     with guest(model):
         right = [first_tensor(model(images), "smaller").argmax(1) == own for images, own in batches]
     return float(torch.cat(right).double().mean())
-
-
-@torch.no_grad()
-def _classes(model: nn.Module, images: Tensor) -> int:
-    with guest(model):
-        return int(first_tensor(model(images[:2]), "the model").shape[1])
 
 
 Learnt = Mapping[str, Sequence[ExitMethod]]
