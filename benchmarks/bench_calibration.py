@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from statistics import mean
-from typing import Any
+from typing import Any, get_args
 from unittest import mock
 
 import torch
@@ -35,7 +35,8 @@ from imprint.early_exit import (
 )
 from imprint.early_exit.calibration import choose_exits
 from imprint.taps import channels_last
-from imprint.training.trained import Trained
+from imprint.training import Trained
+from imprint.training.settings import Precision
 from imprint.types import ImageSet
 
 CASES: dict[str, tuple[str, int, int, int | None]] = {
@@ -130,15 +131,17 @@ def main() -> None:
     """Measure, and write `results/calibration.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=40)
+    parser.add_argument("--precision", choices=get_args(Precision), default="bf16")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rows: list[dict[str, Any]] = []
     for case, (name, epochs, again, first) in CASES.items():
-        splits, trained = load(name), network(name, epochs, again=again)
-        small = (
-            None if first is None else channels_last(network(name, epochs, "resnet8", first).model)
-        )
+        trained = network(name, epochs, again=again, precision=options.precision)
+        small = None
+        if first is not None:
+            small = channels_last(network(name, epochs, "resnet8", first, options.precision).model)
+        splits = load(name)
         outcomes, costs = outcomes_of(trained, small, splits.train, splits.test)
         for count in CALIBRATING:
             for way, calibrating in WAYS.items():
@@ -146,7 +149,8 @@ def main() -> None:
                     draws = [draw(outcomes, costs, count, s) for s in range(options.draws)]
                 rows.append({"case": case, "calibrating": count, "way": way, **summary(draws)})
                 print(rows[-1], flush=True)
-    print(record("calibration", {"draws": options.draws, "promise": PROMISE, "rows": rows}))
+    figures = {"draws": options.draws, "precision": options.precision, "promise": PROMISE}
+    print(record("calibration", figures | {"rows": rows}))
 
 
 if __name__ == "__main__":

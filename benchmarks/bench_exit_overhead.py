@@ -8,7 +8,7 @@ half of the test images calibrate, the other half measure. Freed memory is kept,
 
 import argparse
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from bench_exits import network
@@ -21,6 +21,7 @@ from imprint.answering.speed import measure_speed
 from imprint.data import load, normalise
 from imprint.early_exit import EarlyExit
 from imprint.taps import channels_last
+from imprint.training.settings import Precision
 
 CASES = {"cifar10": (20, 12), "fashion-mnist": (8, 0), "mnist": (3, 0)}
 LIMIT = 0.03
@@ -38,14 +39,15 @@ def overhead(model: nn.Module, exits: EarlyExit, images: Tensor) -> dict[str, fl
 def main() -> None:
     """Measure, and write `results/exit_overhead.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--precision", choices=get_args(Precision), default="bf16")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     keep_freed_memory()
     torch.set_num_threads(options.threads)
     rows: list[dict[str, Any]] = []
     for data, (epochs, again) in CASES.items():
-        splits, trained = load(data), network(data, epochs, again=again)
-        model, scale = channels_last(trained.model), trained.normalisation
+        trained = network(data, epochs, again=again, precision=options.precision)
+        splits, model, scale = load(data), channels_last(trained.model), trained.normalisation
         images = normalise(splits.test.images[:2048], scale, channels_last=True)
         settings = ExitSettings(max_overhead=LIMIT, measured_batches=(256,))
         found = answer_early(model, splits.train, splits.test, scale, settings=settings)
@@ -53,7 +55,7 @@ def main() -> None:
         cost = overhead(model, found.exits, images) if found.exits.exits else None
         rows.append({"data": data, **shown, "overhead": cost})
         print(rows[-1], flush=True)
-    print(record("exit_overhead", {"limit": LIMIT, "rows": rows}))
+    print(record("exit_overhead", {"limit": LIMIT, "precision": options.precision, "rows": rows}))
 
 
 if __name__ == "__main__":
