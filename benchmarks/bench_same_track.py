@@ -34,7 +34,8 @@ from torch import Tensor, nn
 
 from imprint import Gallery
 from imprint.data import AudioOptions, survey
-from imprint.searching import sound_vectors
+from imprint.searching import local_scaling, sound_vectors
+from imprint.searching.local_scaling import NEIGHBOURS
 from imprint.sound_statistics import sound_statistics
 from imprint.training import SameTrackSettings, load_trained, train_same_track
 from imprint.types import DataPart, ImageSet
@@ -55,14 +56,9 @@ def cosines(vectors: Tensor) -> Tensor:
     return (rows @ rows.T).fill_diagonal_(-torch.inf)
 
 
-def without_hubs(similar: Tensor, neighbours: int = 3) -> Tensor:
-    """Similarities above what the nearest few of either excerpt have.
-
-    Source: Conneau et al. (2018), "Word translation without parallel data", for what no one row is
-        to be everyone's neighbour by; Schnitzer et al. (2012) for such hubs in music.
-    """
-    usual = similar.topk(neighbours, dim=1).values.mean(1)
-    return similar - (usual[:, None] + usual) / 2
+def without_hubs(similar: Tensor) -> Tensor:
+    """Similarities as `--local-scaling` ranks by them, all rows being candidates."""
+    return local_scaling(similar, similar.topk(NEIGHBOURS, dim=1).values.mean(1))
 
 
 def ranked(similarities: Tensor, part: DataPart, asked: list[int]) -> dict[str, list[float]]:

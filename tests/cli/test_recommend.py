@@ -52,6 +52,16 @@ def lines_of(out):
     return [json.loads(line) for line in out.splitlines()]
 
 
+def test_local_scaling_ranks_anew(imprint, index):
+    asked = ("recommend", index, "--like", "chord/0.wav", "-k", 20, "--json")
+    plain, scaled = (lines_of(imprint(*asked, *more)[1]) for more in ((), ("--local-scaling",)))
+    scores = [row["score"] for row in scaled]
+    assert scores == sorted(scores, reverse=True)
+    before = {row["id"]: row["score"] for row in plain}
+    assert before.keys() == {row["id"] for row in scaled}
+    assert all(row["score"] < before[row["id"]] for row in scaled)
+
+
 def test_a_result_is_a_line_and_of_another_track(imprint, index):
     code, out, err = imprint(
         "recommend", index, "--like", "chord/0.wav", "--like", "chord/2.ogg",

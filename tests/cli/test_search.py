@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from imprint import Gallery
-from imprint.runs import read_tensors, write_tensors
+from imprint.runs import read_json, read_tensors, write_tensors
 
 
 def test_a_result_is_a_line(imprint, indexed):
@@ -44,6 +44,22 @@ def test_a_file_an_id_and_a_filter(imprint, album, indexed, tmp_path):
     assert out.splitlines()[0].split() == ["similarity", "id", "label"]
     assert len(out.splitlines()) == 4
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_local_scaling_ranks_anew_and_says_so(imprint, indexed, tmp_path):
+    plain, scaled = (
+        [json.loads(line) for line in imprint("search", indexed, "dark/004.png", "-k", 200,
+                                              "--json", *option)[1].splitlines()]
+        for option in ((), ("--local-scaling",))
+    )  # fmt: skip
+    kept = {row["id"]: row["similarity"] for row in plain}
+    assert {row["id"]: row["similarity"] for row in scaled} == pytest.approx(kept)
+    assert [row["id"] for row in scaled] != [row["id"] for row in plain]
+    out = tmp_path / "found"
+    code, _, err = imprint("search", indexed, "dark/004.png", "--local-scaling", "--out", out)
+    assert code == 0, err
+    assert read_json(out / "result.json")["local_scaling"] is True
+    assert read_json(out / "config.json")["local_scaling"] is True
 
 
 def test_a_file_may_have_any_name(imprint, album, indexed, tmp_path):

@@ -17,6 +17,7 @@ __all__ = [
     "AsLines",
     "Device",
     "Index",
+    "LocalScaling",
     "Model",
     "Report",
     "opened_index",
@@ -33,6 +34,9 @@ Model = Annotated[
         help="The folder of the run whose signatures it holds.",
         show_default="the one it was made with",
     ),
+]
+LocalScaling = Annotated[
+    bool, _how("--local-scaling", help="Lower rows that are near to everything, so-called hubs.")
 ]
 Device = Annotated[str, _how(help="auto, cpu, cuda or mps.")]
 Report = Annotated[

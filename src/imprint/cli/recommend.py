@@ -45,6 +45,7 @@ def recommend(
         _what(help="A filter on columns: \"collection = 'x' AND year > 1999\".",
               show_default="all rows"),
     ] = None,
+    local_scaling: index_queries.LocalScaling = False,
     model: index_queries.Model = None,
     device: index_queries.Device = "auto",
     out: index_queries.Report = None,
@@ -75,7 +76,7 @@ def _recommend(given: dict[str, Any]) -> Recommendation:
     files = any(isinstance(own, Path) for own in (*like.values(), *unlike.values()))
     if files or given["model"] is not None:
         gallery = with_model(gallery, about, given, needed=files)
-    asked = {name: given[name] for name in ("k", "spread", "where")}
+    asked = {name: given[name] for name in ("k", "spread", "where", "local_scaling")}
     found = run_recommendation(gallery, like, unlike, **asked, pictures=folder is not None)
     if folder is not None:
         _write(found, folder, given)
@@ -84,7 +85,8 @@ def _recommend(given: dict[str, Any]) -> Recommendation:
 
 def _write(found: Recommendation, folder: Path, given: dict[str, Any]) -> None:
     command = command_line()
-    asked = {name: given[name] for name in ("index", "like", "unlike", "k", "spread", "where")}
+    names = ("index", "like", "unlike", "k", "spread", "where", "local_scaling")
+    asked = {name: given[name] for name in names}
     run = None if given["model"] is None else str(given["model"])
     config = {"command": "recommend", **asked, "model": run, "command_line": command}
     write_json(claim(folder) / "config.json", config)

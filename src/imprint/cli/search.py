@@ -43,6 +43,7 @@ def search(
         float | None,
         _what(help="List pairs of rows at least so similar, such as 0.999.", show_default="none"),
     ] = None,
+    local_scaling: index_queries.LocalScaling = False,
     model: index_queries.Model = None,
     device: index_queries.Device = "auto",
     out: index_queries.Report = None,
@@ -76,6 +77,7 @@ def _search(given: dict[str, Any]) -> SearchResult:
         k=given["k"],
         where=None if given["where"] is None else spelled(given["where"]),
         least=given["duplicates"],
+        local_scaling=given["local_scaling"],
         pictures=folder is not None,
     )
     if folder is not None:
@@ -85,7 +87,10 @@ def _search(given: dict[str, Any]) -> SearchResult:
 
 def _write(found: SearchResult, folder: Path, given: dict[str, Any]) -> None:
     command = command_line()
-    asked = {name: given[name] for name in ("index", "query", "k", "where", "duplicates")}
+    asked = {
+        name: given[name]
+        for name in ("index", "query", "k", "where", "local_scaling", "duplicates")
+    }
     run = None if given["model"] is None else str(given["model"])
     config = {"command": "search", **asked, "model": run, "command_line": command}
     write_json(claim(folder) / "config.json", config)

@@ -30,6 +30,7 @@ def find(
     k: int = 10,
     where: str | None = None,
     least: float | None = None,
+    local_scaling: bool = False,
     pictures: bool = True,
 ) -> SearchResult:
     """Search for each query, and for near duplicates.
@@ -40,6 +41,7 @@ def find(
         k: rows for each.
         where: a filter on columns.
         least: the similarity from which two rows are near duplicates; None looks for none.
+        local_scaling: rank as `Gallery.search` does by it.
         pictures: whether to read the images for a report.
 
     Returns:
@@ -57,14 +59,14 @@ def find(
     if about is None:
         raise MissingFileError(f"index: expected one in {gallery.uri}, found none")
     asked = {name: _query(gallery, own) for name, own in queries.items()}
-    found = {name: gallery.search(own, k=k, where=where) for name, own in asked.items()}
+    how: dict[str, Any] = {"k": k, "where": where, "local_scaling": local_scaling}
+    found = {name: gallery.search(own, **how) for name, own in asked.items()}
     pairs = [] if least is None else gallery.near_duplicates(least, where=where, most=PAIRS)
     seconds = time.perf_counter() - begun
     images = RowImages(about.shape, about.audio)
     looks = [look_of(gallery, name, asked[name], rows, images) for name, rows in found.items()
              if pictures]  # fmt: skip
     twins = [look_of_pair(gallery, pair, images) for pair in pairs[:SHOWN] if pictures]
-    asked_for = {"k": k, "where": where, "least": least, "most": PAIRS}
     lines = [{"query": name, "found": [_line(own) for own in rows]} for name, rows in found.items()]
     result = {
         "command": "search",
@@ -72,7 +74,9 @@ def find(
         "rows": len(gallery),
         "layer": about.layer,
         "model": about.run,
-        **asked_for,
+        **how,
+        "least": least,
+        "most": PAIRS,
         "queries": lines,
         "duplicates": [pair._asdict() for pair in pairs],
         "seconds": seconds,

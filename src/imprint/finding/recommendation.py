@@ -40,6 +40,7 @@ def recommend(
     k: int = 10,
     spread: float = 0.0,
     where: str | None = None,
+    local_scaling: bool = False,
     pictures: bool = True,
 ) -> Recommendation:
     """Recommend by what is liked and what is not.
@@ -51,6 +52,7 @@ def recommend(
         k: how many.
         spread: how unlike one another, in [0, 1].
         where: a filter on columns.
+        local_scaling: rank as `Gallery.search` does by it.
         pictures: whether to read the images for a report.
 
     Returns:
@@ -68,7 +70,10 @@ def recommend(
     if about is None:
         raise MissingFileError(f"index: expected one in {gallery.uri}, found none")
     liked, disliked = list(like.values()), list(unlike.values())
-    found = gallery.recommend(liked, disliked, k=k, spread=spread, where=where)
+    how: dict[str, Any] = {
+        "k": k, "spread": spread, "where": where, "local_scaling": local_scaling
+    }  # fmt: skip
+    found = gallery.recommend(liked, disliked, **how)
     seconds = time.perf_counter() - begun
     look = _look(_title(like, unlike), found if pictures else [],
                  RowImages(about.shape, about.audio))  # fmt: skip
@@ -80,9 +85,7 @@ def recommend(
         "model": about.run,
         "like": list(like),
         "unlike": list(unlike),
-        "k": k,
-        "spread": spread,
-        "where": where,
+        **how,
         "found": [_line(own) for own in found],
         "seconds": seconds,
         "versions": versions(),

@@ -25,6 +25,7 @@ from imprint.searching.files import hash_file
 from imprint.searching.filters import Kind, among
 from imprint.searching.found import Found, found_of
 from imprint.searching.hearing import sound_vectors
+from imprint.searching.local_scaling import candidates_for, ranked_anew
 from imprint.searching.pairs import Pair, near_pairs
 from imprint.searching.rows import Metadata, Row, joined_kinds, kinds_of, rows_of
 from imprint.searching.signing import Signer
@@ -217,7 +218,12 @@ class Gallery:
             store.put(rows, signatures, known=store.knows(ids))
 
     def search(
-        self, query: str | Path | Tensor, *, k: int = 10, where: str | None = None
+        self,
+        query: str | Path | Tensor,
+        *,
+        k: int = 10,
+        where: str | None = None,
+        local_scaling: bool = False,
     ) -> list[Found]:
         """Find the images or sounds most similar to a query.
 
@@ -227,10 +233,12 @@ class Gallery:
                 network takes them; or a signature `(D,)`.
             k: how many, in 1 … 10,000.
             where: a filter, applied before, such as `collection = 'x' AND year >= 1999`.
+            local_scaling: rank by the similarity less half of what the row's own nearest three have
+                with it, so that rows which are near to everything do not come up everywhere.
 
         Returns:
-            At most k rows, most similar first. A signature of zeros finds nothing and is never
-            found.
+            At most k rows, most similar first, or first what local scaling ranks first. A signature
+            of zeros finds nothing and is never found.
 
         Raises:
             InvalidValueError: for a k, a filter or a query that will not do.
@@ -240,8 +248,11 @@ class Gallery:
         if not isinstance(k, Integral) or not 1 <= k <= MOST:
             raise InvalidValueError(f"k: expected 1 … {MOST:,}, got {k}")
         signature, itself = self.signature_of(query), query if isinstance(query, str) else None
-        near = store.nearest(signature, int(k) + (itself is not None), store.filter(where))
-        return found_of(near, itself, k)
+        number, leaving = int(k) + (itself is not None), store.filter(where)
+        near = store.nearest(
+            signature, candidates_for(number) if local_scaling else number, leaving
+        )
+        return found_of(ranked_anew(store, near, leaving) if local_scaling else near, itself, k)
 
     def recommend(
         self,
@@ -251,6 +262,7 @@ class Gallery:
         k: int = 10,
         spread: float = 0.0,
         where: str | None = None,
+        local_scaling: bool = False,
     ) -> list[Suggested]:
         """Find what is similar to what is liked, and unlike what is not.
 
@@ -260,6 +272,7 @@ class Gallery:
             k: how many tracks, in 1 … 1,000; rows without a column `track` are tracks of their own.
             spread: in [0, 1]; 0 ranks by likeness alone, more keeps results unlike one another.
             where: a filter, applied before.
+            local_scaling: rank as for `search`.
 
         Returns:
             At most k rows, the best first: one of each track, and none of a track that was named.
@@ -272,7 +285,10 @@ class Gallery:
         store = self._opened()
         liked = [self._wish(store, own, "like") for own in like]
         disliked = [self._wish(store, own, "unlike") for own in unlike]
-        return suggest(store, liked, disliked, k=k, spread=spread, where=store.filter(where))
+        leaving = store.filter(where)
+        return suggest(
+            store, liked, disliked, k=k, spread=spread, where=leaving, local_scaling=local_scaling
+        )
 
     def image_of(self, path: Path) -> Tensor:
         """Read a file as the gallery's are read, `(C, H, W)`, uint8; of audio its middle."""

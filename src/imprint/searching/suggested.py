@@ -30,7 +30,8 @@ class Suggested(NamedTuple):
         rank: from 1, in the order of choice.
         id: its name.
         path: where it lies.
-        score: the cosine with the direction of taste, in [-1, 1], which ranks.
+        score: the cosine with the direction of taste, in [-1, 1], which ranks; with local scaling
+            less half of what is usual for the row.
         similarity: the mean cosine with what is liked.
         unlike_similarity: the mean cosine with what is not; None where nothing was named.
         why: in what it is similar, for sound; None for images.

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from imprint.searching.local_scaling import local_scaling as scaled_locally
+from imprint.searching.local_scaling import usual_in_index
 from imprint.searching.parts_of_sound import PARTS, agreeing_parts, part_similarities
 from imprint.searching.recommending import first_of_each, spread_out, taste
 from imprint.searching.rows import Row, Stored
@@ -65,6 +67,7 @@ def suggest(
     k: int,
     spread: float,
     where: str | None = None,
+    local_scaling: bool = False,
 ) -> list[Suggested]:
     """Find what is similar to what is liked and unlike what is not.
 
@@ -75,6 +78,7 @@ def suggest(
         k: tracks to give, at most.
         spread: in [0, 1], as for `spread_out`.
         where: a filter in SQL.
+        local_scaling: rank by the score less half of what is usual for the row.
 
     Returns:
         One row of each track, none of the tracks that were named. Nothing where all that is liked
@@ -93,15 +97,18 @@ def suggest(
     if not heard:
         return []
     wanted, unwanted = _stacked(heard), _stacked(unheard) if unheard else None
-    number = k if spread == 0 else max(LEAST, LOOKED_AT * k)
+    number = max(LEAST, LOOKED_AT * k) if spread or local_scaling else k
     near = _candidates(store, taste(wanted, unwanted), number, without, where)
     vectors = store.rows([row.id for row, _ in near])  # a row may be deleted meanwhile
     found = [(vectors[row.id], score) for row, score in near if row.id in vectors]
     if not found:
         return []
-    scores = torch.tensor([score for _, score in found])
-    signatures = torch.stack([own.signature for own, _ in found])
-    chosen = [found[place] for place in spread_out(scores, signatures, k=k, spread=spread).tolist()]
+    rows, scores = [own for own, _ in found], torch.tensor([score for _, score in found])
+    if local_scaling:
+        scores = scaled_locally(scores, usual_in_index(store, rows, where))
+    signatures = torch.stack([own.signature for own in rows])
+    order = spread_out(scores, signatures, k=k, spread=spread).tolist()
+    chosen = [(rows[place], float(scores[place])) for place in order]
     return _told(chosen, wanted, unwanted, _whys(store, heard, [own for own, _ in chosen]))
 
 

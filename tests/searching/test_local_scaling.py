@@ -1,0 +1,133 @@
+"""Local scaling: rows that are near to everything fall, and music is found more often."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imprint.data import AudioOptions, survey
+from imprint.searching import Gallery, local_scaling
+from imprint.training import SameTrackSettings, train_same_track
+
+from .conftest import drawn, names
+
+
+def naive_order(query, rows, *, but=None):
+    """The oracle, in loops and float64: places by similarity less half of what is usual there."""
+    rows = rows.numpy().astype(np.float64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    query = query.numpy().astype(np.float64)
+    scores = {}
+    for place, row in enumerate(rows):
+        others = [float(row @ other) for own, other in enumerate(rows) if own != place]
+        usual = float(np.mean(sorted(others)[-3:])) if others else 0.0
+        scores[place] = float(row @ query) / np.linalg.norm(query) - usual / 2
+    return [place for place in sorted(scores, key=lambda own: -scores[own]) if place != but]
+
+
+def with_hubs(size=12):
+    """Points on one side of the origin, and two that stand in their midst."""
+    rows = torch.randn(60, size, generator=torch.Generator().manual_seed(0)) + 0.7
+    rows[:2] = 0.7 + 0.05 * rows[:2]
+    return rows
+
+
+def test_ranks_as_a_naive_loop_does(opened):
+    rows, queries = with_hubs(), drawn(4, seed=1) - 0.4
+    gallery = opened()
+    gallery.add_signatures(rows, names(60))
+    for query in queries:
+        found = gallery.search(query, k=12, local_scaling=True)
+        assert [int(own.id) for own in found] == naive_order(query, rows)[:12]
+        assert [own.rank for own in found] == list(range(1, 13))
+        plain = {own.id: own.similarity for own in gallery.search(query, k=60)}
+        assert [own.similarity for own in found] == pytest.approx([plain[own.id] for own in found])
+    found = gallery.search("00007", k=59, local_scaling=True)
+    assert [int(own.id) for own in found] == naive_order(rows[7], rows, but=7)
+
+
+def test_only_rows_that_a_filter_leaves_are_neighbours(here):
+    rows, query = with_hubs(), drawn(1, seed=3)[0] - 0.4
+    gallery = here()
+    halves = {own: {"half": int(own) % 2} for own in names(60)}
+    gallery.add_signatures(rows, names(60), metadata=halves)
+    found = gallery.search(query, k=30, where="half = 1", local_scaling=True)
+    assert [int(own.id) // 2 for own in found] == naive_order(query, rows[1::2])
+    assert [own.id for own in gallery.search(query, where="id = '00003'", local_scaling=True)] == [
+        "00003"
+    ]
+
+
+def test_a_hub_is_found_by_fewer(here):
+    rows = with_hubs(size=32)
+    gallery = here()
+    gallery.add_signatures(rows, names(60))
+
+    def finders(scaled):
+        found = [gallery.search(own, k=5, local_scaling=scaled) for own in names(60)[2:]]
+        return sum(own.id in {"00000", "00001"} for some in found for own in some)
+
+    assert finders(scaled=False) > 80  # of 116
+    assert finders(scaled=True) < 40
+
+
+def test_it_recommends_by_the_same_rule_one_of_each_track(here):
+    rows = with_hubs()
+    gallery = here()
+    tracks = {own: {"track": f"track {int(own) // 2}"} for own in names(60)}
+    gallery.add_signatures(rows, names(60), metadata=tracks)
+    found = gallery.recommend(["00007"], k=29, local_scaling=True)
+    assert "00006" not in {own.id for own in found}
+    plain = {own.id: own.score for own in gallery.recommend(["00007"], k=29)}
+    assert plain.keys() == {own.id for own in found}
+    order = [f"{place:05}" for place in naive_order(rows[7], rows)]
+    assert [own.id for own in found] == [own for own in order if own in plain]
+    assert all(own.score < plain[own.id] for own in found)
+    spread = gallery.recommend(["00007"], k=5, spread=0.5, local_scaling=True)
+    assert spread[0] == found[0]
+
+
+def test_silence_and_nothing_are_found_by_nothing(here):
+    gallery = here()
+    rows = drawn(3)
+    rows[1] = 0
+    gallery.add_signatures(rows, names(3))
+    assert gallery.search("00001", local_scaling=True) == []
+    assert gallery.recommend(["00001"], local_scaling=True) == []
+    assert [own.id for own in gallery.search("00000", local_scaling=True)] == ["00002"]
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=9), st.floats(-1, 1))
+def test_what_is_usual_for_all_alike_changes_no_order(similarities, usual):
+    rows = torch.tensor(similarities, dtype=torch.float64)
+    scaled = local_scaling(rows, torch.full_like(rows, usual))
+    torch.testing.assert_close(scaled - scaled[0], rows - rows[0])
+
+
+def test_more_of_music_that_was_not_heard_is_found(tmp_path):
+    """Long orchestral pieces, looked for among one another alone: nothing was learnt from them."""
+    data = os.environ.get("IMPRINT_DATA")
+    if not data or not (Path(data) / "music").is_dir():
+        pytest.skip("needs the folder music in IMPRINT_DATA")
+    part = survey(Path(data) / "music", audio=AudioOptions(seconds=15))["all"]
+    collections = part.metadata["collection"]
+    held = torch.tensor([name == "wesnoth-1.16-music" for name in collections])
+    train, test = part.images.taken(~held), part.images.taken(held)
+    network, result = train_same_track(train, test, SameTrackSettings())
+    with torch.inference_mode():
+        vectors = network(test.images.float() / 255)
+    gallery = Gallery(tmp_path / "music.lance")
+    ids = names(len(vectors))
+    tracks = {own: {"track": str(int(track))} for own, track in zip(ids, test.groups, strict=True)}
+    gallery.add_signatures(vectors, ids, metadata=tracks)
+
+    def first(scaled):
+        found = {own: gallery.search(own, k=1, local_scaling=scaled)[0] for own in ids}
+        return np.mean([own.metadata == tracks[name] for name, own in found.items()])
+
+    assert first(scaled=False) == pytest.approx(result["first"])
+    assert first(scaled=True) > result["first"] + 0.04
