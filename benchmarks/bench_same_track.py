@@ -34,8 +34,7 @@ from torch import Tensor, nn
 
 from imprint import Gallery
 from imprint.data import AudioOptions, survey
-from imprint.searching import local_scaling, sound_vectors
-from imprint.searching.local_scaling import NEIGHBOURS
+from imprint.searching import sound_vectors
 from imprint.sound_statistics import sound_statistics
 from imprint.training import SameTrackSettings, load_trained, train_same_track
 from imprint.types import DataPart, ImageSet
@@ -54,11 +53,6 @@ def cosines(vectors: Tensor) -> Tensor:
     """The similarity of each two excerpts; none is similar to itself."""
     rows = torch.nn.functional.normalize(vectors, dim=1)
     return (rows @ rows.T).fill_diagonal_(-torch.inf)
-
-
-def without_hubs(similar: Tensor) -> Tensor:
-    """Similarities as `--local-scaling` ranks by them, all rows being candidates."""
-    return local_scaling(similar, similar.topk(NEIGHBOURS, dim=1).values.mean(1))
 
 
 def ranked(similarities: Tensor, part: DataPart, asked: list[int]) -> dict[str, list[float]]:
@@ -128,7 +122,6 @@ def left_out(
         vectors = vectors_of(network, part)
         shown = {
             "learnt": cosines(vectors),
-            "learnt_without_hubs": without_hubs(cosines(vectors)),
             "statistics": cosines(standardised(part.images.images, train.images)),
             "mfcc_chroma": cosines(sound_vectors(part.images.images)),
         }

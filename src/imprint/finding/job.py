@@ -41,7 +41,7 @@ def find(
         k: rows for each.
         where: a filter on columns.
         least: the similarity from which two rows are near duplicates; None looks for none.
-        local_scaling: rank as `Gallery.search` does by it.
+        local_scaling: as for `Gallery.search`.
         pictures: whether to read the images for a report.
 
     Returns:

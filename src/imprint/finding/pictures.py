@@ -21,7 +21,7 @@ from imprint.searching import Found, Gallery, Pair, Signer, strongest_agreement
 __all__ = ["look_of", "look_of_pair"]
 
 EXPLAINED = 3
-"""Rows of a query that are explained, the most similar ones."""
+"""Rows of a query that are explained, the first ones."""
 
 CHANNELS = 6
 """Channels that explain one."""

@@ -52,7 +52,7 @@ def recommend(
         k: how many.
         spread: how unlike one another, in [0, 1].
         where: a filter on columns.
-        local_scaling: rank as `Gallery.search` does by it.
+        local_scaling: as for `Gallery.recommend`.
         pictures: whether to read the images for a report.
 
     Returns:

@@ -43,7 +43,7 @@ class QueryLook:
     Attributes:
         title: the query.
         query: its picture; None where there is none to show.
-        found: the pictures of what was found, the most similar first.
+        found: the pictures of what was found, in order of rank.
         unseen: how many of these have no picture to show.
         whys: for the first of them.
     """
@@ -91,9 +91,8 @@ def search_report(
         >>> "What is similar" in search_report(result | {"model": "runs/first", "seconds": 0.1})
         True
     """
-    settings = {
-        name: result[name] for name in ("index", "model", "layer", "rows", "k", "where", "least")
-    }
+    names = ("index", "model", "layer", "rows", "k", "where", "least", "spread", "local_scaling")
+    settings = {name: result.get(name) for name in names}
     return render(
         "search.html",
         title="What is similar",

@@ -9,7 +9,7 @@ from imprint.searching.filters import read_filter
 from imprint.searching.found import Found
 from imprint.searching.gallery import Gallery
 from imprint.searching.hearing import sound_features, sound_vectors
-from imprint.searching.local_scaling import local_scaling
+from imprint.searching.hubs import scaled_locally
 from imprint.searching.metadata import read_metadata
 from imprint.searching.pairs import Pair
 from imprint.searching.parts_of_sound import agreeing_parts, part_similarities
@@ -39,10 +39,10 @@ __all__ = [
     "entries_of",
     "first_of_each",
     "is_remote",
-    "local_scaling",
     "part_similarities",
     "read_filter",
     "read_metadata",
+    "scaled_locally",
     "sound_features",
     "sound_vectors",
     "spread_out",

@@ -32,7 +32,7 @@ def found_of(near: Sequence[tuple[Row, float]], itself: str | None, k: int) -> l
     """Rank what is near to a query.
 
     Args:
-        near: rows and their similarities, most similar first.
+        near: rows and their similarities, in order of rank.
         itself: the id of the query, which is left out; None for one that is no row.
         k: how many, at most.
 

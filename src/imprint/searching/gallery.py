@@ -25,14 +25,15 @@ from imprint.searching.files import hash_file
 from imprint.searching.filters import Kind, among
 from imprint.searching.found import Found, found_of
 from imprint.searching.hearing import sound_vectors
-from imprint.searching.local_scaling import candidates_for, ranked_anew
+from imprint.searching.hubs import candidates_for, ranked_anew
 from imprint.searching.pairs import Pair, near_pairs
 from imprint.searching.rows import Metadata, Row, joined_kinds, kinds_of, rows_of
 from imprint.searching.signing import Signer
 from imprint.searching.sources import entries_of
 from imprint.searching.store import Store
 from imprint.searching.suggested import Suggested
-from imprint.searching.suggesting import Wish, suggest, track_of
+from imprint.searching.suggesting import Wish, suggest
+from imprint.searching.tracks import track_of
 from imprint.searching.vanished import vanished
 from imprint.signatures import Deviation
 from imprint.types import DataPart, ImageSet, Normalisation
@@ -233,8 +234,9 @@ class Gallery:
                 network takes them; or a signature `(D,)`.
             k: how many, in 1 … 10,000.
             where: a filter, applied before, such as `collection = 'x' AND year >= 1999`.
-            local_scaling: rank by the similarity less half of what the row's own nearest three have
-                with it, so that rows which are near to everything do not come up everywhere.
+            local_scaling: rank the nearest rows by their similarity less half of the mean that each
+                has with the ten other tracks nearest to it, so that rows which are near to
+                everything do not come up everywhere.
 
         Returns:
             At most k rows, most similar first, or first what local scaling ranks first. A signature
@@ -272,7 +274,7 @@ class Gallery:
             k: how many tracks, in 1 … 1,000; rows without a column `track` are tracks of their own.
             spread: in [0, 1]; 0 ranks by likeness alone, more keeps results unlike one another.
             where: a filter, applied before.
-            local_scaling: rank as for `search`.
+            local_scaling: rank the best row of each of the nearest tracks as for `search`.
 
         Returns:
             At most k rows, the best first: one of each track, and none of a track that was named.

@@ -82,7 +82,8 @@ def spread_out(scores: Tensor, signatures: Tensor, *, k: int, spread: float) -> 
     similarity is the largest cosine with a row chosen already.
 
     Args:
-        scores: `(N,)`, higher is better; cosines, so that both terms have one scale.
+        scores: `(N,)`, higher is better; cosines, scaled locally or not, so that both terms have
+            one scale.
         signatures: `(N, D)`.
         k: how many; at most N are given.
         spread: in [0, 1]; 0 ranks by score alone, 1 looks at the score for the first row only.

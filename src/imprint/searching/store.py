@@ -247,12 +247,20 @@ class Store:
         Returns:
             At most k rows and their similarities, most similar first.
         """
+        return self.around(signature[None], k, where)[0]
+
+    def around(
+        self, signatures: Tensor, k: int, where: str | None = None
+    ) -> list[list[tuple[Row, float]]]:
+        """Find the same for each of several signatures, `(N, D)`."""
         kinds = self._recent_kinds()
         columns = ["id", "path", "label", *kinds, DISTANCE]
-        asked = self._near(signature.tolist(), k, where).select(columns)
-        found = self._read(lambda: _cells(asked))
-        pairs = [(_row(cells, kinds), _similarity(cells[DISTANCE])) for cells in found]
-        return sorted(pairs, key=lambda pair: -pair[1])
+        asked = self._near(signatures.tolist(), k, where).select(columns)
+        found: list[list[tuple[Row, float]]] = [[] for _ in signatures]
+        for cells in self._read(lambda: _cells(asked)):
+            pair = (_row(cells, kinds), _similarity(cells[DISTANCE]))
+            found[cells.get("query_index", 0)].append(pair)
+        return [sorted(near, key=lambda pair: -pair[1]) for near in found]
 
     def alike(
         self, signatures: Tensor, k: int, least: float, where: str | None = None

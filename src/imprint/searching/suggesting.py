@@ -6,20 +6,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from imprint.searching.local_scaling import local_scaling as scaled_locally
-from imprint.searching.local_scaling import usual_in_index
+from imprint.searching.hubs import scaled_locally, usual_in_index
 from imprint.searching.parts_of_sound import PARTS, agreeing_parts, part_similarities
 from imprint.searching.recommending import first_of_each, spread_out, taste
 from imprint.searching.rows import Row, Stored
 from imprint.searching.store import Store
 from imprint.searching.suggested import Suggested, Why
-from imprint.searching.tracks import TRACK
+from imprint.searching.tracks import track_of
 from imprint.similarity import cosine_similarity
 
-__all__ = ["Wish", "suggest", "track_of"]
+__all__ = ["Wish", "suggest"]
 
 LOOKED_AT = 5
-"""Tracks for each result among which those that are unlike one another are chosen."""
+"""Tracks for each result among which others than the best by score may be chosen."""
 
 LEAST = 100
 """Of these at least."""
@@ -40,23 +39,6 @@ class Wish(NamedTuple):
     signature: Tensor
     sound: Tensor | None = None
     tracks: Collection[str] = frozenset()
-
-
-def track_of(row: Row) -> str:
-    """Name the track that a row is of.
-
-    Args:
-        row: of an index.
-
-    Returns:
-        Its column `track`; its own id where that holds nothing.
-
-    Examples:
-        >>> track_of(Row("a#2", "", None, "", {"track": "a"})), track_of(Row("b", "", None, "", {}))
-        ('a', 'b')
-    """
-    track = row.metadata.get(TRACK)
-    return row.id if track is None else str(track)
 
 
 def suggest(

@@ -19,9 +19,9 @@ from imprint.searching.entries import Entries, Entry
 from imprint.searching.files import hash_file
 from imprint.searching.filters import Kind
 from imprint.searching.metadata import typed
-from imprint.searching.rows import Value, is_free, kinds_of
+from imprint.searching.rows import Row, Value, is_free, kinds_of
 
-__all__ = ["START", "TRACK", "track_entries"]
+__all__ = ["START", "TRACK", "track_entries", "track_of"]
 
 Shape = tuple[int, int, int]
 
@@ -65,6 +65,23 @@ def track_entries(place: Path, audio: AudioOptions, shape: Shape | None) -> Entr
     refused = [(files[place].shown, why) for place, why in choice.failures.items()]
     each = _entries(files, choice.excerpts, columns, audio)
     return Entries(len(choice.excerpts), own, each, refused, audio, _kinds(columns))
+
+
+def track_of(row: Row) -> str:
+    """Name the track that a row is of.
+
+    Args:
+        row: of an index.
+
+    Returns:
+        Its column `track`; its own id where that holds nothing.
+
+    Examples:
+        >>> track_of(Row("a#2", "", None, "", {"track": "a"})), track_of(Row("b", "", None, "", {}))
+        ('a', 'b')
+    """
+    track = row.metadata.get(TRACK)
+    return row.id if track is None else str(track)
 
 
 def _entries(
