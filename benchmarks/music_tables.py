@@ -9,7 +9,7 @@ __all__ = ["music_tables"]
 def music_tables(
     figures: dict[str, Any],
     learnt: dict[str, dict[str, Any]],
-    unheard: dict[str, Any],
+    hubs: dict[str, Any],
     stamp: Callable[[dict[str, Any]], str],
 ) -> dict[str, str]:
     """Give each table in Markdown, by its name.
@@ -17,7 +17,7 @@ def music_tables(
     Args:
         figures: what `bench_music.py` wrote.
         learnt: what `bench_same_track.py` wrote, by what it was told.
-        unheard: likewise, where none of the excerpts was learnt from.
+        hubs: what `bench_local_scaling.py` wrote.
         stamp: says how figures were measured.
 
     Returns:
@@ -27,7 +27,7 @@ def music_tables(
         "music": _found(figures, stamp(figures)),
         "music-copies": _copies(figures, stamp(figures)),
         "same-track": _learnt(learnt, stamp),
-        "same-track-unheard": _unheard(unheard, stamp(unheard)),
+        "local-scaling": _hubs(hubs, stamp(hubs)),
         "same-track-collections": _collections(learnt),
         "same-track-copies": _copies(first := next(iter(learnt.values())), stamp(first)),
     }
@@ -49,27 +49,26 @@ def _learnt(learnt: dict[str, dict[str, Any]], stamp: Callable[[dict[str, Any]],
         rows.append((f"same-track, {kind}", own["learnt"], f"{own['timed']['milliseconds']:.0f}"))
         if "wrong_tracks" in own:
             rows.append((f"same-track, {kind}, told wrong tracks", own["wrong_tracks"], ""))
-    lines += [_line(shown, own, ms) for shown, own, ms in rows]
+    lines += [
+        f"| {shown} | {own['first']:.3f} | {own['first_five']:.3f} | {own['composer']:.3f} | {ms} |"
+        for shown, own, ms in rows
+    ]
     goal = first["to_reach"]
     reach = (goal["first"], goal["composer"], goal["milliseconds"])
     lines.append("| to reach | {:.2f} | | {:.2f} | {} |".format(*reach))
     return "\n".join([*lines, "", *(f"{stamp(own)}\n" for own in learnt.values())])
 
 
-def _line(shown: str, own: dict[str, float], *more: str) -> str:
-    found = (f"{own[key]:.3f}" for key in ("first", "first_five", "composer"))
-    return f"| {' | '.join([shown, *found, *more])} |"
-
-
-def _unheard(figures: dict[str, Any], stamp: str) -> str:
-    """Likewise, where nothing was learnt from any of the excerpts; with local scaling beside."""
-    names = {
-        "mfcc_chroma": "MFCC and chroma",
-        "learnt": "same-track, 128 bands, other music",
-        "learnt_without_hubs": "likewise, `--local-scaling`",
-    }
-    lines = ["| way | same track first | among five | same composer |", "|---|---|---|---|"]
-    lines += [_line(shown, figures[key]) for key, shown in names.items()]
+def _hubs(figures: dict[str, Any], stamp: str) -> str:
+    """What local scaling finds, and how even that is."""
+    heads = ("query", "local scaling", "same track first", "same composer", "largest hub")
+    lines = [f"| {' | '.join((*heads, 'never found', 'milliseconds'))} |", "|---" * 7 + "|"]
+    lines += [
+        f"| {'new' if row['new'] else 'a row'} | {'yes' if row['local_scaling'] else 'no'} "
+        f"| {row['first']:.3f} | {row['composer']:.3f} | {row['largest_hub']} "
+        f"| {row['never_found']:.1%} | {row['milliseconds']:.0f} |"
+        for row in figures["rows"]
+    ]
     return "\n".join([*lines, "", stamp, ""])
 
 

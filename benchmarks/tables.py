@@ -65,8 +65,7 @@ def tables() -> dict[str, str]:
     named |= exit_tables(RESULTS, _markdown, _stamp)
     named |= audio_tables(_read("audio"), _stamp)
     learnt = {kind: _read(name) for kind, name in LEARNT.items()}
-    unheard = _read("same_track_more_unheard_128_bands")
-    named |= music_tables(_read("music"), learnt, unheard, _stamp)
+    named |= music_tables(_read("music"), learnt, _read("local_scaling"), _stamp)
     return named | skip_tables(RESULTS, _markdown, _stamp)
 
 
