@@ -25,7 +25,7 @@ from imprint.searching.files import hash_file
 from imprint.searching.filters import Kind, among
 from imprint.searching.found import Found, found_of
 from imprint.searching.hearing import sound_vectors
-from imprint.searching.hubs import candidates_for, ranked_anew
+from imprint.searching.hubs import nearest_scaled
 from imprint.searching.pairs import Pair, near_pairs
 from imprint.searching.rows import Metadata, Row, joined_kinds, kinds_of, rows_of
 from imprint.searching.signing import Signer
@@ -251,10 +251,8 @@ class Gallery:
             raise InvalidValueError(f"k: expected 1 … {MOST:,}, got {k}")
         signature, itself = self.signature_of(query), query if isinstance(query, str) else None
         number, leaving = int(k) + (itself is not None), store.filter(where)
-        near = store.nearest(
-            signature, candidates_for(number) if local_scaling else number, leaving
-        )
-        return found_of(ranked_anew(store, near, leaving) if local_scaling else near, itself, k)
+        nearest = partial(nearest_scaled, store) if local_scaling else store.nearest
+        return found_of(nearest(signature, number, leaving), itself, k)
 
     def recommend(
         self,

@@ -14,7 +14,7 @@ from imprint.searching.rows import Row, Stored
 from imprint.searching.store import Store
 from imprint.searching.tracks import track_of
 
-__all__ = ["candidates_for", "ranked_anew", "scaled_locally", "usual_in_index"]
+__all__ = ["nearest_scaled", "scaled_locally", "usual_in_index"]
 
 NEIGHBOURS = 10
 """Nearest tracks whose similarity is usual for a row, as many as Conneau et al. (2018) took."""
@@ -54,47 +54,33 @@ def scaled_locally(similarities: Tensor, usual: Tensor) -> Tensor:
     return similarities - usual / 2
 
 
-def candidates_for(results: int) -> int:
-    """Tell how many of the nearest rows are to be ranked anew.
-
-    Args:
-        results: that are asked for.
-
-    Returns:
-        The number.
-
-    Examples:
-        >>> candidates_for(10), candidates_for(1000)
-        (100, 2000)
-    """
-    return max(LEAST, LOOKED_AT * results)
-
-
-def ranked_anew(
-    store: Store, near: Sequence[tuple[Row, float]], where: str | None = None
+def nearest_scaled(
+    store: Store, signature: Tensor, k: int, where: str | None = None
 ) -> list[tuple[Row, float]]:
-    """Rank rows by local scaling.
+    """Find the k rows that rank first by local scaling, among the hundred or 2 k most similar.
 
     Args:
         store: of the index.
-        near: rows and their similarities to a query.
-        where: a filter in SQL, as for `usual_in_index`.
+        signature: `(D,)`.
+        k: how many.
+        where: a filter in SQL, as for `Store.nearest` and `usual_in_index`.
 
     Returns:
-        The same rows and similarities in another order.
+        At most k rows and their similarities, in order of rank.
 
     Examples:
         >>> import tempfile
         >>> from imprint.searching.about import About
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     ranked_anew(Store.create(folder, About(dimensions=2)), [])
+        ...     nearest_scaled(Store.create(folder, About(dimensions=2)), torch.ones(2), 3)
         []
     """
+    near = store.nearest(signature, max(LEAST, LOOKED_AT * k), where)
     stored = store.rows([row.id for row, _ in near])  # a row may be deleted meanwhile
     there = [pair for pair in near if pair[0].id in stored]
     usual = usual_in_index(store, [stored[row.id] for row, _ in there], where)
     scores = scaled_locally(torch.tensor([similarity for _, similarity in there]), usual)
-    return [there[place] for place in scores.argsort(descending=True, stable=True).tolist()]
+    return [there[place] for place in scores.argsort(descending=True, stable=True).tolist()][:k]
 
 
 def usual_in_index(store: Store, found: Sequence[Stored], where: str | None = None) -> Tensor:
